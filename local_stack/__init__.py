@@ -1,0 +1,1 @@
+"""The whole place on one machine: Airflow, its database and the embedded SageMaker."""
