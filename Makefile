@@ -59,7 +59,30 @@ lock: | $(UV) ## Resolve the requirements anew
 		UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 $$options $$file.in --output-file $$file.txt; \
 	done
 
+.PHONY: demo
+demo: setup ## Retrain twice on the embedded SageMaker and show what came of it
+	@$(RUN) -m local_stack demo
+
+.PHONY: up
+up: setup ## Start Airflow and the embedded SageMaker and leave them running [PORT=8080] [SAGEMAKER_PORT=8090]
+	@$(RUN) -m local_stack up $(if $(PORT),--port $(PORT)) $(if $(SAGEMAKER_PORT),--sagemaker-port $(SAGEMAKER_PORT))
+
+.PHONY: down
+down: ## Stop what `make up` started
+	@if [ -x $(RUN) ]; then $(RUN) -m local_stack down; else echo "down: nothing runs"; fi
+
+.PHONY: land-snapshot
+land-snapshot: setup ## Land the sample data as another day's snapshot, while `make up` runs [DATE=YYYY-MM-DD]
+	@$(RUN) -m local_stack land-snapshot $(if $(DATE),--date $(DATE))
+
+.PHONY: test
+test: setup ## Run the linter, the type checker and every test
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/pytest -q
+
 .PHONY: clean
-clean: ## Remove all that was made
+clean: down ## Remove all that was made
 	@rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,8 +11,8 @@ import argparse
 import csv
 import hashlib
 import io
-import os
 import sys
+from functools import partial
 from pathlib import Path
 
 SHA256 = "6c0573ec35c926d6fab1225b6ff5d3ee1c664ebf960168f3fd13d70b6acdc485"
@@ -57,7 +57,7 @@ def fetched_csv() -> bytes:
     Raises:
         SampleDataError: It could not be fetched.
     """
-    from sklearn.datasets import fetch_california_housing
+    from sklearn.datasets import fetch_california_housing  # noqa: PLC0415 - seldom needed, slow
 
     try:
         data = fetch_california_housing()
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="the CSV file to write")
     arguments = parser.parse_args()
     reasons = []
-    for source in (lambda: packaged_csv(arguments.package), fetched_csv):
+    for source in (partial(packaged_csv, arguments.package), fetched_csv):
         try:
             content = source()
             check(content)
@@ -103,7 +103,7 @@ def main() -> None:
         arguments.target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = arguments.target.with_suffix(".part")
         unfinished.write_bytes(content)
-        os.replace(unfinished, arguments.target)
+        unfinished.replace(arguments.target)
         return
     sys.exit("The California housing data cannot be had: " + "; ".join(reasons))
 

@@ -1,0 +1,157 @@
+"""``python -m local_sagemaker``: starts the server, says where it is, and ends it cleanly."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_sagemaker import server
+from local_sagemaker.emulator import Emulator
+from local_sagemaker.jobs.execution import Execution
+from local_sagemaker.jobs.isolation import probe_isolation
+from local_sagemaker.jobs.logs import JobLogs
+from local_sagemaker.jobs.operations import KINDS
+from local_sagemaker.jobs.runner import Runner
+from local_sagemaker.s3_state import S3State
+from local_sagemaker.store import Store
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from werkzeug.serving import BaseWSGIServer
+
+# How often the listening thread looks whether it is to end.
+_POLL_SECONDS = 0.1
+
+log = logging.getLogger("local_sagemaker")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    options = _parse(arguments)
+    logging.basicConfig(
+        level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    state: Path = options.state.resolve()
+    state.mkdir(parents=True, exist_ok=True)
+    lock = _lock(state)
+    if lock is None:
+        print(f"local_sagemaker: {state} is in use by another server", file=sys.stderr)
+        return 1
+    try:
+        listener = socket.create_server((server.HOST, options.port))
+    except OSError as error:
+        print(
+            f"local_sagemaker: port {options.port} of {server.HOST}: {error.strerror};"
+            " choose another with --port, or 0 for a free one",
+            file=sys.stderr,
+        )
+        return 1
+    endpoint = f"http://{server.HOST}:{listener.getsockname()[1]}"
+    emulator = _make_emulator(options, Store(state / "state.sqlite"), endpoint=endpoint)
+    return _serve(server.make_server(listener, emulator), emulator, endpoint=endpoint)
+
+
+def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) -> Emulator:
+    state: Path = options.state.resolve()
+    s3 = S3State(store, state / "objects")
+    s3.load()
+    logs = JobLogs(store)
+    logs.load()
+    isolation = options.isolation or probe_isolation()
+    log.info("jobs are isolated by: %s", isolation)
+    runner = Runner(
+        store=store,
+        s3=s3,
+        logs=logs,
+        execution=Execution(isolation, options.stop_grace),
+        folder=state / "jobs",
+        endpoint=endpoint,
+        keep_folders=options.keep_job_folders,
+    )
+    runner.recover(KINDS)
+    return Emulator(store, runner, options.images.resolve(), options.max_jobs)
+
+
+def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> int:
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    thread = threading.Thread(
+        target=listening.serve_forever, args=(_POLL_SECONDS,), name="server", daemon=True
+    )
+    thread.start()
+    print(f"local_sagemaker is ready on {endpoint}", flush=True)
+    ended.wait()
+    listening.shutdown()
+    listening.server_close()
+    emulator.runner.shutdown()
+    emulator.store.close()
+    return 0
+
+
+def _lock(state: Path) -> IO[bytes] | None:
+    file = (state / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    file.write(str(os.getpid()).encode())
+    file.flush()
+    return file
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local_sagemaker",
+        description="An embedded SageMaker on the loopback interface, with moto's S3, STS, IAM and"
+        " CloudWatch Logs on the same port.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="the folder that keeps everything"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=Path(".local/images"),
+        help="the folder of image environments (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-jobs",
+        type=int,
+        default=100,
+        metavar="N",
+        help="refuse more running jobs than that with ResourceLimitExceeded (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stop-grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="from SIGTERM to the end of a job that is stopped or out of time; the service gives"
+        " 120 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-job-folders", action="store_true", help="leave jobs' folders in STATE/jobs"
+    )
+    parser.add_argument(
+        "--isolation",
+        choices=("processes", "mounts", "user+processes", "user+mounts", "none"),
+        help="do not try what the kernel grants, take this (see README.md)",
+    )
+    parser.add_argument("--log-level", default="INFO", help="of stderr (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

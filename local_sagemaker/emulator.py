@@ -1,0 +1,29 @@
+"""The parts that operations work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_sagemaker.jobs.runner import Runner
+    from local_sagemaker.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """What a handler may use.
+
+    Attributes:
+        store: The resources.
+        runner: The jobs' processes.
+        images: The folder of image environments.
+        max_jobs: How many jobs may run at once, over all regions and kinds.
+    """
+
+    store: Store
+    runner: Runner
+    images: Path
+    max_jobs: int

@@ -1,0 +1,91 @@
+"""The folder that stands for /opt/ml, and what a job's processes see of the world."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_sagemaker.jobs.plan import CONTAINER_ROOT
+from local_sagemaker.jobs.processes import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local_sagemaker.jobs.plan import Plan
+
+# The path itself and what lies below it; not /opt/mlflow, nor s3://bucket/opt/ml.
+_IN_TEXT = re.compile(r"(?:(?<![\w./-])|(?<=file://))/opt/ml(?![\w.-])")
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """A job's place on disk, which is removed when the job has ended.
+
+    Attributes:
+        path: The whole of it.
+    """
+
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        """What stands for /opt/ml."""
+        return self.path / "ml"
+
+    def rewrite(self, text: str) -> str:
+        """Replace /opt/ml in a text, wherever it begins a path."""
+        return _IN_TEXT.sub(lambda _: str(self.root), text)
+
+    def make(self, plan: Plan, *, rewrite_files: bool) -> None:
+        """Lay out the folders and files of a job.
+
+        Args:
+            plan: The job.
+            rewrite_files: Also rewrite /opt/ml in the job's configuration, hyperparameters among
+                it, as nothing will be seen at that path.
+        """
+        for name in ("home", "tmp", "stage", "work"):
+            (self.path / name).mkdir(parents=True)
+        for name in plan.folders:
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        for name, document in plan.files.items():
+            file = self.root / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(document)
+            file.write_text(self.rewrite(text) if rewrite_files else text, encoding="utf-8")
+
+
+def job_environment(
+    plan: Plan, folder: JobFolder, *, endpoint: str, mark: str
+) -> Mapping[str, str]:
+    """Return all the variables that a job's processes see; the server's own are not among them.
+
+    Args:
+        plan: The job.
+        folder: Its folder.
+        endpoint: This server, for the AWS clients of the job.
+        mark: By which its processes are found, whatever they do.
+    """
+    variables = {
+        "PATH": f"{plan.environment_folder / 'bin'}:{_SYSTEM_PATH}",
+        "HOME": str(folder.path / "home"),
+        "TMPDIR": str(folder.path / "tmp"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "AWS_REGION": plan.region,
+        "AWS_DEFAULT_REGION": plan.region,
+        "AWS_ACCESS_KEY_ID": "embedded-sagemaker-job",
+        "AWS_SECRET_ACCESS_KEY": "embedded-sagemaker-job",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": endpoint,
+        # AWS's training toolkit reads its own.
+        "S3_ENDPOINT_URL": endpoint,
+        "SAGEMAKER_BASE_DIR": CONTAINER_ROOT,
+        **plan.variables,
+    }
+    rewritten = {name: folder.rewrite(value) for name, value in variables.items()}
+    return {**rewritten, MARK: mark}

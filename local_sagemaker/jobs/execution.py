@@ -1,0 +1,150 @@
+"""Starts a job's command, follows its output, and ends it for good."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local_sagemaker.jobs.isolation import supervisor_command
+from local_sagemaker.jobs.logs import Line, follow_output
+from local_sagemaker.jobs.plan import End, JobFailedError
+from local_sagemaker.jobs.processes import MARK, end_marked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from local_sagemaker.jobs.container import JobFolder
+    from local_sagemaker.jobs.plan import Plan
+
+# How long ending everything at once may take before the kernel is asked a second time.
+_HARD_STOP_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Control:
+    """What others may tell a running job.
+
+    Attributes:
+        stop: The caller asked for the job's end.
+        shutdown: The server is about to end.
+        wake: Set whenever there is news.
+    """
+
+    stop: bool = False
+    shutdown: bool = False
+    wake: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How to run commands on this machine.
+
+    Attributes:
+        isolation: What the kernel grants; see supervisor.py.
+        grace: Seconds between SIGTERM and the end.
+    """
+
+    isolation: str
+    grace: float
+
+    def run(
+        self,
+        plan: Plan,
+        folder: JobFolder,
+        *,
+        environment: Mapping[str, str],
+        control: Control,
+        ship: Callable[[list[Line]], None],
+        watch: Callable[[Line], None],
+        timed_out: Callable[[], object],
+    ) -> tuple[End, int]:
+        """Run a job's command to its end.
+
+        Args:
+            plan: The job.
+            folder: Its folder, laid out.
+            environment: All of its variables, its mark among them.
+            control: Watched meanwhile.
+            ship: Takes batches of output lines.
+            watch: Sees every output line.
+            timed_out: Called when the job's maximum runtime has passed.
+
+        Returns:
+            Why the command ended, and its exit code. None of the job's processes is left.
+        """
+        process = self._start(plan, folder, environment=environment)
+        assert process.stdout is not None  # noqa: S101 -- asked for above
+        reader = threading.Thread(
+            target=follow_output, args=(process.stdout, ship), kwargs={"watch": watch}
+        )
+        waiter = threading.Thread(target=_await, args=(process, control.wake))
+        reader.start()
+        waiter.start()
+        deadline = time.monotonic() + plan.maximum_runtime
+        while not control.wake.wait(min(threading.TIMEOUT_MAX, deadline - time.monotonic())):
+            if time.monotonic() >= deadline:
+                break
+        end = End.EXITED
+        if control.stop or control.shutdown:
+            end = End.STOPPED
+        elif not control.wake.is_set():
+            end = End.TIMED_OUT
+            timed_out()
+        if end is not End.EXITED:
+            self._end(process, waiter)
+        waiter.join()
+        end_marked(environment[MARK])
+        reader.join()
+        process.stdout.close()
+        return end, process.returncode
+
+    def _start(
+        self, plan: Plan, folder: JobFolder, *, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        command = supervisor_command(
+            {
+                "command": [folder.rewrite(word) for word in plan.command],
+                "folder": str(folder.path / "work"),
+                "server": os.getpid(),
+                "isolation": self.isolation,
+                "ml": str(folder.root),
+                "stage": str(folder.path / "stage"),
+            }
+        )
+        try:
+            return subprocess.Popen(  # noqa: S603 -- the job's command, as a list to our program
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:  # such as a null byte in a variable
+            raise JobFailedError(f"ClientError: The command cannot be started: {error}") from error
+
+    def _end(self, process: subprocess.Popen[bytes], waiter: threading.Thread) -> None:
+        _signal_group(process, signal.SIGTERM)
+        waiter.join(self.grace)
+        if waiter.is_alive():
+            process.send_signal(signal.SIGHUP)
+            waiter.join(_HARD_STOP_SECONDS)
+            _signal_group(process, signal.SIGKILL)
+
+
+def _await(process: subprocess.Popen[bytes], wake: threading.Event) -> None:
+    process.wait()
+    wake.set()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.returncode is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return

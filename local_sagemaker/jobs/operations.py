@@ -1,0 +1,111 @@
+"""Create, Describe, List and Stop, for processing and training jobs alike."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from local_sagemaker.errors import RequestInvalidError, ServiceError
+from local_sagemaker.images import find_environment
+from local_sagemaker.jobs.processing import PROCESSING
+from local_sagemaker.jobs.runner import RUNNING_STATUSES
+from local_sagemaker.jobs.training import TRAINING
+from local_sagemaker.listing import list_page
+from local_sagemaker.requests import arn
+from local_sagemaker.tags import put_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_sagemaker.emulator import Emulator
+    from local_sagemaker.jobs.plan import JobKind
+    from local_sagemaker.requests import Request
+    from local_sagemaker.store import Document
+
+KINDS = (PROCESSING, TRAINING)
+
+
+def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
+    """Answer CreateProcessingJob or CreateTrainingJob; the job runs on when this returns."""
+    members: Any = request.members
+    kind.check(members)
+    _check_experiment(members.get("ExperimentConfig", {}))
+    environment = find_environment(kind.image(members), emulator.images)
+    name = request.text(kind.member("JobName"))
+    job_arn = arn(request.region, kind.resource, name=name)
+    store = emulator.store
+    with store.transaction():
+        if store.get(request.region, kind.resource, name=name.lower()):
+            raise ServiceError("ResourceInUse", f"{kind.name_taken} ({job_arn}).")
+        _check_quota(kind, emulator, instance_type=kind.instance_type(members))
+        now = time.time()
+        job = {
+            **kind.describe(members),
+            kind.member("JobArn"): job_arn,
+            kind.member("JobStatus"): "InProgress",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            **kind.create(now),
+        }
+        put_tags(store, job_arn, tags=members.get("Tags", []))
+        store.put(request.region, kind.resource, name=name.lower(), document=job)
+    emulator.runner.start(kind.plan(job, environment))
+    return {kind.member("JobArn"): job_arn}
+
+
+def describe_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
+    """Answer DescribeProcessingJob or DescribeTrainingJob."""
+    return dict(_find(emulator, request, kind=kind))
+
+
+def list_jobs(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
+    """Answer ListProcessingJobs or ListTrainingJobs."""
+    jobs = emulator.store.every(request.region, kind.resource)
+    summaries = (kind.listing.summarise(job) for job in jobs)
+    return list_page(kind.listing, summaries, request=request.members)
+
+
+def stop_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
+    """Answer StopProcessingJob or StopTrainingJob; the job is Stopping when this returns."""
+    job = _find(emulator, request, kind=kind)
+    name = str(job[kind.member("JobName")])
+    if not emulator.runner.mark_stopping(request.region, kind, name=name):
+        status = _find(emulator, request, kind=kind)[kind.member("JobStatus")]
+        if status != "Stopping":
+            raise RequestInvalidError(
+                f"The request was rejected because the {kind.noun} job is in status {status}."
+            )
+    emulator.runner.stop(str(job[kind.member("JobArn")]))
+    return {}
+
+
+def _find(emulator: Emulator, request: Request, *, kind: JobKind) -> Document:
+    name = request.text(kind.member("JobName"))
+    job = emulator.store.get(request.region, kind.resource, name=name.lower())
+    if job is None:
+        raise RequestInvalidError("Requested resource not found.")
+    return job
+
+
+def _check_experiment(config: Mapping[str, str]) -> None:
+    for member, noun in (("ExperimentName", "Experiment"), ("TrialName", "Trial")):
+        if member in config:
+            # None can be made here, so none exists.
+            raise ServiceError("ResourceNotFound", f"{noun} {config[member]} does not exist.")
+
+
+def _check_quota(kind: JobKind, emulator: Emulator, *, instance_type: str) -> None:
+    running = sum(
+        job[counted.member("JobStatus")] in RUNNING_STATUSES
+        for region in emulator.store.regions()
+        for counted in KINDS
+        for job in emulator.store.every(region, counted.resource)
+    )
+    if running >= emulator.max_jobs:
+        raise ServiceError(
+            "ResourceLimitExceeded",
+            f"The account-level service limit '{instance_type} for {kind.noun} job usage' is"
+            f" {emulator.max_jobs} Instances, with current utilization of {running} Instances and"
+            " a request delta of 1 Instances. Please use AWS Service Quotas to request an"
+            " increase for this quota. (Here: --max-jobs.)",
+        )

@@ -1,0 +1,174 @@
+"""What a job is made of, whatever its kind: the values between a request and its processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from local_sagemaker.jobs.transfers import Bucketed
+    from local_sagemaker.listing import Listing
+    from local_sagemaker.patterns import Pattern
+    from local_sagemaker.s3_state import S3State
+    from local_sagemaker.store import Document
+
+# The folder that SageMaker gives a container.
+CONTAINER_ROOT = "/opt/ml"
+
+
+class JobFailedError(Exception):
+    """Ends a job as Failed; the text becomes its FailureReason."""
+
+
+class Phase(Enum):
+    """How far a job has come."""
+
+    DOWNLOADING = "Downloading"
+    RUNNING = "Running"
+    UPLOADING = "Uploading"
+
+
+class End(Enum):
+    """Why a job's command is no longer running."""
+
+    EXITED = "exited"
+    STOPPED = "stopped"
+    TIMED_OUT = "timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Objects to copy before the command starts.
+
+    Attributes:
+        source: A key prefix, with S3Prefix's meaning.
+        folder: Where to, relative to the container's root.
+    """
+
+    source: Bucketed
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that the runner needs to know about one job.
+
+    Attributes:
+        kind: Which kind of job it is.
+        region: Where it was created.
+        name: Its name.
+        arn: Its ARN.
+        environment_folder: The environment that stands for its image.
+        command: In the container's terms: paths below /opt/ml.
+        variables: In the container's terms.
+        downloads: Before the command starts.
+        folders: To be made, relative to the container's root.
+        files: JSON documents to be written, relative to the container's root.
+        metrics: Name and expression of the metrics to find in the log.
+        maximum_runtime: In seconds.
+    """
+
+    kind: JobKind
+    region: str
+    name: str
+    arn: str
+    environment_folder: Path
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    downloads: tuple[Download, ...]
+    folders: tuple[str, ...]
+    files: Mapping[str, object]
+    metrics: tuple[tuple[str, Pattern], ...]
+    maximum_runtime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job's command ended.
+
+    Attributes:
+        end: Why.
+        exit_code: Of the command; None if it was never started.
+        metrics: Name to the last value in the log and its time, in epoch seconds.
+        root: The folder that stood for /opt/ml.
+    """
+
+    end: End
+    exit_code: int | None
+    metrics: Mapping[str, tuple[float, float]]
+    root: Path
+
+
+class Begin(Protocol):
+    """Description, phase and time to what changes in the description."""
+
+    def __call__(self, job: Document, phase: Phase, /, *, now: float) -> dict[str, object]:
+        """Return the new members."""
+
+
+class Deliver(Protocol):
+    """Uploads what a command left; raises `JobFailedError`."""
+
+    def __call__(self, job: Document, outcome: Outcome, /, *, s3: S3State) -> dict[str, object]:
+        """Return the description's new members."""
+
+
+class Conclude(Protocol):
+    """Description, last status, why the command ended, and time to what changes."""
+
+    def __call__(self, job: Document, status: str, /, *, end: End, now: float) -> dict[str, object]:
+        """Return the new members."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """What tells processing jobs from training jobs.
+
+    Attributes:
+        noun: ``processing`` or ``training``.
+        prefix: Of the members' names: ``ProcessingJobName``, ``TrainingJobArn`` …
+        log_group: Where CloudWatch Logs has the output.
+        name_taken: The service's words for a name that is in use, before the ARN.
+        listing: How jobs are listed.
+        check: Refuses what the model allows and the service, or this emulator, does not.
+        describe: Request to the first description, without name, ARN and times.
+        plan: Description to plan; the environment's folder is the second argument.
+        image: The request's image URI.
+        instance_type: What the request asks for; the quota's name.
+        create: Time to a new job's further members.
+        begin: See `Begin`.
+        stopping: Description and time to what changes when the job is asked to stop.
+        failure: How a command ended to the service's words for it.
+        deliver: See `Deliver`.
+        conclude: See `Conclude`.
+    """
+
+    noun: str
+    prefix: str
+    log_group: str
+    name_taken: str
+    listing: Listing
+    check: Callable[[Mapping[str, Any]], None]
+    describe: Callable[[Mapping[str, Any]], dict[str, object]]
+    plan: Callable[[Document, Path], Plan]
+    image: Callable[[Mapping[str, Any]], str]
+    instance_type: Callable[[Mapping[str, Any]], str]
+    create: Callable[[float], dict[str, object]]
+    begin: Begin
+    stopping: Callable[[Document, float], dict[str, object]]
+    failure: Callable[[Outcome], str]
+    deliver: Deliver
+    conclude: Conclude
+
+    @property
+    def resource(self) -> str:
+        """The kind in ARNs and in the store."""
+        return f"{self.noun}-job"
+
+    def member(self, suffix: str) -> str:
+        """Return a member's name: `JobName` to ``TrainingJobName``."""
+        return f"{self.prefix}{suffix}"

@@ -1,0 +1,161 @@
+"""Copies between S3 and a job's folder."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_sagemaker.errors import RequestInvalidError
+from local_sagemaker.jobs.plan import JobFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local_sagemaker.s3_state import S3State
+
+
+@dataclass(frozen=True, slots=True)
+class Bucketed:
+    """A place in S3.
+
+    Attributes:
+        bucket: The bucket's name.
+        key: A key or a key prefix; may be empty.
+    """
+
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """The place as the caller wrote it."""
+        return f"s3://{self.bucket}/{self.key}" if self.key else f"s3://{self.bucket}"
+
+    def below(self, name: str) -> Bucketed:
+        """Return the place of a name below this one, taken as a folder."""
+        folder = self.key.rstrip("/")
+        return Bucketed(self.bucket, f"{folder}/{name}" if folder else name)
+
+
+def parse_s3_uri(uri: str, *, member: str) -> Bucketed:
+    """Read an S3 URI.
+
+    Raises:
+        RequestInvalidError: It is not of the form ``s3://bucket/key``; the message names `member`.
+    """
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise RequestInvalidError(f"{member} must be of the form s3://bucket/key, not {uri!r}.")
+    return Bucketed(bucket, key)
+
+
+def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: str) -> int:
+    """Copy every object of a key prefix into a folder.
+
+    Args:
+        s3: The buckets.
+        source: The prefix; it may end in the middle of a name.
+        folder: Is made if it does not exist.
+        role: For the error.
+        region: For the error.
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        JobFailedError: There is nothing to copy, or a key cannot be a file's name here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        keys = s3.list_keys(source.bucket, source.key)
+    except KeyError:
+        keys = []
+    if not keys:
+        raise JobFailedError(
+            f'ClientError: No S3 objects found under S3 URL "{source.uri}" given in input data'
+            f" source. Please ensure that the bucket exists in the selected region ({region}),"
+            f' that objects exist under that S3 prefix, and that the role "{role}" has'
+            f' "s3:ListBucket" permissions on bucket "{source.bucket}".'
+        )
+    # Folders' own markers hold no data.
+    files = [key for key in keys if not key.endswith("/")]
+    for key in files:
+        target = folder.joinpath(*_relative_name(source, key))
+        try:
+            content = s3.read(source.bucket, key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                file.write(content)
+        except (OSError, KeyError, ValueError) as error:
+            raise JobFailedError(
+                f"ClientError: Data download failed: s3://{source.bucket}/{key} cannot be written"
+                f" as a file: {error.__class__.__name__}: {error}"
+            ) from error
+    return len(files)
+
+
+def _relative_name(source: Bucketed, key: str) -> list[str]:
+    if key == source.key:
+        relative = key.rpartition("/")[2]
+    elif source.key.endswith("/") or key.startswith(f"{source.key}/"):
+        relative = key[len(source.key) :]
+    else:  # the prefix ends inside of a name: that name is kept whole
+        relative = key[source.key.rfind("/") + 1 :]
+    parts = [part for part in relative.split("/") if part]
+    if not parts or {".", ".."} & set(parts):
+        raise JobFailedError(
+            f"ClientError: Data download failed: the key s3://{source.bucket}/{key} would be"
+            " written outside of the input's folder."
+        )
+    return parts
+
+
+def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
+    """Copy every file below a folder to S3, under its relative name.
+
+    Raises:
+        JobFailedError: There is no such bucket.
+    """
+    for file, name in _files(folder):
+        _upload(s3, file.read_bytes(), target=target.below(name))
+
+
+def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> None:
+    """Pack files and folders into a ``.tar.gz`` and copy it to S3.
+
+    Args:
+        s3: The buckets.
+        files: Name in the archive to what lies there.
+        target: The archive's key.
+
+    Raises:
+        JobFailedError: There is no such bucket.
+    """
+    buffer = io.BytesIO()
+    # Level 6 is gzip's own default; Python's, 9, takes several times as long for nothing.
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
+        for name, path in files.items():
+            archive.add(path, arcname=name)
+    _upload(s3, buffer.getvalue(), target=target)
+
+
+def _upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
+    try:
+        s3.put(target.bucket, target.key, content=content)
+    except KeyError as error:
+        raise JobFailedError(
+            f"ClientError: Failed to upload to {target.uri}: the bucket {target.bucket} does not"
+            " exist."
+        ) from error
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    inside = folder.resolve()
+    for file in sorted(folder.rglob("*")):
+        # A link out of the output's folder is not output.
+        if file.is_file() and file.resolve().is_relative_to(inside):
+            yield file, file.relative_to(folder).as_posix()

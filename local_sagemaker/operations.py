@@ -1,0 +1,73 @@
+"""Which operations there are, and what answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from local_sagemaker import model_package_groups, model_packages, tags
+from local_sagemaker.errors import ServiceError, unsupported
+from local_sagemaker.jobs import operations as jobs
+from local_sagemaker.jobs.processing import PROCESSING
+from local_sagemaker.jobs.training import TRAINING
+from local_sagemaker.refusals import refuse_unsupported
+from local_sagemaker.requests import Request
+from local_sagemaker.validation import service_model, validate_request
+
+if TYPE_CHECKING:
+    from local_sagemaker.emulator import Emulator
+
+Handler = Callable[["Emulator", Request], dict[str, object]]
+
+OPERATIONS: Mapping[str, Handler] = {
+    "CreateProcessingJob": partial(jobs.create_job, kind=PROCESSING),
+    "DescribeProcessingJob": partial(jobs.describe_job, kind=PROCESSING),
+    "ListProcessingJobs": partial(jobs.list_jobs, kind=PROCESSING),
+    "StopProcessingJob": partial(jobs.stop_job, kind=PROCESSING),
+    "CreateTrainingJob": partial(jobs.create_job, kind=TRAINING),
+    "DescribeTrainingJob": partial(jobs.describe_job, kind=TRAINING),
+    "ListTrainingJobs": partial(jobs.list_jobs, kind=TRAINING),
+    "StopTrainingJob": partial(jobs.stop_job, kind=TRAINING),
+    "CreateModelPackageGroup": model_package_groups.create_group,
+    "DescribeModelPackageGroup": model_package_groups.describe_group,
+    "ListModelPackageGroups": model_package_groups.list_groups,
+    "DeleteModelPackageGroup": model_package_groups.delete_group,
+    "CreateModelPackage": model_packages.create_package,
+    "DescribeModelPackage": model_packages.describe_package,
+    "BatchDescribeModelPackage": model_packages.describe_packages,
+    "ListModelPackages": model_packages.list_packages,
+    "UpdateModelPackage": model_packages.update_package,
+    "DeleteModelPackage": model_packages.delete_package,
+    "AddTags": tags.add_tags,
+    "ListTags": tags.list_tags,
+    "DeleteTags": tags.delete_tags,
+}
+
+
+def answer(
+    emulator: Emulator, operation: str, *, region: str, members: Mapping[str, object]
+) -> dict[str, object]:
+    """Validate a request and answer it.
+
+    Raises:
+        ServiceError: Whatever the service would say, or UnsupportedOperation.
+    """
+    handler = OPERATIONS.get(operation)
+    if handler is None:
+        if operation in service_model().operation_names:
+            raise unsupported(f"{operation} is not emulated here.")
+        raise ServiceError("UnknownOperationException", f"SageMaker has no operation {operation}.")
+    validate_request(operation, members)
+    given: Any = _without_nulls(members)
+    refuse_unsupported(operation, given)
+    return handler(emulator, Request(operation, region, given))
+
+
+def _without_nulls(value: object) -> object:
+    # The protocol allows null for a member that is absent.
+    if isinstance(value, Mapping):
+        return {k: _without_nulls(held) for k, held in value.items() if held is not None}
+    if isinstance(value, list):
+        return [_without_nulls(held) for held in value]
+    return value

@@ -1,0 +1,112 @@
+"""Members that the API takes and this emulator does not act on: refused by name, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from local_sagemaker.errors import unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A member, or some of its values, that is refused.
+
+    Attributes:
+        path: Members from the request down, with ``[]`` after a list's name.
+        allowed: The values that are not refused; none if the member itself is refused.
+    """
+
+    path: str
+    allowed: tuple[object, ...] = ()
+
+
+def _only(path: str, *allowed: object) -> Refusal:
+    return Refusal(path, allowed)
+
+
+REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
+    "CreateProcessingJob": (
+        _only("ProcessingInputs[].AppManaged", False),
+        _only("ProcessingInputs[].DatasetDefinition"),
+        _only("ProcessingInputs[].S3Input.S3DataType", "S3Prefix"),
+        _only("ProcessingInputs[].S3Input.S3InputMode", "File"),
+        _only("ProcessingInputs[].S3Input.S3CompressionType", "None"),
+        _only("ProcessingOutputConfig.Outputs[].AppManaged", False),
+        _only("ProcessingOutputConfig.Outputs[].FeatureStoreOutput"),
+        _only("ProcessingOutputConfig.Outputs[].S3Output.S3UploadMode", "EndOfJob"),
+        _only("ProcessingResources.ClusterConfig.InstanceCount", 1),
+    ),
+    "CreateTrainingJob": (
+        _only("AlgorithmSpecification.AlgorithmName"),
+        _only("AlgorithmSpecification.TrainingInputMode", "File"),
+        _only("AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig"),
+        _only("InputDataConfig[].InputMode", "File"),
+        _only("InputDataConfig[].CompressionType", "None"),
+        _only("InputDataConfig[].RecordWrapperType", "None"),
+        _only("InputDataConfig[].ShuffleConfig"),
+        _only("InputDataConfig[].DataSource.FileSystemDataSource"),
+        _only("InputDataConfig[].DataSource.DatasetSource"),
+        _only("InputDataConfig[].DataSource.S3DataSource.S3DataType", "S3Prefix"),
+        _only("InputDataConfig[].DataSource.S3DataSource.AttributeNames"),
+        _only("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames"),
+        _only("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig"),
+        _only("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig"),
+        _only("ResourceConfig.InstanceCount", 1),
+        _only("ResourceConfig.InstanceGroups"),
+        _only("ResourceConfig.InstancePlacementConfig"),
+        _only("ResourceConfig.InstancePreferences"),
+        _only("ResourceConfig.KeepAlivePeriodInSeconds", 0),
+        _only("ResourceConfig.TrainingPlanArn"),
+        _only("StoppingCondition.MaxWaitTimeInSeconds"),
+        _only("EnableManagedSpotTraining", False),
+        _only("CheckpointConfig"),
+        _only("DebugRuleConfigurations"),
+        _only("ProfilerRuleConfigurations"),
+        _only("TensorBoardOutputConfig"),
+        _only("RemoteDebugConfig.EnableRemoteDebug", False),
+        _only("SessionChainingConfig.EnableSessionTagChaining", False),
+        _only("ServerlessJobConfig"),
+        _only("MlflowConfig"),
+        _only("ModelPackageConfig"),
+    ),
+    "CreateModelPackage": (
+        _only("ValidationSpecification"),
+        _only("SourceAlgorithmSpecification"),
+        _only("CertifyForMarketplace", False),
+        _only("ManagedStorageType"),
+    ),
+    "CreateModelPackageGroup": (_only("ManagedConfiguration"),),
+    "ListTrainingJobs": (_only("WarmPoolStatusEquals"), _only("TrainingPlanArnEquals")),
+    "ListModelPackageGroups": (_only("CrossAccountFilterOption", "SameAccount"),),
+}
+
+
+def refuse_unsupported(operation: str, request: Mapping[str, object]) -> None:
+    """Stop a request that asks for something that would silently not happen.
+
+    Raises:
+        ServiceError: ``UnsupportedOperation``, naming the verb, the member and its value. An empty
+            list asks for nothing and is let through.
+    """
+    for refusal in REFUSALS.get(operation, ()):
+        for value in _values(request, refusal.path.split(".")):
+            if value in refusal.allowed or value in ([], {}, None):
+                continue
+            instead = " or ".join(map(str, refusal.allowed))
+            only = f"; only {instead} is" if instead else ""
+            raise unsupported(
+                f"{operation}: {refusal.path} = {value!r} is not emulated here{only}."
+            )
+
+
+def _values(value: object, path: list[str]) -> Iterator[object]:
+    if not path:
+        yield value
+        return
+    name, *rest = path
+    held = value.get(name.removesuffix("[]")) if isinstance(value, Mapping) else None
+    if held is None:
+        return
+    for member in held if name.endswith("[]") else [held]:
+        yield from _values(member, rest)

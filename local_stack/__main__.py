@@ -1,0 +1,204 @@
+"""``python -m local_stack``: what the Makefile calls."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_stack import environment, up
+from local_stack.errors import LocalStackError
+from local_stack.keys import keys
+from local_stack.places import PROJECT, local_place, sample_csv
+
+if TYPE_CHECKING:
+    from local_stack.places import Place
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    # The library lies where Airflow finds it, not beside this package.
+    sys.path.insert(0, str(PROJECT / "plugins"))
+    if not getattr(options, "deployment", False):
+        # From here on no credential or setting of the caller's shell can be seen.
+        kept = environment.inherited(os.environ)
+        os.environ.clear()
+        os.environ.update(kept)
+    place = local_place(options.project.resolve(), options.state)
+    try:
+        code: int = options.run(place, options)
+    except KeyboardInterrupt:
+        left = (
+            "not all may have stopped" if options.command == "down" else "nothing is left running"
+        )
+        _say(options.command, f"interrupted; {left}")
+        return _INTERRUPTED
+    except LocalStackError as error:
+        return _failed(options.command, error)
+    return code
+
+
+def _down(place: Place, options: argparse.Namespace) -> int:
+    up.down(place, partial(_say, options.command))
+    return 0
+
+
+def _up(place: Place, options: argparse.Namespace) -> int:
+    wanted = up.Wanted(options.port, options.sagemaker_port, options.sample)
+    record = up.up(place, wanted, partial(_say, "up"))
+    password = keys(place.control / "secrets.json").password
+    dags = (f"{dag} (paused)" if dag in record.paused else dag for dag in record.dags)
+    print()
+    for name, value in (
+        ("Airflow", record.url),
+        ("login", f"{environment.ADMIN} / {password}"),
+        ("SageMaker", f"{record.sagemaker_url} (embedded, with its S3 and logs)"),
+        ("snapshot", record.snapshot),
+        ("DAGs", ", ".join(dags) or "none"),
+        ("logs", place.logs),
+        ("airflow CLI", f"source {place.control / 'environment.sh'}"),
+        ("stop it", "make down"),
+    ):
+        print(f"  {name:<12} {value}")
+    return 0
+
+
+def _demo(place: Place, options: argparse.Namespace) -> int:
+    # Heavy, and only "demo" needs it.
+    from local_stack.demo import demo  # noqa: PLC0415
+
+    demo(place, options.sample, partial(_say, "demo"))
+    return 0
+
+
+def _supervise(place: Place, options: argparse.Namespace) -> int:
+    from local_stack.supervisor import Choice, supervise  # noqa: PLC0415 - heavy
+
+    def ready() -> None:
+        # Whoever started this process reads standard output no further than this line.
+        from local_stack import kernel  # noqa: PLC0415
+
+        kernel.set_death_signal(0)
+        _say_plainly(up.READY)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    choice = Choice(options.port, options.sagemaker_port, options.sample)
+    try:
+        supervise(place, choice, say=_say_plainly, ready=ready)
+    except KeyboardInterrupt as signal_name:
+        _say_plainly(f"stopped by {signal_name}")
+    except LocalStackError as error:
+        _say_plainly(f"stopped everything: {error}")
+        return 1
+    return 0
+
+
+def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
+    # Heavy, and only "land-snapshot" needs them.
+    import boto3  # noqa: PLC0415
+    from retraining import naming  # noqa: PLC0415
+
+    from local_stack import embedded_sagemaker, snapshot  # noqa: PLC0415
+
+    if options.deployment:
+        s3, bucket = boto3.client("s3"), os.environ.get("RETRAINING_BUCKET", "")
+    else:
+        url = up.sagemaker_url(place)
+        s3 = embedded_sagemaker.s3(environment.embedded_aws_environment(url))
+        bucket = environment.BUCKET
+    day = options.date or datetime.now(UTC).date().isoformat()
+    try:
+        uri = naming.snapshot_uri(bucket, environment.PIPELINE, day)
+    except naming.InvalidNameError as error:
+        return _failed(options.command, error)
+    files = {options.sample.name: options.sample}
+    landed = snapshot.land(s3, uri, files, make_bucket=options.make_bucket)
+    _say(options.command, f"{uri} {'landed' if landed.is_new else 'lies there already'}")
+    return 0
+
+
+def _serve_sagemaker(place: Place, options: argparse.Namespace) -> int:
+    from local_stack.gateway import serve  # noqa: PLC0415 - heavy
+
+    # Being asked to stop is how it ends.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(
+            options.host,
+            options.port,
+            folder=options.folder.resolve(),
+            images=place.images,
+            say=_say_plainly,
+        )
+    return 0
+
+
+def _say(command: str, message: object) -> None:
+    print(f"{command}: {message}", flush=True)
+
+
+def _say_plainly(message: object) -> None:
+    print(message, flush=True)
+
+
+def _failed(command: str, error: Exception) -> int:
+    print(f"{command}: {error}", file=sys.stderr)
+    return 1
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).resolve()
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_stack", description=__doc__)
+    parser.add_argument("--project", type=Path, default=PROJECT, help="another checkout")
+    parser.add_argument("--state", type=Path, help="another folder than .local for what it makes")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="retrain twice and show what came of it")
+    demo.set_defaults(run=_demo)
+    start = commands.add_parser("up", help="start the whole place and leave it running")
+    start.set_defaults(run=_up)
+    commands.add_parser("down", help="stop it").set_defaults(run=_down)
+    supervise = commands.add_parser("supervise", help="run it (what up does in the background)")
+    supervise.set_defaults(run=_supervise)
+    landing = commands.add_parser("land-snapshot", help="put a day's raw data into S3")
+    landing.set_defaults(run=_land_snapshot)
+    serving = commands.add_parser("serve-sagemaker", help="the embedded SageMaker in a container")
+    serving.set_defaults(run=_serve_sagemaker)
+    serving.add_argument("--host", required=True, help="the address to listen on")
+    serving.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
+    serving.add_argument("--folder", type=Path, required=True, help="for its state and its log")
+    for command in (start, supervise):
+        command.add_argument("--port", type=_port, help="of Airflow's UI")
+        command.add_argument("--sagemaker-port", type=_port, help="of the embedded SageMaker")
+    for command in (demo, start, supervise, landing):
+        command.add_argument(
+            "--sample", type=_absolute, default=sample_csv(), help="the CSV file of the data"
+        )
+    landing.add_argument("--date", help="YYYY-MM-DD; today if left out")
+    landing.add_argument(
+        "--deployment",
+        action="store_true",
+        help="into the bucket RETRAINING_BUCKET, with the AWS settings of the environment, "
+        "instead of the place that runs here",
+    )
+    landing.add_argument("--make-bucket", action="store_true", help="if there is none")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

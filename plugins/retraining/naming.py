@@ -1,0 +1,155 @@
+"""How runs, jobs and S3 keys are spelled. No other module spells one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+
+# Patterns and lengths of the SageMaker API.
+JOB_NAME_LENGTH = 63
+METADATA_VALUE_LENGTH = 256
+
+
+class InvalidNameError(ValueError):
+    """A text cannot be what it is used as: an S3 URI, a snapshot's date."""
+
+
+def snapshots_uri(bucket: str, pipeline: str) -> str:
+    """Return the folder that holds one folder of raw data a day."""
+    return f"s3://{bucket}/{pipeline}/snapshots/"
+
+
+def snapshot_uri(bucket: str, pipeline: str, snapshot: str) -> str:
+    """Return the folder of a snapshot's CSV files.
+
+    Raises:
+        InvalidNameError: ``snapshot`` is not a date, YYYY-MM-DD.
+    """
+    return f"{snapshots_uri(bucket, pipeline)}{checked_snapshot(snapshot)}/"
+
+
+def checked_snapshot(snapshot: str) -> str:
+    """Return ``snapshot`` if it is a calendar date, YYYY-MM-DD.
+
+    Raises:
+        InvalidNameError: It is not.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", snapshot):
+            return date.fromisoformat(snapshot).isoformat()
+    except ValueError:
+        pass
+    raise InvalidNameError(f"snapshot {snapshot!r} is not a date of the form YYYY-MM-DD")
+
+
+def code_uri(bucket: str, pipeline: str, sha256: str) -> str:
+    """Return the folder of one version of the container scripts."""
+    return f"s3://{bucket}/{pipeline}/code/{sha256}/"
+
+
+def scripts_uri(code_uri: str) -> str:
+    """Return the folder of the single script files, which a processing job mounts."""
+    return f"{code_uri}scripts/"
+
+
+def source_archive_uri(code_uri: str) -> str:
+    """Return the archive of the same files, which a training job's toolkit unpacks."""
+    return f"{code_uri}sourcedir.tar.gz"
+
+
+def run_uri(bucket: str, pipeline: str, snapshot: str, run_id: str) -> str:
+    """Return the folder below which a run writes all that it makes."""
+    return f"s3://{bucket}/{pipeline}/runs/{checked_snapshot(snapshot)}/{run_folder(run_id)}/"
+
+
+def run_folder(run_id: str) -> str:
+    """Return an Airflow run id as one S3 path segment, different for different ids."""
+    segment = re.sub(r"[^A-Za-z0-9._-]+", "-", run_id)[:100]
+    return segment if segment == run_id else f"{segment}-{_digest(run_id)[:8]}"
+
+
+def output_uri(run_uri: str, output: str) -> str:
+    """Return the folder of one of a run's outputs: train, test, model, evaluation …"""
+    return f"{run_uri}{output}/"
+
+
+def report_uri(run_uri: str) -> str:
+    """Return the evaluation report's URI: what SageMaker Pipelines calls a property file."""
+    return f"{output_uri(run_uri, 'evaluation')}evaluation.json"
+
+
+def decision_uri(run_uri: str) -> str:
+    """Return the URI of the record of why a model was registered or not."""
+    return f"{output_uri(run_uri, 'evaluation')}decision.json"
+
+
+def split_s3_uri(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key`` into bucket and key.
+
+    Raises:
+        InvalidNameError: It is no such URI.
+    """
+    match = re.fullmatch(r"s3://([a-z0-9.-]+)/(.*)", uri, re.DOTALL)
+    if match is None:
+        raise InvalidNameError(f"{uri!r} is not of the form s3://bucket/key")
+    return match[1], match[2]
+
+
+def job_name(
+    dag_id: str,
+    task_id: str,
+    *,
+    run_id: str,
+    map_index: int,
+    generation: int,
+    request: Mapping[str, object],
+    number: int = 1,
+) -> str:
+    """Compute the name of a SageMaker job from what makes it this job and no other.
+
+    Args:
+        dag_id: The DAG.
+        task_id: The task; with ``dag_id`` the readable beginning of the name.
+        run_id: The DAG run.
+        map_index: The index of a mapped task, else -1.
+        generation: How often a person cleared the task; automatic retries do not count.
+        request: The request without its name: a changed request is another job.
+        number: 1, and one more for each earlier job of this identity that failed or was stopped.
+
+    Returns:
+        A name of 1 to 63 characters of ``[a-zA-Z0-9](-*[a-zA-Z0-9])*``.
+    """
+    identity = [dag_id, task_id, run_id, map_index, generation, request]
+    ending = f"-{_digest(canonical_json(identity))[:16]}" + (f"-{number}" if number > 1 else "")
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", f"{dag_id}-{task_id}").strip("-") or "job"
+    return readable[: JOB_NAME_LENGTH - len(ending)].rstrip("-") + ending
+
+
+def client_token(*parts: object) -> str:
+    """Compute an idempotency token, 36 of ``[a-zA-Z0-9-]``, from what must happen once."""
+    return _digest(canonical_json(parts))[:36]
+
+
+def fingerprint(*parts: object) -> str:
+    """Return the SHA-256 (64 hexadecimal digits) of values that JSON can tell apart."""
+    return _digest(canonical_json(parts))
+
+
+def metadata_value(value: object) -> str:
+    """Return a text that CustomerMetadataProperties and tags accept as a value.
+
+    They allow letters, digits, spaces and ``_.:/=+-@``; any other character becomes ``_``.
+    """
+    return re.sub(r"[^\w .:/=+@-]", "_", str(value))[:METADATA_VALUE_LENGTH]
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""What every test may use: a clean environment, and an embedded SageMaker that really runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REGION = "us-east-1"
+_READY = "local_sagemaker is ready on "
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSageMaker:
+    """A server of its own process.
+
+    Attributes:
+        url: Its endpoint.
+        state: Its state folder; `state.with_suffix(".log")` is its stderr.
+        process: To signal it; it is ended by whoever started it.
+    """
+
+    url: str
+    state: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point AWS clients, also those of other processes, to it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str, *, region: str = REGION) -> Any:
+        """Return a boto3 client."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+
+RunEmbeddedSageMaker = Callable[..., AbstractContextManager[EmbeddedSageMaker]]
+
+
+@contextmanager
+def _run_embedded_sagemaker(state: Path, *options: str) -> Iterator[EmbeddedSageMaker]:
+    log = state.with_suffix(".log")
+    command = [sys.executable, "-m", "local_sagemaker", "--state", str(state)]
+    images = ["--images", str(ROOT / ".local" / "images")]
+    with log.open("a") as stderr:
+        process = subprocess.Popen(
+            [*command, *images, *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    assert process.stdout is not None
+    watchdog = threading.Timer(_START_SECONDS, process.kill)
+    watchdog.start()
+    line = process.stdout.readline().strip()
+    watchdog.cancel()
+    assert line.startswith(_READY), f"no server: {log.read_text()}"
+    try:
+        yield EmbeddedSageMaker(line.removeprefix(_READY), state, process)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def run_embedded_sagemaker() -> RunEmbeddedSageMaker:
+    """Starts a server of a test's own: ``with run_embedded_sagemaker(state, *options) as …``."""
+    return _run_embedded_sagemaker
+
+
+@pytest.fixture(scope="session")
+def embedded_sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSageMaker]:
+    """The server that tests share; use names of your own."""
+    with _run_embedded_sagemaker(
+        tmp_path_factory.mktemp("embedded-sagemaker") / "state", "--stop-grace", "1"
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_aws_settings_of_the_developer() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "RETRAINING_"))]:
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield

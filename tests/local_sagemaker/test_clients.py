@@ -1,0 +1,94 @@
+"""Other clients than boto3, each in a process of its own, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).with_name("programs")
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
+ROLE = "arn:aws:iam::123456789012:role/jobs"
+
+
+def run(program: str, settings: object, *, server, home: Path) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / program), str(home / "results.json")],
+        input=json.dumps(settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={
+            **os.environ,
+            **server.environment,
+            "AIRFLOW_HOME": str(home),
+            "HOME": str(home),
+            # It asks IAM to simulate policies, which moto cannot.
+            "SAGEMAKER_VALIDATE_ROLE": "false",
+        },
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    return json.loads((home / "results.json").read_text())
+
+
+def test_the_airflow_providers_operators_run_jobs_and_register_models(bench, tmp_path):
+    group = bench.name("provider")
+    results = run(
+        "provider_operators.py",
+        {
+            "processing, sync": bench.processing_request("print('sync')"),
+            "processing, deferrable": bench.processing_request("import time; time.sleep(0.5)"),
+            "training, sync": bench.training_request("print('sync')"),
+            "training, deferrable": bench.training_request("import time; time.sleep(0.5)"),
+            "failing": bench.processing_request("raise SystemExit(1)"),
+            "register": {
+                "image_uri": IMAGE,
+                "model_url": "s3://bucket/model.tar.gz",
+                "package_group_name": group,
+            },
+        },
+        server=bench.server,
+        home=tmp_path,
+    )
+    for case in ("sync", "deferrable"):
+        assert results[f"processing, {case}"]["Processing"]["ProcessingJobStatus"] == "Completed"
+        assert results[f"training, {case}"]["Training"]["TrainingJobStatus"] == "Completed"
+    assert "AlgorithmError: See job logs for more information" in results["failing"]
+    assert results["register, first"].endswith(f"model-package/{group}/1")
+    assert results["register, second"].endswith(f"model-package/{group}/2")
+
+
+def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
+    pytest.importorskip("sagemaker.train")
+    group = bench.name("sdk")
+    bench.sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    package = bench.sagemaker.create_model_package(
+        ModelPackageGroupName=group, InferenceSpecification={"Containers": [{"Image": IMAGE}]}
+    )["ModelPackageArn"]
+    results = run(
+        "sdk_jobs.py",
+        {
+            "role": ROLE,
+            "image": IMAGE,
+            "bucket": bench.bucket,
+            "data": bench.put("sdk-data/in.csv", "1,2,3").rpartition("/")[0],
+            "out": f"s3://{bench.bucket}/sdk-out",
+            "group": bench.name("sdk-group"),
+            "package": package,
+        },
+        server=bench.server,
+        home=tmp_path,
+    )
+    assert results["processing"]["status"] == "Completed"
+    assert bench.get("sdk-out/x") == b"processed"
+    assert results["training"]["status"] == "Completed"
+    assert results["training"]["name"] in results["training"]["listed"]
+    assert results["training"]["model"].endswith("/output/model.tar.gz")
+    assert "trained by the SDK" in bench.lines(results["training"]["name"])
+    assert results["registry"]["approval"] == "PendingManualApproval"
+    assert results["registry"]["version"] == 1

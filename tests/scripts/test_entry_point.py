@@ -1,0 +1,99 @@
+"""Serving: AWS's own inference toolkit runs the archive's entry point."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.scripts.jobs import run_cold
+
+if TYPE_CHECKING:
+    from tests.scripts.jobs import Run
+
+ROW = "8.3252,41.0,6.98,1.02,322.0,2.55,37.88,-122.23"
+SERVING_TOOLKIT = Path(__file__).with_name("serving_toolkit.py")
+
+
+def serve(run: Run, *bodies: str, content_type: str = "text/csv") -> list[dict[str, Any]]:
+    """Unpack the archive as a model server does, and serve from its code folder alone."""
+    requests = [
+        {"body": body, "content_type": content_type, "accept": "text/csv"} for body in bodies
+    ]
+    with TemporaryDirectory() as model, tarfile.open(run.archive / "model.tar.gz") as tar:
+        tar.extractall(model, filter="data")
+        code = Path(model) / "code"
+        done = run_cold(
+            *(SERVING_TOOLKIT, model),
+            stdin=json.dumps(requests),
+            PYTHONPATH=code,
+            SAGEMAKER_PROGRAM="entry_point.py",
+            SAGEMAKER_SUBMIT_DIRECTORY=code,
+        )
+    assert done.code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("features", ["raw", "engineered"])
+def test_endpoint_answers_what_evaluation_predicted(
+    features: str, request: pytest.FixtureRequest
+) -> None:
+    run: Run = request.getfixturevalue(f"{features}_run")
+    with (run.preprocessed / "test" / "test.csv").open(newline="") as lines:
+        body = "\n".join(",".join(row[:8]) for row in list(csv.reader(lines))[1:])
+    (answer,) = serve(run, body)
+    assert (answer["status"], answer["type"]) == (200, "text/csv")
+    with (run.evaluation / "predictions.csv").open(newline="") as lines:
+        expected = [float(row["predicted"]) for row in csv.DictReader(lines)]
+    answered = [float(line) for line in answer["body"].split()]
+    assert max(abs(a - b) for a, b in zip(answered, expected, strict=True)) <= 1e-12
+
+
+def test_missing_values_and_line_ends_are_accepted(engineered_run: Run) -> None:
+    without_age = ROW.replace("41.0", "")
+    bodies = [ROW, f"{ROW}\r\n{ROW}\r\n", without_age, ROW.replace("41.0", "nan")]
+    one, two, empty, nan = (
+        [float(line) for line in answer["body"].split()]
+        for answer in serve(engineered_run, *bodies)
+    )
+    # The last digit depends on how many rows are multiplied at once.
+    assert two == pytest.approx(one * 2, abs=1e-12)
+    assert empty == nan
+    assert abs(empty[0] - one[0]) > 1e-3
+
+
+def test_bad_requests_are_refused_with_the_reason(engineered_run: Run) -> None:
+    cases = {
+        "": "the request is empty",
+        "1,2,3": "line 1 has 3 fields; send these 8, without a header: MedInc,HouseAge,",
+        f"{ROW}\n{ROW},1": "line 2 has 9 fields",
+        ROW.replace(",", ";"): "line 1 has 1 fields",
+        "MedInc,HouseAge,AveRooms,AveBedrms,Population,AveOccup,Latitude,Longitude\n" + ROW: (
+            "line 1, MedInc: 'MedInc' is not a number; send the rows without a header"
+        ),
+        f"{ROW}\n{ROW.replace('41.0', 'old')}": "line 2, HouseAge: 'old' is not a number",
+        ROW.replace("41.0", "inf"): "line 1, HouseAge: 'inf' is not a finite number",
+        f"{ROW}\n\n{ROW}": "line 2 has 1 fields",
+    }
+    for answer, reason in zip(serve(engineered_run, *cases), cases.values(), strict=True):
+        assert answer["status"] == 500
+        assert answer["body"].startswith(reason)
+
+
+def test_other_content_types_are_refused(engineered_run: Run) -> None:
+    (answer,) = serve(engineered_run, "[[1]]", content_type="application/json")
+    assert answer["status"] == 500
+    assert answer["body"].startswith("the content type is 'application/json'; send text/csv")
+
+
+def test_content_type_may_name_its_charset(engineered_run: Run) -> None:
+    plain, named = (
+        serve(engineered_run, ROW, content_type=content_type)[0]
+        for content_type in ("text/csv", "Text/CSV; charset=utf-8")
+    )
+    assert named["body"] == plain["body"]

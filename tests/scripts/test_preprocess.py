@@ -1,0 +1,242 @@
+"""What preprocessing writes from a good snapshot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.scripts.jobs import SCRIPTS, files_below, run_cold, write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.scripts.jobs import Outcome, Run
+
+TARGET = 8
+
+
+@pytest.fixture
+def preprocess(run_warm: Callable[..., Outcome], tmp_path: Path) -> Callable[..., dict[str, bytes]]:
+    """Preprocesses tables, given by file name, and returns the written files."""
+    count = 0
+
+    def run(tables: dict[str, list[list[str]]], *options: object) -> dict[str, bytes]:
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"run-{count}"
+        for name, table in tables.items():
+            write_csv(folder / "snapshot" / name, table)
+        done = run_warm(
+            "preprocess.py",
+            *("--snapshot", folder / "snapshot", "--output", folder / "output"),
+            *("--message", folder / "message", "--minimum-rows", 10, *options),
+        )
+        assert done.code == 0, done.stderr
+        assert not (folder / "message").exists()
+        return files_below(folder / "output")
+
+    return run
+
+
+def rows_of(files: dict[str, bytes], split: str) -> list[list[str]]:
+    return list(csv.reader(files[f"{split}/{split}.csv"].decode().splitlines()))
+
+
+def record_of(files: dict[str, bytes]) -> dict:
+    return json.loads(files["preprocessor/preprocessing.json"])
+
+
+def with_cell(table: list[list[str]], row: int, column: int, value: str) -> list[list[str]]:
+    """A copy of the table; row 1 is the first after the header."""
+    copy = [list(line) for line in table]
+    copy[row][column] = value
+    return copy
+
+
+def test_real_table_is_split_without_loss(engineered_run: Run) -> None:
+    files = files_below(engineered_run.preprocessed)
+    assert set(files) == {
+        "train/train.csv",
+        "validation/validation.csv",
+        "test/test.csv",
+        "preprocessor/preprocessor.joblib",
+        "preprocessor/preprocessing.json",
+    }
+    record = record_of(files)
+    assert record["rows"] == {
+        "read": 20640,
+        "dropped": 0,
+        "train": 16512,
+        "validation": 0,
+        "test": 4128,
+    }
+    assert (record["features"], record["seed"]) == ("engineered", 42)
+    header, *train = rows_of(files, "train")
+    assert header == rows_of(files, "validation")[0]
+    assert len(rows_of(files, "validation")) == 1
+    test = rows_of(files, "test")[1:]
+    snapshot = engineered_run.folder / "everything.csv"
+    write_csv(snapshot, [header, *train, *test])
+    assert len({tuple(row) for row in train + test}) == 20640
+
+
+def test_splits_are_those_of_scikit_learn(sample: list[list[str]], preprocess: Callable) -> None:
+    """The figures that others quote for a seed can be compared with ours."""
+    table = [sample[0], *([str(i % 90), *row[1:]] for i, row in enumerate(sample[1:]))]
+    expected = run_cold(
+        "-c",
+        "import json, sklearn.model_selection as m; print(json.dumps([sorted(part) for part in "
+        "m.train_test_split(range(83), test_size=0.2, random_state=7)]))",
+    )
+    train, test = json.loads(expected.stdout)
+    files = preprocess({"a.csv": table}, "--seed", 7)
+    assert [int(float(row[0])) for row in rows_of(files, "train")[1:]] == train
+    assert [int(float(row[0])) for row in rows_of(files, "test")[1:]] == test
+
+
+def test_validation_share_is_taken_from_train(
+    sample: list[list[str]], preprocess: Callable
+) -> None:
+    without = preprocess({"a.csv": sample})
+    files = preprocess(
+        {"a.csv": sample}, "--train-share", 0.6, "--validation-share", 0.2, "--test-share", 0.2
+    )
+    assert files["test/test.csv"] == without["test/test.csv"]
+    sizes = {name: len(rows_of(files, name)) - 1 for name in ("train", "validation", "test")}
+    assert sizes == {"train": 49, "validation": 17, "test": 17}
+    together = [row for name in sizes for row in rows_of(files, name)[1:]]
+    assert sorted(together) == sorted(rows_of(without, "train")[1:] + rows_of(without, "test")[1:])
+
+
+def test_split_depends_on_seed_and_row_order_only(
+    sample: list[list[str]], preprocess: Callable
+) -> None:
+    numbered = [sample[0], *([str(i), *row[1:]] for i, row in enumerate(sample[1:]))]
+    # Other values everywhere but in the row's number, and two rows that will be dropped.
+    other = [sample[0]]
+    for i, row in enumerate(reversed(sample[1:])):
+        other.append([str(i), *row[1:TARGET], "" if i in {3, 40} else row[TARGET]])
+    first, second, reseeded = (
+        preprocess({"a.csv": numbered}),
+        preprocess({"a.csv": other}),
+        preprocess({"a.csv": numbered}, "--seed", 43),
+    )
+    for split in ("train", "test"):
+        numbers = [row[0] for row in rows_of(first, split)[1:]]
+        kept = [number for number in numbers if float(number) not in {3, 40}]
+        assert [row[0] for row in rows_of(second, split)[1:]] == kept
+        assert [row[0] for row in rows_of(reseeded, split)[1:]] != numbers
+    assert record_of(second)["rows"]["dropped"] == 2
+
+
+@pytest.mark.parametrize("features", ["raw", "engineered"])
+def test_test_rows_leave_no_trace_in_what_is_fitted(
+    features: str, sample: list[list[str]], preprocess: Callable
+) -> None:
+    before = preprocess({"a.csv": sample}, "--features", features)
+    held_out = {tuple(map(float, row)) for row in rows_of(before, "test")[1:]}
+    changed = [sample[0]]
+    for row in sample[1:]:
+        if tuple(map(float, row)) in held_out:
+            changed.append(["99", "150", "", "999", "999999", "9999", "32", "-125", "99"])
+        else:
+            changed.append(row)
+    after = preprocess({"a.csv": changed}, "--features", features, "--maximum-null-share", 1)
+    assert after["test/test.csv"] != before["test/test.csv"]
+    assert after["train/train.csv"] == before["train/train.csv"]
+    name = "preprocessor/preprocessor.joblib"
+    assert after[name] == before[name]
+
+
+def test_files_of_a_snapshot_are_joined_in_the_order_of_their_names(
+    sample: list[list[str]], preprocess: Callable
+) -> None:
+    whole = preprocess({"all.csv": sample})
+    parts = preprocess(
+        {
+            "part-2.csv": [sample[0], *sample[60:]],
+            "part-0.csv": sample[:20],
+            "part-1.CSV": [sample[0], *sample[20:60]],
+            "manifest.json": [["{}"]],
+            "_SUCCESS": [],
+        }
+    )
+    files = [(file["name"], file["rows"]) for file in record_of(parts)["files"]]
+    assert files == [("part-0.csv", 19), ("part-1.CSV", 40), ("part-2.csv", 24)]
+    del whole["preprocessor/preprocessing.json"], parts["preprocessor/preprocessing.json"]
+    assert parts == whole
+
+
+def test_layout_of_a_file_is_free(
+    sample: list[list[str]], run_warm: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    """Byte-order mark, line ends, quotes, closing blank lines and column order change nothing."""
+    plain = "".join(",".join(row) + "\n" for row in sample)
+    turned = "".join(",".join(reversed(row)) + "\n" for row in sample)
+    quoted = "".join(",".join(f'"{cell}"' for cell in row) + "\r\n" for row in sample)
+    contents = [plain, turned, "\ufeff" + quoted, plain.rstrip("\n"), plain + "\n \n"]
+    written = []
+    for i, content in enumerate(contents):
+        (tmp_path / f"{i}").mkdir()
+        (tmp_path / f"{i}" / "a.csv").write_bytes(content.encode())
+        done = run_warm(
+            "preprocess.py",
+            *("--snapshot", tmp_path / f"{i}", "--output", tmp_path / f"out-{i}"),
+            *("--message", tmp_path / "message", "--minimum-rows", 10),
+        )
+        assert done.code == 0, done.stderr
+        files = files_below(tmp_path / f"out-{i}")
+        del files["preprocessor/preprocessing.json"]  # it tells the file's own hash
+        written.append(files)
+    assert all(files == written[0] for files in written)
+
+
+def test_null_features_are_kept_and_null_targets_dropped(
+    sample: list[list[str]], preprocess: Callable
+) -> None:
+    table = with_cell(sample, 1, 2, "NA")
+    table = with_cell(table, 2, 3, "null")
+    table = with_cell(table, 3, TARGET, "NaN")
+    files = preprocess({"a.csv": table})
+    record = record_of(files)
+    assert record["rows"] == {
+        "read": 83,
+        "dropped": 1,
+        "train": record["rows"]["train"],
+        "validation": 0,
+        "test": 82 - record["rows"]["train"],
+    }
+    nulls = {name: count for name, count in record["nulls"].items() if count}
+    assert nulls == {"AveRooms": 1, "AveBedrms": 1, "MedHouseVal": 1}
+    cells = [cell for split in ("train", "test") for row in rows_of(files, split) for cell in row]
+    assert cells.count("") == 2
+
+
+def test_same_input_gives_the_same_bytes(
+    engineered_run: Run, snapshot_folder: Path, tmp_path: Path
+) -> None:
+    """In another process, with another order of sets and dictionaries' hashes."""
+    done = run_cold(
+        SCRIPTS / "preprocess.py",
+        *("--snapshot", snapshot_folder, "--output", tmp_path / "output"),
+        *("--message", tmp_path / "message"),
+        PYTHONHASHSEED="7",
+    )
+    assert done.code == 0, done.stderr
+    assert files_below(tmp_path / "output") == files_below(engineered_run.preprocessed)
+
+
+def test_log_tells_rows_and_seconds(
+    snapshot_folder: Path, run_warm: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    done = run_warm(
+        "preprocess.py",
+        *("--snapshot", snapshot_folder, "--output", tmp_path, "--message", tmp_path / "message"),
+    )
+    assert "read 20640 rows of california_housing.csv in " in done.stdout
+    assert "train: 16512 rows" in done.stdout
+    assert not done.stderr
