@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Literal = int | float | str | bool
 
@@ -125,7 +126,7 @@ class Judgement:
     explanation: str
 
 
-_SIGNS = {
+_SIGNS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Equals: ("=", lambda left, right: left == right),
     GreaterThan: (">", lambda left, right: left > right),
     GreaterThanOrEqualTo: ("≥", lambda left, right: left >= right),

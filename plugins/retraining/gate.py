@@ -8,12 +8,15 @@ nor a rejection. No AWS and no Airflow in here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from retraining import naming
 from retraining.conditions import Condition, Judgement, UndecidableError, judge, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Verdict(StrEnum):

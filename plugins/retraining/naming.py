@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Patterns and lengths of the SageMaker API.
 JOB_NAME_LENGTH = 63
@@ -72,7 +75,7 @@ def run_folder(run_id: str) -> str:
 
 
 def output_uri(run_uri: str, output: str) -> str:
-    """Return the folder of one of a run's outputs: train, test, model, evaluation …"""
+    """Return the folder of one of a run's outputs: train, test, model and so on."""
     return f"{run_uri}{output}/"
 
 

@@ -1,0 +1,191 @@
+"""Retrain the California housing model every night, and register it only if it is good enough.
+
+The night's snapshot of the raw data is split and cleaned (`preprocess`), a linear model is
+trained on it (`train`) and scored on the rows that it has not seen (`evaluate`). `check_quality`
+reads `evaluation.json` and lets a model with **r2 ≥ 0.6** pass: `register_model` makes it a new
+version in the model registry. Any other model is left where it is: `skip_registration` ends the
+run well, `reject_model` fails it; the parameter `when_rejected` chooses.
+
+| parameter | what it means |
+| --- | --- |
+| `snapshot` | the day whose data is used; empty: the run's own date, or by hand the newest |
+| `r2_threshold` | the least r2 that passes |
+| `features` | `engineered`, or `raw` for the eight columns as they are |
+| `instance_type` | the SageMaker instance of each job |
+| `approval_status` | what a registered version starts as |
+| `when_rejected` | `skip`: the run succeeds with nothing registered; `fail`: it fails |
+
+### When it fails
+| task | why | what to do |
+| --- | --- | --- |
+| `resolve_run` | the snapshot has not landed, or a setting is missing | land the files, or set the variable that the message names; clear the task |
+| `preprocess` | bad data: the message names file, column and row | land a corrected snapshot under another date and trigger a run for it |
+| `train`, `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task, which starts a new job |
+| `check_quality` | the report cannot be judged: missing, not JSON, or without the metric | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
+| `reject_model` | the model is not good enough, and the run was asked to fail then | nothing was registered; compare the decision with earlier ones |
+| `register_model` | the registry refused or did not answer | clear the task: it never registers twice |
+"""  # noqa: E501 - Markdown tables have long lines
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
+from airflow.sdk import DAG, Label, Param
+from retraining import tasks
+from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
+from retraining.job_requests import input_path, output_path, processing_job, training_job
+from retraining.naming import output_uri
+from retraining.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
+
+PIPELINE = "california-housing"
+QUALITY_POLICY = (
+    GreaterThanOrEqualTo(Metric("regression_metrics.r2_score"), Parameter("r2_threshold")),
+)
+MESSAGE = "/opt/ml/output/message"
+
+with DAG(
+    dag_id="california_housing_retraining",
+    doc_md=__doc__,
+    schedule="0 2 * * *",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
+    catchup=False,
+    max_active_runs=4,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    render_template_as_native_obj=False,
+    tags=["retraining", PIPELINE],
+    params={
+        "snapshot": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Snapshot",
+            description="The day whose data is used. Empty: the run's own date, or the newest.",
+        ),
+        "r2_threshold": Param(
+            0.6,
+            type="number",
+            maximum=1,
+            title="Least r2",
+            description="A model below it is not registered.",
+        ),
+        "features": Param(
+            "engineered", enum=["engineered", "raw"], title="Feature set", type="string"
+        ),
+        "instance_type": Param(
+            "ml.m5.large",
+            type="string",
+            pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$",
+            title="Instance type of the jobs",
+        ),
+        "approval_status": Param(
+            "PendingManualApproval",
+            type="string",
+            enum=["PendingManualApproval", "Approved", "Rejected"],
+            title="Approval status of a registered version",
+        ),
+        "when_rejected": Param(
+            "skip", type="string", enum=["skip", "fail"], title="What a rejected model does"
+        ),
+    },
+) as dag:
+    resolve_run = PythonOperator(
+        task_id="resolve_run",
+        python_callable=tasks.resolve_run,
+        op_kwargs={"pipeline": PIPELINE},
+        multiple_outputs=True,
+    )
+    run = {
+        name: f"{{{{ ti.xcom_pull('resolve_run', key='{name}') }}}}"
+        for name in (
+            "snapshot", "snapshot_uri", "data_fingerprint", "code_uri", "code_sha256",
+            "image_uri", "role_arn", "run_uri",
+        )
+    }  # fmt: skip
+    job = {
+        "image_uri": run["image_uri"],
+        "role_arn": run["role_arn"],
+        "code_uri": run["code_uri"],
+        "instance_type": "{{ params.instance_type }}",
+    }
+    training = {
+        name: f"{{{{ ti.xcom_pull('train')['{name}'] }}}}" for name in ("job_name", "model_uri")
+    }
+
+    preprocess = RetrainingProcessingOperator(
+        task_id="preprocess",
+        config=processing_job(
+            **job,
+            script="preprocess.py",
+            arguments=[
+                "--snapshot", input_path("snapshot"),
+                "--output", output_path(),
+                "--features", "{{ params.features }}",
+                "--message", MESSAGE,
+            ],
+            inputs={"snapshot": run["snapshot_uri"]},
+            outputs={
+                name: output_uri(run["run_uri"], name)
+                for name in ("train", "validation", "test", "preprocessor")
+            },
+        ),
+    )  # fmt: skip
+    train = RetrainingTrainingOperator(
+        task_id="train",
+        config=training_job(
+            **job,
+            script="train.py",
+            hyperparameters={"fit-intercept": "true", "positive": "false"},
+            channels={name: output_uri(run["run_uri"], name) for name in ("train", "preprocessor")},
+            output_uri=output_uri(run["run_uri"], "model"),
+            metrics={"train:r2": "train:r2=([0-9.-]+);"},
+        ),
+    )
+    evaluate = RetrainingProcessingOperator(
+        task_id="evaluate",
+        config=processing_job(
+            **job,
+            script="evaluate.py",
+            arguments=[
+                "--model", input_path("model"),
+                "--test", input_path("test"),
+                "--output", output_path("evaluation"),
+                "--message", MESSAGE,
+            ],
+            inputs={
+                "model": training["model_uri"],
+                "test": output_uri(run["run_uri"], "test"),
+            },
+            outputs={"evaluation": output_uri(run["run_uri"], "evaluation")},
+        ),
+    )  # fmt: skip
+    check_quality = BranchPythonOperator(
+        task_id="check_quality",
+        python_callable=tasks.check_quality,
+        op_kwargs={"run": run, "policy": QUALITY_POLICY},
+    )
+    register_model = PythonOperator(
+        task_id="register_model",
+        python_callable=tasks.register_model,
+        op_kwargs={
+            "pipeline": PIPELINE,
+            "description": "Median house values of California districts, 1990 census",
+            "run": run,
+            "training": training,
+        },
+    )
+    skip_registration = PythonOperator(
+        task_id="skip_registration",
+        python_callable=tasks.skip_registration,
+        op_kwargs={"run": run},
+    )
+    reject_model = PythonOperator(
+        task_id="reject_model",
+        python_callable=tasks.reject_model,
+        op_kwargs={"run": run},
+    )
+
+    resolve_run >> preprocess >> train >> evaluate >> check_quality
+    check_quality >> Label("passed") >> register_model
+    check_quality >> Label("rejected: skip") >> skip_registration
+    check_quality >> Label("rejected: fail") >> reject_model

@@ -1,0 +1,230 @@
+"""Pure builders of SageMaker requests: values in, boto3 dictionaries out.
+
+A value may be a Jinja template, as builders are called where a DAG is defined. No builder sets a
+job's name: the operator computes it from the rendered request.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from retraining import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Request = dict[str, object]
+
+_PROCESSING = "/opt/ml/processing"
+_MAX_RUNTIME_S = 3600
+_VOLUME_GB = 30
+
+
+def processing_job(
+    *,
+    image_uri: str,
+    role_arn: str,
+    instance_type: str,
+    code_uri: str,
+    script: str,
+    arguments: Sequence[str],
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    max_runtime_s: int = _MAX_RUNTIME_S,
+) -> Request:
+    """Build a CreateProcessingJob request that runs one of the pipeline's scripts.
+
+    Args:
+        image_uri: The container image.
+        role_arn: The role that the job assumes.
+        instance_type: Such as ``ml.m5.large``.
+        code_uri: The folder of the code version, from ``naming.code_uri``.
+        script: The file name of the script.
+        arguments: Its command line. Inputs and outputs lie where ``input_path`` and
+            ``output_path`` say.
+        inputs: The S3 folder or object of each input by its name.
+        outputs: The S3 folder of each output by its name; uploaded when the job ends.
+        max_runtime_s: After so many seconds the service stops the job.
+    """
+    code = {"code": naming.scripts_uri(code_uri), **inputs}
+    return {
+        "RoleArn": role_arn,
+        "AppSpecification": {
+            "ImageUri": image_uri,
+            "ContainerEntrypoint": ["python3", f"{input_path('code')}/{script}"],
+            "ContainerArguments": list(arguments),
+        },
+        "ProcessingInputs": [
+            {
+                "InputName": name,
+                "S3Input": {
+                    "S3Uri": uri,
+                    "LocalPath": input_path(name),
+                    "S3DataType": "S3Prefix",
+                    "S3InputMode": "File",
+                },
+            }
+            for name, uri in code.items()
+        ],
+        "ProcessingOutputConfig": {
+            "Outputs": [
+                {
+                    "OutputName": name,
+                    "S3Output": {
+                        "S3Uri": uri,
+                        "LocalPath": output_path(name),
+                        "S3UploadMode": "EndOfJob",
+                    },
+                }
+                for name, uri in outputs.items()
+            ]
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": instance_type,
+                "VolumeSizeInGB": _VOLUME_GB,
+            }
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_s},
+    }
+
+
+def input_path(name: str) -> str:
+    """Return where a processing job finds an input."""
+    return f"{_PROCESSING}/input/{name}"
+
+
+def output_path(name: str = "") -> str:
+    """Return where a processing job writes an output; without a name, the folder of all."""
+    return f"{_PROCESSING}/output/{name}".rstrip("/")
+
+
+def training_job(
+    *,
+    image_uri: str,
+    role_arn: str,
+    instance_type: str,
+    code_uri: str,
+    script: str,
+    hyperparameters: Mapping[str, str],
+    channels: Mapping[str, str],
+    output_uri: str,
+    metrics: Mapping[str, str],
+    max_runtime_s: int = _MAX_RUNTIME_S,
+) -> Request:
+    """Build a CreateTrainingJob request in script mode.
+
+    Args:
+        image_uri: The container image; it has AWS's training toolkit.
+        role_arn: The role that the job assumes.
+        instance_type: Such as ``ml.m5.large``.
+        code_uri: The folder of the code version, from ``naming.code_uri``.
+        script: The file name of the training script.
+        hyperparameters: Its command line: ``--name value`` each.
+        channels: The S3 folder of each input channel by its name.
+        output_uri: The folder below which the job puts ``<job>/output/model.tar.gz``.
+        metrics: A regular expression over the log for each metric by its name.
+        max_runtime_s: After so many seconds the service stops the job.
+    """
+    toolkit = {
+        "sagemaker_program": script,
+        "sagemaker_submit_directory": naming.source_archive_uri(code_uri),
+    }
+    return {
+        "RoleArn": role_arn,
+        "AlgorithmSpecification": {
+            "TrainingImage": image_uri,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [
+                {"Name": name, "Regex": regex} for name, regex in metrics.items()
+            ],
+        },
+        # The toolkit decodes each hyperparameter from JSON.
+        "HyperParameters": {
+            name: json.dumps(value) for name, value in (toolkit | dict(hyperparameters)).items()
+        },
+        "InputDataConfig": [
+            {
+                "ChannelName": name,
+                "DataSource": {
+                    "S3DataSource": {
+                        "S3DataType": "S3Prefix",
+                        "S3Uri": uri,
+                        "S3DataDistributionType": "FullyReplicated",
+                    }
+                },
+            }
+            for name, uri in channels.items()
+        ],
+        "OutputDataConfig": {"S3OutputPath": output_uri},
+        "ResourceConfig": {
+            "InstanceCount": 1,
+            "InstanceType": instance_type,
+            "VolumeSizeInGB": _VOLUME_GB,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_s},
+    }
+
+
+def model_package(
+    *,
+    group: str,
+    image_uri: str,
+    model_uri: str,
+    report_uri: str,
+    approval_status: str,
+    description: str,
+    realtime_instance_types: Sequence[str],
+    transform_instance_types: Sequence[str],
+    metadata: Mapping[str, object],
+    git_commit: str | None,
+    client_token: str,
+) -> Request:
+    """Build a CreateModelPackage request for a new version in a group.
+
+    Args:
+        group: The model package group.
+        image_uri: The image that serves the model.
+        model_uri: Its ``model.tar.gz``, with ``code/entry_point.py`` inside.
+        report_uri: The evaluation report.
+        approval_status: PendingManualApproval, Approved or Rejected.
+        description: One line for the registry's list.
+        realtime_instance_types: What may serve it.
+        transform_instance_types: What may run batches of it.
+        metadata: At most 50 properties; values are shortened to what the service accepts.
+        git_commit: The commit that was deployed, where that is known.
+        client_token: The idempotency token: the same request twice makes one version.
+    """
+    request: Request = {
+        "ModelPackageGroupName": group,
+        "ModelPackageDescription": description,
+        "InferenceSpecification": {
+            "Containers": [
+                {
+                    "Image": image_uri,
+                    "ModelDataUrl": model_uri,
+                    "Environment": {
+                        "SAGEMAKER_PROGRAM": "entry_point.py",
+                        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+                    },
+                }
+            ],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+            "SupportedRealtimeInferenceInstanceTypes": list(realtime_instance_types),
+            "SupportedTransformInstanceTypes": list(transform_instance_types),
+        },
+        "ModelMetrics": {
+            "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": report_uri}}
+        },
+        "ModelApprovalStatus": approval_status,
+        "CustomerMetadataProperties": {
+            name: naming.metadata_value(value) for name, value in metadata.items()
+        },
+        "ClientToken": client_token,
+    }
+    if git_commit:
+        request["MetadataProperties"] = {"CommitId": git_commit}
+    return request

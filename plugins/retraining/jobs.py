@@ -1,0 +1,109 @@
+"""What processing and training jobs have in common, whichever verbs and members name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sagemaker import SageMakerClient
+
+ENDED = frozenset({"Completed", "Failed", "Stopped"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """How the SageMaker API spells one type of job.
+
+    Attributes:
+        kind: ``Processing`` or ``Training``; the rest is derived from it.
+    """
+
+    kind: str
+
+    @property
+    def name_member(self) -> str:
+        """The request member with the job's name."""
+        return f"{self.kind}JobName"
+
+    @property
+    def log_group(self) -> str:
+        """The CloudWatch log group of these jobs."""
+        return f"/aws/sagemaker/{self.kind}Jobs"
+
+    def create(self, client: SageMakerClient, request: Mapping[str, Any]) -> None:
+        """Create a job."""
+        self._call(client, "create", **request)
+
+    def describe(self, client: SageMakerClient, name: str) -> Mapping[str, Any] | None:
+        """Describe a job; None if there is no such job."""
+        try:
+            return self._call(client, "describe", **{self.name_member: name})
+        except ClientError as error:
+            # The service has no code of its own for this.
+            if "not found" in str(error).lower():
+                return None
+            raise
+
+    def stop(self, client: SageMakerClient, name: str) -> None:
+        """Ask for a job's end."""
+        self._call(client, "stop", **{self.name_member: name})
+
+    def status(self, described: Mapping[str, Any]) -> str:
+        """Return InProgress, Stopping, or one of ``ENDED``."""
+        return str(described[f"{self.kind}JobStatus"])
+
+    def arn(self, described: Mapping[str, Any]) -> str:
+        """Return the job's ARN."""
+        return str(described[f"{self.kind}JobArn"])
+
+    def _call(self, client: SageMakerClient, verb: str, **request: Any) -> Mapping[str, Any]:
+        call: Callable[..., Mapping[str, Any]] = getattr(client, f"{verb}_{self.kind.lower()}_job")
+        return call(**request)
+
+
+def reason(described: Mapping[str, Any]) -> str:
+    """Say why a job did not complete, in the words of the service and of the script."""
+    parts = [described.get("ExitMessage"), described.get("FailureReason")]
+    if described.get("SecondaryStatus") == "MaxRuntimeExceeded":
+        limit = described["StoppingCondition"]["MaxRuntimeInSeconds"]
+        parts.append(f"it ran longer than its limit of {limit} s")
+    return " | ".join(part.strip() for part in parts if part) or "the service gives no reason"
+
+
+def log_lines(logs: CloudWatchLogsClient, job_type: JobType, name: str) -> Iterator[str]:
+    """Yield the lines that a job has written so far, stream by stream, each in order.
+
+    Lines of several hosts are marked with the host's stream.
+    """
+    try:
+        streams = [
+            stream["logStreamName"]
+            for page in logs.get_paginator("describe_log_streams").paginate(
+                logGroupName=job_type.log_group, logStreamNamePrefix=f"{name}/"
+            )
+            for stream in page["logStreams"]
+        ]
+    except logs.exceptions.ResourceNotFoundException:
+        return
+    for stream in streams:
+        mark = f"{stream.removeprefix(name + '/')}: " if len(streams) > 1 else ""
+        token: dict[str, str] = {}
+        while True:
+            page = logs.get_log_events(
+                logGroupName=job_type.log_group,
+                logStreamName=stream,
+                startFromHead=True,
+                **token,  # type: ignore[arg-type]
+            )
+            for event in page["events"]:
+                yield mark + event["message"].rstrip("\n")
+            # At the end the service answers with the token that it was given.
+            if page["nextForwardToken"] == token.get("nextToken"):
+                break
+            token = {"nextToken": page["nextForwardToken"]}

@@ -1,0 +1,179 @@
+"""What the Python tasks of a retraining DAG do. Each takes its DAG run's context by name."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk.exceptions import AirflowFailException
+
+from retraining import code_archive, gate, images, job_requests, naming, records, registry
+from retraining import snapshots as landed
+from retraining.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    from retraining.conditions import Condition
+
+    Params: TypeAlias = Mapping[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+def resolve_run(*, pipeline: str, params: Params, dag_run: Any) -> dict[str, str]:
+    """Settle what a run works on and where it writes, and upload its code.
+
+    A run that was scheduled works on the snapshot of its own date; one that was triggered by hand
+    on the one it names, or else on the newest.
+
+    Returns:
+        ``snapshot`` and ``snapshot_uri``, ``data_fingerprint``, ``code_uri``, ``code_sha256``,
+        ``image_uri``, ``role_arn`` and ``run_uri``.
+    """
+    place = settings()
+    s3 = _client("s3")
+    scheduled = str(dag_run.run_type) in {"scheduled", "backfill"}
+    date = params["snapshot"] or (dag_run.logical_date.date().isoformat() if scheduled else None)
+    try:
+        snapshot = (
+            landed.find_snapshot(s3, place.bucket, pipeline=pipeline, date=date)
+            if date
+            else landed.newest_snapshot(s3, place.bucket, pipeline=pipeline)
+        )
+    except naming.InvalidNameError as error:
+        raise AirflowFailException(str(error)) from error
+    log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)
+    archive = code_archive.read_scripts(place.scripts_folder / pipeline.replace("-", "_"))
+    code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=pipeline)
+    log.info("code %s at %s", archive.sha256[:12], code_uri)
+    return {
+        "snapshot": snapshot.date,
+        "snapshot_uri": snapshot.uri,
+        "data_fingerprint": snapshot.fingerprint,
+        "code_uri": code_uri,
+        "code_sha256": archive.sha256,
+        "image_uri": images.image_uri(
+            place, region=s3.meta.region_name, instance_type=params["instance_type"]
+        ),
+        "role_arn": place.role_arn,
+        "run_uri": naming.run_uri(place.bucket, pipeline, snapshot.date, dag_run.run_id),
+    }
+
+
+def check_quality(
+    *,
+    run: Mapping[str, str],
+    policy: Sequence[Condition],
+    params: Params,
+    dag_run: Any,
+) -> str:
+    """Judge the run's evaluation report, write the decision down, and choose the branch.
+
+    Returns:
+        The id of the task to go on with: ``register_model``, or for a rejected model
+        ``skip_registration`` or ``reject_model``, as the parameter ``when_rejected`` says.
+
+    Raises:
+        AirflowFailException: The report cannot be judged. A retry would read the same report.
+    """
+    s3 = _client("s3")
+    report = None
+    try:
+        report = records.read_report(s3, run["run_uri"])
+    except records.ReportMissingError as error:
+        decision = gate.undecidable(str(error), policy, params)
+    else:
+        decision = gate.decide(report.content, policy, parameters=params)
+    uri = records.write_decision(
+        s3,
+        run["run_uri"],
+        decision=decision,
+        report=report,
+        run={"run_id": dag_run.run_id, "dag_id": dag_run.dag_id, **run},
+    )
+    log.info("%s: %s (%s)", decision.verdict.value, decision.explanation, uri)
+    if decision.verdict is gate.Verdict.UNDECIDABLE:
+        raise AirflowFailException(
+            f"{decision.explanation}. Nothing was registered; the decision is at {uri}"
+        )
+    if decision.verdict is gate.Verdict.PASS:
+        return "register_model"
+    return "reject_model" if params["when_rejected"] == "fail" else "skip_registration"
+
+
+def register_model(
+    *,
+    pipeline: str,
+    description: str,
+    run: Mapping[str, str],
+    training: Mapping[str, str],
+    params: Params,
+    dag_run: Any,
+) -> dict[str, Any]:
+    """Register the run's model as a new version, once however often this is called.
+
+    Returns:
+        ``model_package_arn``, ``version`` and ``group``.
+    """
+    s3, sagemaker = _client("s3"), _client("sagemaker")
+    registry.ensure_group(sagemaker, pipeline, description=description)
+    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, training["job_name"], dict(run))
+    metrics = json.loads(records.read_report(s3, run["run_uri"]).content)["regression_metrics"]
+    r2 = metrics["r2_score"]["value"]
+    request = job_requests.model_package(
+        group=pipeline,
+        image_uri=run["image_uri"],
+        model_uri=training["model_uri"],
+        report_uri=naming.report_uri(run["run_uri"]),
+        approval_status=params["approval_status"],
+        description=f"snapshot {run['snapshot']}, r2 {r2:.4f}",
+        realtime_instance_types=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
+        transform_instance_types=["ml.m5.large", "ml.m5.xlarge"],
+        metadata={
+            registry.SNAPSHOT: run["snapshot"],
+            "r2_score": r2,
+            "r2_threshold": params["r2_threshold"],
+            "features": params["features"],
+            "run_id": dag_run.run_id,
+            "run_type": dag_run.run_type,
+            "training_job": training["job_name"],
+            "code_sha256": run["code_sha256"],
+            "data_fingerprint": run["data_fingerprint"],
+            registry.FINGERPRINT: mark,
+        },
+        git_commit=settings().git_commit,
+        client_token=naming.client_token(mark),
+    )
+    version = registry.register_once(sagemaker, request, since=dag_run.start_date)
+    records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
+    said = "registered as" if version.is_new else "already registered as"
+    log.info("%s version %d, %s: %s", said, version.number, params["approval_status"], version.arn)
+    return {"model_package_arn": version.arn, "version": version.number, "group": pipeline}
+
+
+def skip_registration(*, run: Mapping[str, str]) -> None:
+    """Say why nothing is registered; the run succeeds."""
+    log.info("not registered: %s", _explanation(run))
+
+
+def reject_model(*, run: Mapping[str, str]) -> None:
+    """Fail the run with the gate's explanation.
+
+    Raises:
+        AirflowFailException: Always.
+    """
+    raise AirflowFailException(f"the model was rejected: {_explanation(run)}")
+
+
+def _explanation(run: Mapping[str, str]) -> str:
+    bucket, key = naming.split_s3_uri(naming.decision_uri(run["run_uri"]))
+    record = json.load(_client("s3").get_object(Bucket=bucket, Key=key)["Body"])
+    return f"{record['explanation']} (s3://{bucket}/{key})"
+
+
+def _client(service: str) -> Any:
+    return AwsBaseHook(client_type=service).conn
