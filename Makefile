@@ -6,6 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+# A company network signs with certificates of its own; pip and uv must trust what the system trusts.
+export UV_SYSTEM_CERTS := 1
 # Airflow starts four times slower without byte-code, so nothing may switch it off here.
 unexport PYTHONDONTWRITEBYTECODE
 # A caller's virtual environment or import path must not leak into the project's own.
@@ -32,7 +34,7 @@ setup: $(AIRFLOW_ENVIRONMENT) $(SKLEARN_IMAGE) $(SAMPLE_DATA) ## Make the two en
 	@echo "setup: installing uv"
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; name another one: make PYTHON=/path/to/python3")'
 	@$(PYTHON) -m venv .local/uv
-	@.local/uv/bin/python -m pip install --quiet --require-hashes --requirement requirements-uv.txt
+	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.txt
 
 $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@echo "setup: .venv, Airflow's environment (about 300 packages; one to three minutes)"

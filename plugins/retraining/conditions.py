@@ -229,7 +229,7 @@ def _checked(value: object, what: str) -> Literal:
     if isinstance(value, float) and not math.isfinite(value):
         raise UndecidableError(f"{what} is {value}, not a finite number")
     if not isinstance(value, int | float | str):
-        shown = "null" if value is None else f"a {'list' if isinstance(value, list) else 'object'}"
+        shown = {type(None): "null", list: "a list"}.get(type(value), "an object")
         raise UndecidableError(f"{what} is {shown}, not a number, text or truth value")
     return value
 

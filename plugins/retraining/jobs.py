@@ -76,6 +76,12 @@ def reason(described: Mapping[str, Any]) -> str:
     return " | ".join(part.strip() for part in parts if part) or "the service gives no reason"
 
 
+def is_passing(described: Mapping[str, Any]) -> bool:
+    """Say whether a job failed for want of capacity or by the service's own fault."""
+    words = ("CapacityError", "InternalServerError", "ResourceLimitExceeded")
+    return str(described.get("FailureReason", "")).startswith(words)
+
+
 def log_lines(logs: CloudWatchLogsClient, job_type: JobType, name: str) -> Iterator[str]:
     """Yield the lines that a job has written so far, stream by stream, each in order.
 

@@ -15,11 +15,11 @@ from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerProcessingOperator,
     SageMakerTrainingOperator,
 )
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
 from retraining import naming
-from retraining.jobs import ENDED, JobType, log_lines, reason
+from retraining.jobs import ENDED, JobType, is_passing, log_lines, reason
 from retraining.triggers import JobEndTrigger
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ _LOG_TAIL = 20
 _MARGIN = timedelta(minutes=15)
 
 
-class JobFailedError(AirflowException):
-    """A SageMaker job failed or was stopped; the message gives its reason and its last lines."""
+class JobFailedError(AirflowFailException):
+    """A job failed or was stopped, and would fail again; the message gives the reason."""
+
+
+class JobInterruptedError(AirflowException):
+    """A job ended through no fault of its own: Airflow may retry it."""
 
 
 class _SageMakerJob:
@@ -67,6 +71,7 @@ class _SageMakerJob:
 
         Raises:
             JobFailedError: The job failed, was stopped, or is gone.
+            JobInterruptedError: The service had no capacity or an error of its own.
         """
         name = (event or {})["job_name"]
         described = self.job_type.describe(self.hook.conn, name)
@@ -79,7 +84,8 @@ class _SageMakerJob:
         status = self.job_type.status(described)
         if status != "Completed":
             tail = "\n".join(f"  {line}" for line in lines[-_LOG_TAIL:]) or "  (none)"
-            raise JobFailedError(
+            error = JobInterruptedError if is_passing(described) else JobFailedError
+            raise error(
                 f"{self.job_type.kind} job {name} ended as {status}: {reason(described)}\n"
                 f"The last lines of its log, {self.job_type.log_group}:\n{tail}"
             )

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from retraining import naming
+
+IDENTITY: dict[str, Any] = {
+    "run_id": "scheduled__2026-11-20T02:00:00+00:00",
+    "map_index": -1,
+    "generation": 0,
+    "request": {"RoleArn": "r"},
+}
+
+
+@given(st.text(), st.text(), st.text(), st.integers(1, 10**6))
+def test_a_job_name_is_one_that_sagemaker_takes(dag: str, task: str, run: str, number: int) -> None:
+    name = naming.job_name(dag, task, **{**IDENTITY, "run_id": run, "number": number})
+    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name)
+
+
+def test_each_part_of_a_jobs_identity_makes_another_name() -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"run_id": "x"},
+        {"map_index": 0},
+        {"generation": 1},
+        {"request": {"RoleArn": "other"}},
+        {"number": 2},
+    ]
+    names = {naming.job_name("d", "t", **(IDENTITY | change)) for change in changes}
+    assert len(names) == len(changes)
+    assert naming.job_name("d", "t", **IDENTITY) == naming.job_name("d", "t", **IDENTITY)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_different_runs_have_different_folders(one: str, other: str) -> None:
+    assert (naming.run_folder(one) == naming.run_folder(other)) is (one == other)
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", naming.run_folder(one))
+
+
+@pytest.mark.parametrize(
+    "snapshot", ["2026-02-30", "20261120", "2026-11-20/..", "..", "", "2026-W47-5", "2026-11-20\n"]
+)
+def test_a_snapshot_that_is_no_date_is_refused(snapshot: str) -> None:
+    with pytest.raises(naming.InvalidNameError, match="YYYY-MM-DD"):
+        naming.snapshot_uri("bucket", "pipeline", snapshot)
+
+
+@given(st.text())
+def test_a_metadata_value_is_one_that_the_registry_takes(value: str) -> None:
+    assert re.fullmatch(r"[\w .:/=+@-]{0,256}", naming.metadata_value(value))
+
+
+@given(st.text(), st.integers())
+def test_a_client_token_is_one_that_sagemaker_takes(text: str, number: int) -> None:
+    assert re.fullmatch(r"[a-zA-Z0-9-]{36}", naming.client_token(text, number))
+
+
+def test_uris_split_into_bucket_and_key() -> None:
+    uri = naming.decision_uri(naming.run_uri("b-1", "p", "2026-11-20", "manual__x"))
+    bucket, key = naming.split_s3_uri(uri)
+    assert (bucket, key) == ("b-1", "p/runs/2026-11-20/manual__x/evaluation/decision.json")
+    with pytest.raises(naming.InvalidNameError, match="s3://bucket/key"):
+        naming.split_s3_uri("https://b/k")
