@@ -63,18 +63,20 @@ def run(dag_id: str, confs: Sequence[dict[str, Any]], events: EventFile) -> bool
     """
     _listen(events)
     dag = _dag(dag_id)
+    # dag.test() leaves a run's configuration in the DAG's parameters, for the next run to find.
+    defaults = dag.params.dump()
     states = []
     for conf in confs:
         events.forget()
         events.write(event="run_began", conf=conf)
-        dag_run = dag.test(run_conf=conf)
+        dag_run = dag.test(run_conf=defaults | conf)
         states.append(str(dag_run.state.value))
         tasks = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
         events.write(
             event="run_ended",
             run_id=dag_run.run_id,
             state=states[-1],
-            params=dag.params.dump() | conf,
+            params=defaults | conf,
             tasks=tasks,
         )
     return all(state == "success" for state in states)
