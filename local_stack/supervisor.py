@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class Choice:
     Attributes:
         port: The port of Airflow's UI.
         sagemaker_port: The port of the embedded SageMaker.
-        sample: The CSV file that is landed as today's snapshot.
+        sample: The CSV file that is landed as last night's snapshot.
     """
 
     port: int
@@ -218,8 +218,9 @@ def _land(sample: Path, aws: dict[str, str]) -> snapshot.Landing:
     # Heavy, and "down" need not wait for it.
     from retraining import naming  # noqa: PLC0415
 
-    today = datetime.now(UTC).date().isoformat()
-    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, today)
+    # Airflow starts the latest night's run as soon as it sees the DAG: that of 02:00.
+    night = (datetime.now(UTC) - timedelta(hours=2)).date().isoformat()
+    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, night)
     return snapshot.land(embedded_sagemaker.s3(aws), uri, {sample.name: sample}, make_bucket=True)
 
 

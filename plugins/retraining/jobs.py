@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
 
+_MISSING = frozenset({"ValidationException", "ResourceNotFound"})
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
 
@@ -45,8 +46,8 @@ class JobType:
         try:
             return self._call(client, "describe", **{self.name_member: name})
         except ClientError as error:
-            # The service has no code of its own for this.
-            if "not found" in str(error).lower():
+            # The service has no code of its own for this, and a computed name is never malformed.
+            if error.response.get("Error", {}).get("Code") in _MISSING:
                 return None
             raise
 
@@ -70,10 +71,20 @@ class JobType:
 def reason(described: Mapping[str, Any]) -> str:
     """Say why a job did not complete, in the words of the service and of the script."""
     parts = [described.get("ExitMessage"), described.get("FailureReason")]
-    if described.get("SecondaryStatus") == "MaxRuntimeExceeded":
+    if _was_out_of_time(described):
         limit = described["StoppingCondition"]["MaxRuntimeInSeconds"]
         parts.append(f"it ran longer than its limit of {limit} s")
     return " | ".join(part.strip() for part in parts if part) or "the service gives no reason"
+
+
+def _was_out_of_time(described: Mapping[str, Any]) -> bool:
+    if described.get("SecondaryStatus") == "MaxRuntimeExceeded":
+        return True
+    # Of a processing job the service only says that it was stopped.
+    if described.get("ProcessingJobStatus") != "Stopped" or "ProcessingStartTime" not in described:
+        return False
+    took = described["ProcessingEndTime"] - described["ProcessingStartTime"]
+    return bool(took.total_seconds() >= described["StoppingCondition"]["MaxRuntimeInSeconds"])
 
 
 def is_passing(described: Mapping[str, Any]) -> bool:

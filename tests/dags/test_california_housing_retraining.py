@@ -201,7 +201,12 @@ def test_runs_end_as_the_gate_and_the_data_say(new_place: Callable[[], Any]) -> 
             {"snapshot": LATIN},
         )
         skipped, failed, passed, renamed, text, latin = runs
-        assert [run["state"] for run in runs] == ["success", "failed", "success", *["failed"] * 3], log
+        assert [run["state"] for run in runs] == [
+            "success",
+            "failed",
+            "success",
+            *["failed"] * 3,
+        ], log
 
         assert skipped["tasks"]["skip_registration"] == "success"
         assert skipped["tasks"]["register_model"] == "skipped"

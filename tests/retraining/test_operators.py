@@ -1,0 +1,155 @@
+"""The operators and their trigger against the embedded SageMaker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
+) -> Iterator[SimpleNamespace]:
+    """The library's operators in an Airflow of their own, imported after its home is known."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
+        for name, value in embedded_sagemaker.environment.items():
+            patch.setenv(name, value)
+        from airflow.sdk.exceptions import (  # noqa: PLC0415
+            AirflowFailException,
+            TaskDeferred,
+        )
+        from retraining import operators, triggers  # noqa: PLC0415
+
+        yield SimpleNamespace(
+            operators=operators, triggers=triggers, Deferred=TaskDeferred, Fail=AirflowFailException
+        )
+
+
+def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
+    config = {
+        "RoleArn": "arn:aws:iam::123456789012:role/retraining",
+        "AppSpecification": {
+            "ImageUri": IMAGE,
+            "ContainerEntrypoint": ["python3", "-c", program],
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+                "VolumeSizeInGB": 1,
+            }
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    return airflow.operators.RetrainingProcessingOperator(
+        task_id="step", config=config | changes, retries=2
+    )
+
+
+def context(run_id: str, *, clears: int = 0) -> Any:
+    return {
+        "ti": SimpleNamespace(
+            dag_id="d", task_id="step", run_id=run_id, map_index=-1, try_number=1,
+            max_tries=2 + clears,
+        )
+    }  # fmt: skip
+
+
+def deferred_job(airflow: SimpleNamespace, task: Any, of: Any) -> str:
+    with pytest.raises(airflow.Deferred) as raised:
+        task.execute(of)
+    path, arguments = raised.value.trigger.serialize()
+    assert path == "retraining.triggers.JobEndTrigger"
+    assert raised.value.timeout == timedelta(seconds=60, minutes=15)
+    name: str = arguments["job_name"]
+    return name
+
+
+def wait_for_end(airflow: SimpleNamespace, name: str) -> str:
+    async def first() -> Any:
+        trigger = airflow.triggers.JobEndTrigger(
+            "Processing", name, aws_conn_id="aws_default", region_name=None
+        )
+        async for event in trigger.run():
+            return event.payload
+        return None
+
+    payload = asyncio.run(asyncio.wait_for(first(), 60))
+    assert payload["job_name"] == name
+    status: str = payload["status"]
+    return status
+
+
+def test_a_retry_adopts_the_running_job_and_a_clear_starts_another(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    program = "import time; time.sleep(30)"
+    first = deferred_job(airflow, operator(airflow, program), context("adopt"))
+    again = deferred_job(airflow, operator(airflow, program), context("adopt"))
+    cleared = deferred_job(airflow, operator(airflow, program), context("adopt", clears=3))
+    assert first == again != cleared
+    sagemaker = embedded_sagemaker.client("sagemaker")
+    described = sagemaker.describe_processing_job(ProcessingJobName=first)
+    tags = sagemaker.list_tags(ResourceArn=described["ProcessingJobArn"])["Tags"]
+    assert {"Key": "airflow:run_id", "Value": "adopt"} in tags
+    for name in (first, cleared):
+        trigger = airflow.triggers.JobEndTrigger(
+            "Processing", name, aws_conn_id="aws_default", region_name=None
+        )
+        asyncio.run(trigger.on_kill())
+        assert wait_for_end(airflow, name) == "Stopped"
+
+
+def test_a_completed_job_is_reused_and_its_log_is_the_tasks(
+    airflow: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = "print('first line'); print('second line')"
+    name = deferred_job(airflow, operator(airflow, program), context("reuse"))
+    assert wait_for_end(airflow, name) == "Completed"
+    result = operator(airflow, program).execute(context("reuse"))
+    printed = "".join(capfd.readouterr())
+    assert printed.count(f"[{name}] first line") == printed.count(f"[{name}] second line") == 1
+    assert printed.index("first line") < printed.index("second line")
+    assert result["job_name"] == name
+    assert set(result) == {"job_name", "job_arn"}
+
+
+def test_a_failed_job_is_followed_by_the_next_number(
+    airflow: SimpleNamespace,
+) -> None:
+    program = "import sys; print('row 7 is bad'); sys.exit(3)"
+    task = operator(airflow, program)
+    name = deferred_job(airflow, task, context("fails"))
+    assert wait_for_end(airflow, name) == "Failed"
+    with pytest.raises(airflow.Fail, match="AlgorithmError") as raised:
+        task.execute_complete(context("fails"), {"job_name": name, "status": "Failed"})
+    assert name in str(raised.value)
+    assert "  row 7 is bad" in str(raised.value)
+    again = deferred_job(airflow, operator(airflow, program), context("fails"))
+    assert again == f"{name}-2"
+
+
+def test_a_job_stopped_at_its_limit_fails_and_names_the_limit(airflow: SimpleNamespace) -> None:
+    task = operator(
+        airflow, "import time; time.sleep(60)", StoppingCondition={"MaxRuntimeInSeconds": 1}
+    )
+    begin = time.monotonic()
+    with pytest.raises(airflow.Deferred) as raised:
+        task.execute(context("limit"))
+    name = raised.value.trigger.serialize()[1]["job_name"]
+    assert wait_for_end(airflow, name) == "Stopped"
+    assert time.monotonic() - begin < 30
+    with pytest.raises(airflow.operators.JobFailedError, match="longer than its limit of 1 s"):
+        task.execute_complete(context("limit"), {"job_name": name, "status": "Stopped"})
