@@ -24,7 +24,36 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "california_housing_retraining"
-GOOD, RENAMED, TEXT, LATIN = "2026-11-20", "2026-11-01", "2026-11-02", "2026-11-03"
+GOOD = "2026-11-20"
+
+
+def _cell(table: bytes, column: int, value: bytes, *, rows: int = 1) -> bytes:
+    header, *lines = table.splitlines()
+    for number, line in enumerate(lines[:rows]):
+        cells = line.split(b",")
+        cells[column] = value
+        lines[number] = b",".join(cells)
+    return b"\n".join([header, *lines, b""])
+
+
+# How to spoil the table, and words of the message that must reach the task's log.
+BAD: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "2026-11-01": (lambda t: t.replace(b"MedInc", b"MedianIncome", 1), "'MedianIncome'"),
+    "2026-11-02": (lambda t: t.replace(b"HouseAge,", b"MedInc,", 1), "MedInc"),
+    "2026-11-03": (lambda t: t.replace(b",", b";"), "houses.csv: line 1"),
+    "2026-11-04": (lambda _: b"", "houses.csv"),
+    "2026-11-05": (lambda t: _cell(t, 0, b"unknown"), "line 2, column MedInc: 'unknown'"),
+    "2026-11-06": (lambda t: _cell(t, 1, b"inf"), "line 2, column HouseAge"),
+    "2026-11-07": (lambda t: _cell(t, 2, b"", rows=20_640), "AveRooms"),
+    "2026-11-08": (lambda t: _cell(t, 3, b"", rows=5_000), "AveBedrms"),
+    "2026-11-09": (lambda t: _cell(t, 8, b"1.5", rows=20_640), "MedHouseVal"),
+    "2026-11-10": (lambda t: b"\n".join(t.splitlines()[:101]), "100"),
+    "2026-11-11": (lambda t: t + b"\xe9\n", "line 20642 is not UTF-8"),
+    "2026-11-12": (lambda t: _cell(t, 6, b"91"), "line 2, column Latitude"),
+    "2026-11-13": (lambda t: _cell(t, 7, b"10"), "line 2, column Longitude"),
+    "2026-11-14": (lambda t: _cell(t, 2, b"-3"), "line 2, column AveRooms"),
+    "2026-11-15": (lambda t: t.replace(b"4.526", b"4.526,1", 1), "houses.csv"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +78,7 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=400,
+            timeout=550,
             check=False,
         )
         lines = [json.loads(line) for line in events.read_text().splitlines()]
@@ -121,9 +150,8 @@ def new_place(
             s3 = server.client("s3")
             s3.create_bucket(Bucket=environment.BUCKET)
             land(s3, GOOD, table)
-            land(s3, RENAMED, table.replace(b"MedInc", b"MedianIncome", 1))
-            land(s3, TEXT, table.replace(b"\n8.3014,", b"\nunknown,", 1))
-            land(s3, LATIN, table + b"\xe9\n")
+            for date, (spoil, _) in BAD.items():
+                land(s3, date, spoil(table))
             variables = (
                 airflow_variables(folder)
                 | environment.embedded_aws_environment(server.url)
@@ -196,17 +224,11 @@ def test_runs_end_as_the_gate_and_the_data_say(new_place: Callable[[], Any]) -> 
             {"features": "raw", "snapshot": GOOD},
             {"features": "raw", "snapshot": GOOD, "when_rejected": "fail"},
             {"approval_status": "Approved"},
-            {"snapshot": RENAMED},
-            {"snapshot": TEXT},
-            {"snapshot": LATIN},
+            *({"snapshot": date} for date in BAD),
         )
-        skipped, failed, passed, renamed, text, latin = runs
-        assert [run["state"] for run in runs] == [
-            "success",
-            "failed",
-            "success",
-            *["failed"] * 3,
-        ], log
+        skipped, failed, passed, *spoiled = runs
+        states = [run["state"] for run in runs]
+        assert states == ["success", "failed", "success", *["failed"] * len(BAD)]
 
         assert skipped["tasks"]["skip_registration"] == "success"
         assert skipped["tasks"]["register_model"] == "skipped"
@@ -248,14 +270,14 @@ def test_runs_end_as_the_gate_and_the_data_say(new_place: Callable[[], Any]) -> 
         assert len(predictions) == 4128
         assert list(predictions[0]) == ["actual", "predicted"]
 
-        for run in (renamed, text, latin):
+        failures = [text.split("The last lines")[0] for text in log.split("JobFailedError: ")[1:]]
+        for run, failure, (_, words) in zip(spoiled, failures, BAD.values(), strict=True):
             assert run["tasks"]["preprocess"] == "failed"
             assert run["tasks"]["train"] == "upstream_failed"
-        for words in ("MedianIncome", "'unknown'", "UTF-8"):
-            assert words in log
+            assert words in failure
         jobs = place.sagemaker.client("sagemaker").list_processing_jobs(MaxResults=100)
-        # Bad data is not tried again: one preprocess a run, and an evaluation for three of them.
-        assert len(jobs["ProcessingJobSummaries"]) == 6 + 3
+        # Bad data is not tried again: one job for each of these runs, two for the other three.
+        assert len(jobs["ProcessingJobSummaries"]) == len(BAD) + 2 * 3
 
 
 @pytest.mark.e2e
