@@ -42,10 +42,14 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@$(INSTALL) --python .venv --requirement requirements.txt --requirement requirements-dev.txt
 	@touch $@
 
-$(SKLEARN_IMAGE): local_sagemaker/images/sklearn-1.4-2/requirements.txt | $(UV)
+$(SKLEARN_IMAGE): local_sagemaker/images/sklearn-1.4-2/requirements.txt local_sagemaker/images/sklearn-1.4-2/gethostname.py | $(UV)
 	@echo "setup: $(@D), the libraries of SageMaker's scikit-learn image"
 	@$(UV) venv --quiet --clear --python "$$($(UV) python find --no-python-downloads 3.12 2>/dev/null || $(UV) python find 3.11)" $(@D)
-	@$(INSTALL) --python $(@D) --requirement $<
+	@# AWS's training toolkit comes as source, with a C extension that only MPI clusters use: it is not
+	@# compiled, so that no compiler is needed. The setting keeps such a build apart in uv's cache.
+	@CC=true LDSHARED=true $(INSTALL) --config-settings-package sagemaker-training:extension=none \
+		--python $(@D) --requirement $<
+	@cp $(<D)/gethostname.py "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 $(SAMPLE_DATA): requirements-sample-data.txt $(AIRFLOW_ENVIRONMENT) | $(UV)
