@@ -32,7 +32,7 @@ from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import DAG, Label, Param
-from retraining import tasks
+from retraining import retries, tasks
 from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.job_requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
@@ -51,7 +51,11 @@ with DAG(
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
     catchup=False,
     max_active_runs=4,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    default_args={
+        "retries": retries.RETRIES,
+        "retry_delay": timedelta(minutes=1),
+        "retry_policy": retries.PassingFailuresPolicy(),
+    },
     render_template_as_native_obj=False,
     tags=["retraining", PIPELINE],
     params={

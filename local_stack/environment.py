@@ -131,6 +131,7 @@ def retraining_environment(*, git_commit: str | None = None) -> dict[str, str]:
         "RETRAINING_ROLE_ARN": ROLE_ARN,
         "RETRAINING_IMAGE_URI": IMAGE_URI,
         "RETRAINING_GIT_COMMIT": git_commit or "",
+        "RETRAINING_STOP_ORPHANS": "true",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
@@ -51,6 +53,35 @@ class JobType:
                 return None
             raise
 
+    def changed_since(
+        self, client: SageMakerClient, since: datetime, *, name_contains: str
+    ) -> Iterator[tuple[str, str]]:
+        """Yield name and status of the jobs that changed since a time.
+
+        Args:
+            client: The client.
+            since: Of the last change of a job.
+            name_contains: A part of the names, or "".
+        """
+        for summary in self._list(
+            client,
+            LastModifiedTimeAfter=since,
+            **({"NameContains": name_contains} if name_contains else {}),
+        ):
+            yield summary[self.name_member], self.status(summary)
+
+    def running(self, client: SageMakerClient) -> Iterator[Mapping[str, Any]]:
+        """Yield the summaries of all jobs of the account and region that run, newest first."""
+        return self._list(
+            client, StatusEquals="InProgress", SortBy="CreationTime", SortOrder="Descending"
+        )
+
+    def _list(self, client: SageMakerClient, **filters: Any) -> Iterator[Mapping[str, Any]]:
+        operation: Any = f"list_{self.kind.lower()}_jobs"
+        pages: Any = client.get_paginator(operation).paginate(MaxResults=100, **filters)
+        for page in pages:
+            yield from page[f"{self.kind}JobSummaries"]
+
     def stop(self, client: SageMakerClient, name: str) -> None:
         """Ask for a job's end."""
         self._call(client, "stop", **{self.name_member: name})
@@ -87,14 +118,8 @@ def _was_out_of_time(described: Mapping[str, Any]) -> bool:
     return bool(took.total_seconds() >= described["StoppingCondition"]["MaxRuntimeInSeconds"])
 
 
-def is_passing(described: Mapping[str, Any]) -> bool:
-    """Say whether a job failed for want of capacity or by the service's own fault."""
-    words = ("CapacityError", "InternalServerError", "ResourceLimitExceeded")
-    return str(described.get("FailureReason", "")).startswith(words)
-
-
 def log_lines(logs: CloudWatchLogsClient, job_type: JobType, name: str) -> Iterator[str]:
-    """Yield the lines that a job has written so far, stream by stream, each in order.
+    """Yield the lines that a job has written so far, of all its hosts, in the order of time.
 
     Lines of several hosts are marked with the host's stream.
     """
@@ -108,19 +133,26 @@ def log_lines(logs: CloudWatchLogsClient, job_type: JobType, name: str) -> Itera
         ]
     except logs.exceptions.ResourceNotFoundException:
         return
-    for stream in streams:
+    merged = heapq.merge(
+        *(_events(logs, job_type.log_group, stream=stream) for stream in streams),
+        key=lambda event: event[0],
+    )
+    for _, stream, message in merged:
         mark = f"{stream.removeprefix(name + '/')}: " if len(streams) > 1 else ""
-        token: dict[str, str] = {}
-        while True:
-            page = logs.get_log_events(
-                logGroupName=job_type.log_group,
-                logStreamName=stream,
-                startFromHead=True,
-                **token,  # type: ignore[arg-type]
-            )
-            for event in page["events"]:
-                yield mark + event["message"].rstrip("\n")
-            # At the end the service answers with the token that it was given.
-            if page["nextForwardToken"] == token.get("nextToken"):
-                break
-            token = {"nextToken": page["nextForwardToken"]}
+        yield mark + message
+
+
+def _events(
+    logs: CloudWatchLogsClient, group: str, *, stream: str
+) -> Iterator[tuple[int, str, str]]:
+    token: dict[str, Any] = {}
+    while True:
+        page = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, **token
+        )
+        for event in page["events"]:
+            yield event["timestamp"], stream, event["message"].rstrip("\n")
+        # At the end the service answers with the token that it was given.
+        if page["nextForwardToken"] == token.get("nextToken"):
+            return
+        token = {"nextToken": page["nextForwardToken"]}

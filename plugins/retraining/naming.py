@@ -131,6 +131,11 @@ def job_name(
     return readable[: JOB_NAME_LENGTH - len(ending)].rstrip("-") + ending
 
 
+def tag_key(what: str) -> str:
+    """Return the key of a job's tag: ``run_id``, ``task_id`` and so on."""
+    return f"airflow:{what}"
+
+
 def client_token(*parts: object) -> str:
     """Compute an idempotency token, 36 of ``[a-zA-Z0-9-]``, from what must happen once."""
     return _digest(canonical_json(parts))[:36]

@@ -7,35 +7,36 @@ instead of paying for a second one. A clear by a person starts a new job.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerProcessingOperator,
     SageMakerTrainingOperator,
 )
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from botocore.exceptions import ClientError
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining import naming
-from retraining.jobs import ENDED, JobType, is_passing, log_lines, reason
-from retraining.triggers import JobEndTrigger
+from retraining.jobs import ENDED, JobType, log_lines, reason
+from retraining.retries import JobInterruptedError, passing_job_failure
+from retraining.settings import settings
+from retraining.triggers import OUT_OF_TIME, JobEndTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
 _LOG_TAIL = 20
-# The service stops a job at its limit; Airflow waits that much longer for it to say so.
-_MARGIN = timedelta(minutes=15)
+# The service stops a job at its limit, but counts from its start: it may wait for capacity first.
+_MARGIN = timedelta(hours=1)
 
 
 class JobFailedError(AirflowFailException):
     """A job failed or was stopped, and would fail again; the message gives the reason."""
-
-
-class JobInterruptedError(AirflowException):
-    """A job ended through no fault of its own: Airflow may retry it."""
 
 
 class _SageMakerJob:
@@ -46,21 +47,11 @@ class _SageMakerJob:
     def execute(self: Any, context: Context) -> Any:
         """Create the job, or find the one of an earlier attempt, and wait for its end."""
         self.preprocess_config()
-        client = self.hook.conn
-        name, status = self._create_or_adopt(client, context)
-        if status in ENDED:
-            return self.execute_complete(context, {"job_name": name, "status": status})
-        limit = timedelta(seconds=self.config["StoppingCondition"]["MaxRuntimeInSeconds"])
-        return self.defer(
-            trigger=JobEndTrigger(
-                self.job_type.kind,
-                name,
-                aws_conn_id=self.aws_conn_id,
-                region_name=self.region_name,
-            ),
-            method_name="execute_complete",
-            timeout=self.execution_timeout or limit + _MARGIN,
-        )
+        name, described = self._create_or_adopt(self.hook.conn, context)
+        if described is None or self.job_type.status(described) not in ENDED:
+            self._wait(name, created=described["CreationTime"] if described else _now())
+        event = {"job_name": name, "status": self.job_type.status(described)}
+        return self.execute_complete(context, event)
 
     def execute_complete(
         self: Any,
@@ -70,32 +61,89 @@ class _SageMakerJob:
         """Copy the job's log into the task's, and return the job or raise its failure.
 
         Raises:
-            JobFailedError: The job failed, was stopped, or is gone.
+            JobFailedError: The job failed, was stopped, ran out of time, or is gone.
             JobInterruptedError: The service had no capacity or an error of its own.
         """
-        name = (event or {})["job_name"]
+        event = event or {}
+        name = event["job_name"]
         described = self.job_type.describe(self.hook.conn, name)
         if described is None:
             raise JobFailedError(f"{self.job_type.kind} job {name} does not exist any more")
-        logs = AwsLogsHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name).conn
-        lines = list(log_lines(logs, self.job_type, name))
-        for line in lines:
-            self.log.info("[%s] %s", name, line)
+        if self.job_type.status(described) not in ENDED:
+            if event["status"] != OUT_OF_TIME:
+                # A list can be ahead of a description.
+                self._wait(name, created=described["CreationTime"])
+            described = self._stop(name)
         status = self.job_type.status(described)
-        if status != "Completed":
-            tail = "\n".join(f"  {line}" for line in lines[-_LOG_TAIL:]) or "  (none)"
-            error = JobInterruptedError if is_passing(described) else JobFailedError
-            raise error(
-                f"{self.job_type.kind} job {name} ended as {status}: {reason(described)}\n"
-                f"The last lines of its log, {self.job_type.log_group}:\n{tail}"
+        tail = self._copy_log(name)
+        message = f"{self.job_type.kind} job {name} ended as {status}: {reason(described)}\n{tail}"
+        if status == "Completed":
+            self.log.info("%s job %s completed", self.job_type.kind, name)
+            result = {"job_name": name, "job_arn": self.job_type.arn(described)}
+            if "ModelArtifacts" in described:
+                result["model_uri"] = described["ModelArtifacts"]["S3ModelArtifacts"]
+            return result
+        if status not in ENDED:
+            limit = described["StoppingCondition"]["MaxRuntimeInSeconds"]
+            raise JobFailedError(
+                f"{self.job_type.kind} job {name} ran out of time and was stopped,"
+                f" {_now() - described['CreationTime']} after its creation. Its limits are"
+                f" {limit} s of running and {_MARGIN} on top, and"
+                f" execution_timeout={self.execution_timeout}\n{tail}"
             )
-        self.log.info("%s job %s completed", self.job_type.kind, name)
-        result = {"job_name": name, "job_arn": self.job_type.arn(described)}
-        if "ModelArtifacts" in described:
-            result["model_uri"] = described["ModelArtifacts"]["S3ModelArtifacts"]
-        return result
+        first_delay = passing_job_failure(described)
+        if first_delay is not None:
+            raise JobInterruptedError(message, first_delay=first_delay)
+        raise JobFailedError(message)
 
-    def _create_or_adopt(self: Any, client: Any, context: Context) -> tuple[str, str]:
+    def _wait(self: Any, name: str, *, created: datetime) -> NoReturn:
+        limit = timedelta(seconds=self.config["StoppingCondition"]["MaxRuntimeInSeconds"])
+        deadline = created + limit + _MARGIN
+        if self.execution_timeout:
+            deadline = min(deadline, _now() + self.execution_timeout)
+        self.defer(
+            trigger=JobEndTrigger(
+                self.job_type.kind,
+                name,
+                created=created.isoformat(),
+                deadline=deadline.isoformat(),
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+            ),
+            method_name="execute_complete",
+        )
+        raise AssertionError("to defer is to raise")
+
+    def _stop(self: Any, name: str) -> Mapping[str, Any]:
+        """Ask for a job's end, and describe it: it may have ended by itself just now."""
+        refusal = None
+        try:
+            self.job_type.stop(self.hook.conn, name)
+        except ClientError as error:
+            refusal = error
+        described: Mapping[str, Any] = self.job_type.describe(self.hook.conn, name)
+        if refusal and self.job_type.status(described) == "InProgress":
+            raise refusal
+        return described
+
+    def _copy_log(self: Any, name: str) -> str:
+        """Log the job's lines, and return the last of them for a failure's message."""
+        logs = AwsLogsHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name).conn
+        last: deque[str] = deque(maxlen=_LOG_TAIL)
+        try:
+            for line in log_lines(logs, self.job_type, name):
+                self.log.info("[%s] %s", name, line)
+                last.append(f"  {line}")
+        except (BotoCoreError, ClientError) as error:
+            # A job that ended well has ended well, whether its log can be read or not.
+            self.log.warning("the log of %s cannot be read: %s", name, error)
+            last.append(f"  (the log cannot be read further: {error})")
+        lines = "\n".join(last) or "  (none)"
+        return f"The last lines of its log, {self.job_type.log_group}:\n{lines}"
+
+    def _create_or_adopt(
+        self: Any, client: Any, context: Context
+    ) -> tuple[str, Mapping[str, Any] | None]:
         ti = context["ti"]
         request = {k: v for k, v in self.config.items() if k != self.job_type.name_member}
         number = 1
@@ -122,11 +170,11 @@ class _SageMakerJob:
                     self.log.info("%s was created by another attempt just now", name)
                 else:
                     self.log.info("created %s job %s", self.job_type.kind, name)
-                return name, "InProgress"
+                return name, None
             status = self.job_type.status(described)
             if status not in {"Failed", "Stopped", "Stopping"}:
                 self.log.info("an earlier attempt created %s; it is %s", name, status)
-                return name, status
+                return name, described
             self.log.info("%s of an earlier attempt is %s; trying the next", name, status)
             number += 1
 
@@ -147,10 +195,19 @@ class RetrainingTrainingOperator(_SageMakerJob, SageMakerTrainingOperator):
     job_type = JobType("Training")
 
 
+def _now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
 def _tags(ti: Any) -> list[dict[str, str]]:
-    values = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id}
+    values = {
+        "deployment": settings().bucket,
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+    }
     values |= {"map_index": ti.map_index, "try_number": ti.try_number}
     return [
-        {"Key": f"airflow:{key}", "Value": naming.metadata_value(value)}
+        {"Key": naming.tag_key(key), "Value": naming.metadata_value(value)}
         for key, value in values.items()
     ]

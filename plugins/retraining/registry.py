@@ -64,14 +64,20 @@ def register_once(
     """
     group = request["ModelPackageGroupName"]
     mark = request["CustomerMetadataProperties"][FINGERPRINT]
+    # A list shows descriptions but no metadata.
+    label = f"registration {mark[:12]}"
+    description = f"{request['ModelPackageDescription']}, {label}"
     pages = client.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, CreationTimeAfter=since
     )
     for page in pages:
         for summary in page["ModelPackageSummaryList"]:
+            if label not in summary.get("ModelPackageDescription", ""):
+                continue
             found = client.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
             if found.get("CustomerMetadataProperties", {}).get(FINGERPRINT) == mark:
                 return _version(found)
+    request = {**request, "ModelPackageDescription": description}
     arn = client.create_model_package(**request)["ModelPackageArn"]
     return _version(client.describe_model_package(ModelPackageName=arn), is_new=True)
 

@@ -27,6 +27,7 @@ class Settings:
         image_version: The scikit-learn image version to ask the SDK for.
         scripts_folder: The local folder with one folder of container scripts a pipeline.
         git_commit: The commit that is deployed, where that is known.
+        stop_orphans: Whether running jobs that nobody waits for are stopped, or only listed.
     """
 
     bucket: str
@@ -35,10 +36,12 @@ class Settings:
     image_version: str
     scripts_folder: Path
     git_commit: str | None
+    stop_orphans: bool
 
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+_BOOLEAN = re.compile(r"true|false")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -56,6 +59,7 @@ def settings() -> Settings:
         image_version=os.environ.get("RETRAINING_IMAGE_VERSION") or DEFAULT_IMAGE_VERSION,
         scripts_folder=Path(os.environ.get("RETRAINING_SCRIPTS_FOLDER") or _default_scripts()),
         git_commit=_optional("RETRAINING_GIT_COMMIT", _COMMIT, "a git commit"),
+        stop_orphans=_optional("RETRAINING_STOP_ORPHANS", _BOOLEAN, "true or false") == "true",
     )
 
 

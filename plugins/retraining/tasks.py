@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk.exceptions import AirflowFailException
 
-from retraining import code_archive, gate, images, job_requests, naming, records, registry
+from retraining import (
+    code_archive,
+    gate,
+    images,
+    job_requests,
+    naming,
+    orphans,
+    records,
+    registry,
+)
 from retraining import snapshots as landed
 from retraining.settings import settings
 
@@ -22,6 +31,9 @@ if TYPE_CHECKING:
     Params: TypeAlias = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
+
+# A task in any other state, even one that failed and is to be retried, may wait for its job.
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 def resolve_run(*, pipeline: str, params: Params, dag_run: Any) -> dict[str, str]:
@@ -121,7 +133,8 @@ def register_model(
     """
     s3, sagemaker = _client("s3"), _client("sagemaker")
     registry.ensure_group(sagemaker, pipeline, description=description)
-    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, training["job_name"], dict(run))
+    # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
+    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), dict(params))
     metrics = json.loads(records.read_report(s3, run["run_uri"]).content)["regression_metrics"]
     r2 = metrics["r2_score"]["value"]
     request = job_requests.model_package(
@@ -148,7 +161,7 @@ def register_model(
         git_commit=settings().git_commit,
         client_token=naming.client_token(mark),
     )
-    version = registry.register_once(sagemaker, request, since=dag_run.start_date)
+    version = registry.register_once(sagemaker, request, since=dag_run.run_after)
     records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
     said = "registered as" if version.is_new else "already registered as"
     log.info("%s version %d, %s: %s", said, version.number, params["approval_status"], version.arn)
@@ -167,6 +180,53 @@ def reject_model(*, run: Mapping[str, str]) -> None:
         AirflowFailException: Always.
     """
     raise AirflowFailException(f"the model was rejected: {_explanation(run)}")
+
+
+def stop_orphans(*, ti: Any) -> list[str]:
+    """Stop the running jobs that nobody waits for any more, if the settings allow it.
+
+    Returns:
+        The names of the jobs that were stopped.
+    """
+    place = settings()
+    sagemaker = _client("sagemaker")
+    stopped = []
+    running = orphans.running_jobs(sagemaker, deployment=place.bucket)
+    for orphan in orphans.orphans(running, lambda owner: _why_over(ti, owner)):
+        job = orphan.job
+        if not place.stop_orphans:
+            log.warning(
+                "%s would be stopped, as %s; set RETRAINING_STOP_ORPHANS=true to let it be",
+                job.name,
+                orphan.reason,
+            )
+            continue
+        log.warning("stopping %s, as %s", job.name, orphan.reason)
+        try:
+            job.job_type.stop(sagemaker, job.name)
+        except sagemaker.exceptions.ClientError as error:
+            # It may have ended at this very moment; if not, the next hour's look finds it again.
+            log.warning("%s was not stopped: %s", job.name, error)
+        else:
+            stopped.append(job.name)
+    log.info("stopped %d jobs", len(stopped))
+    return stopped
+
+
+def _why_over(ti: Any, owner: Mapping[str, str]) -> str | None:
+    """Say why a task waits for its job no more; None if it may, or if this Airflow can't know."""
+    states = ti.get_task_states(
+        dag_id=owner["dag_id"],
+        run_ids=[owner["run_id"]],
+        task_ids=[owner["task_id"]],
+        map_index=int(owner["map_index"]),
+    ).get(owner["run_id"])
+    where = f"{owner['task_id']} of {owner['dag_id']}, run {owner['run_id']},"
+    if not states:
+        log.warning("nothing is known of %s whose job runs; it is left alone", where)
+        return None
+    state = next(iter(states.values()))
+    return f"{where} is {state}" if state in _OVER else None
 
 
 def _explanation(run: Mapping[str, str]) -> str:

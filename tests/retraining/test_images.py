@@ -14,6 +14,7 @@ SETTINGS = Settings(
     image_version=DEFAULT_IMAGE_VERSION,
     scripts_folder=Path(),
     git_commit=None,
+    stop_orphans=False,
 )
 
 

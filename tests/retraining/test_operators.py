@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ def airflow(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
+        patch.setenv("RETRAINING_BUCKET", "operators")
+        patch.setenv("RETRAINING_ROLE_ARN", "arn:aws:iam::123456789012:role/retraining")
         for name, value in embedded_sagemaker.environment.items():
             patch.setenv(name, value)
         from airflow.sdk.exceptions import (  # noqa: PLC0415
@@ -31,10 +33,13 @@ def airflow(
             TaskDeferred,
         )
         from retraining import operators, triggers  # noqa: PLC0415
+        from retraining.settings import settings  # noqa: PLC0415
 
+        settings.cache_clear()
         yield SimpleNamespace(
             operators=operators, triggers=triggers, Deferred=TaskDeferred, Fail=AirflowFailException
         )
+        settings.cache_clear()
 
 
 def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
@@ -72,17 +77,29 @@ def deferred_job(airflow: SimpleNamespace, task: Any, of: Any) -> str:
         task.execute(of)
     path, arguments = raised.value.trigger.serialize()
     assert path == "retraining.triggers.JobEndTrigger"
-    assert raised.value.timeout == timedelta(seconds=60, minutes=15)
+    wait = datetime.fromisoformat(arguments["deadline"]) - datetime.fromisoformat(
+        arguments["created"]
+    )
+    assert wait == timedelta(seconds=60, hours=1)
     name: str = arguments["job_name"]
     return name
 
 
-def wait_for_end(airflow: SimpleNamespace, name: str) -> str:
+def trigger_for(airflow: SimpleNamespace, name: str, **changes: Any) -> Any:
+    now = datetime.now(tz=UTC)
+    times = {"created": now - timedelta(minutes=1), "deadline": now + timedelta(minutes=1)}
+    return airflow.triggers.JobEndTrigger(
+        "Processing",
+        name,
+        aws_conn_id="aws_default",
+        region_name=None,
+        **{key: time.isoformat() for key, time in (times | changes).items()},
+    )
+
+
+def wait_for_end(airflow: SimpleNamespace, name: str, **changes: Any) -> str:
     async def first() -> Any:
-        trigger = airflow.triggers.JobEndTrigger(
-            "Processing", name, aws_conn_id="aws_default", region_name=None
-        )
-        async for event in trigger.run():
+        async for event in trigger_for(airflow, name, **changes).run():
             return event.payload
         return None
 
@@ -105,10 +122,7 @@ def test_a_retry_adopts_the_running_job_and_a_clear_starts_another(
     tags = sagemaker.list_tags(ResourceArn=described["ProcessingJobArn"])["Tags"]
     assert {"Key": "airflow:run_id", "Value": "adopt"} in tags
     for name in (first, cleared):
-        trigger = airflow.triggers.JobEndTrigger(
-            "Processing", name, aws_conn_id="aws_default", region_name=None
-        )
-        asyncio.run(trigger.on_kill())
+        asyncio.run(trigger_for(airflow, name).on_kill())
         assert wait_for_end(airflow, name) == "Stopped"
 
 
@@ -153,3 +167,63 @@ def test_a_job_stopped_at_its_limit_fails_and_names_the_limit(airflow: SimpleNam
     assert time.monotonic() - begin < 30
     with pytest.raises(airflow.operators.JobFailedError, match="longer than its limit of 1 s"):
         task.execute_complete(context("limit"), {"job_name": name, "status": "Stopped"})
+
+
+def test_a_job_is_stopped_when_its_task_runs_out_of_time(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    program = "import time; print('still busy', flush=True); time.sleep(60)"
+    task = operator(airflow, program)
+    task.execution_timeout = timedelta(minutes=2)
+    with pytest.raises(airflow.Deferred) as raised:
+        task.execute(context("slow"))
+    arguments = raised.value.trigger.serialize()[1]
+    waits = datetime.fromisoformat(arguments["deadline"]) - datetime.now(tz=UTC)
+    assert timedelta(minutes=1) < waits <= timedelta(minutes=2)
+    name = arguments["job_name"]
+    assert wait_for_end(airflow, name, deadline=datetime.now(tz=UTC)) == "OutOfTime"
+    with pytest.raises(airflow.Fail, match="ran out of time and was stopped") as failure:
+        task.execute_complete(context("slow"), {"job_name": name, "status": "OutOfTime"})
+    assert "execution_timeout=0:02:00" in str(failure.value)
+    assert wait_for_end(airflow, name) == "Stopped"
+    described = embedded_sagemaker.client("sagemaker").describe_processing_job(
+        ProcessingJobName=name
+    )
+    assert described["ProcessingJobStatus"] == "Stopped"
+
+
+def test_a_job_that_ended_just_before_its_time_was_up_has_ended(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "print('done')")
+    name = deferred_job(airflow, task, context("just-in-time"))
+    assert wait_for_end(airflow, name) == "Completed"
+    result = task.execute_complete(
+        context("just-in-time"), {"job_name": name, "status": "OutOfTime"}
+    )
+    assert result["job_name"] == name
+
+
+def test_an_end_that_only_a_list_knows_yet_is_waited_for(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "import time; time.sleep(30)")
+    name = deferred_job(airflow, task, context("lag"))
+    with pytest.raises(airflow.Deferred):
+        task.execute_complete(context("lag"), {"job_name": name, "status": "Completed"})
+    asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_a_job_that_is_gone_is_said_to_be_gone(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "pass")
+    assert wait_for_end(airflow, "never-created") == "Missing"
+    with pytest.raises(airflow.Fail, match="never-created does not exist any more"):
+        task.execute_complete(context("gone"), {"job_name": "never-created", "status": "Missing"})
+
+
+def test_stopping_a_job_that_has_ended_is_no_error(airflow: SimpleNamespace) -> None:
+    name = deferred_job(airflow, operator(airflow, "pass"), context("ended"))
+    assert wait_for_end(airflow, name) == "Completed"
+    asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_a_trigger_is_made_again_from_what_it_serializes(airflow: SimpleNamespace) -> None:
+    trigger = trigger_for(airflow, "a-job")
+    again = airflow.triggers.JobEndTrigger(**trigger.serialize()[1])
+    assert again.serialize() == trigger.serialize()
