@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 from local_sagemaker import server
 from local_sagemaker.emulator import Emulator
+from local_sagemaker.endpoints.container import Workshop
+from local_sagemaker.endpoints.hosting import Hosting
+from local_sagemaker.endpoints.serving import Patience
 from local_sagemaker.jobs.execution import Execution
 from local_sagemaker.jobs.isolation import probe_isolation
 from local_sagemaker.jobs.logs import JobLogs
@@ -68,17 +71,38 @@ def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) 
     logs.load()
     isolation = options.isolation or probe_isolation()
     log.info("jobs are isolated by: %s", isolation)
+    execution = Execution(isolation, options.stop_grace)
     runner = Runner(
         store=store,
         s3=s3,
         logs=logs,
-        execution=Execution(isolation, options.stop_grace),
+        execution=execution,
         folder=state / "jobs",
         endpoint=endpoint,
         keep_folders=options.keep_job_folders,
     )
+    images: Path = options.images.resolve()
+    hosting = Hosting(
+        store=store,
+        workshop=Workshop(
+            s3=s3,
+            logs=logs,
+            execution=execution,
+            folder=state / "endpoints",
+            images=images,
+            endpoint=endpoint,
+            identity=store.identity,
+        ),
+        patience=Patience(
+            startup=options.startup_timeout,
+            invocation=options.invocation_timeout,
+            idle=options.serverless_idle,
+        ),
+    )
+    # First of all this kills the processes of the last server's jobs and endpoints.
     runner.recover(KINDS)
-    return Emulator(store, runner, options.images.resolve(), options.max_jobs)
+    hosting.recover()
+    return Emulator(store, runner, hosting, images, options.max_jobs)
 
 
 def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> int:
@@ -93,6 +117,7 @@ def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> i
     ended.wait()
     listening.shutdown()
     listening.server_close()
+    emulator.hosting.shutdown()
     emulator.runner.shutdown()
     emulator.store.close()
     return 0
@@ -140,6 +165,29 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="from SIGTERM to the end of a job that is stopped or out of time; the service gives"
         " 120 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--startup-timeout",
+        type=float,
+        default=180.0,
+        metavar="SECONDS",
+        help="from a container's start to its first good ping, where the endpoint config says"
+        " nothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--invocation-timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for a container's answer to an invocation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--serverless-idle",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="after that long without an invocation the process of a serverless endpoint is ended;"
+        " the next one starts it again (default: %(default)s)",
     )
     parser.add_argument(
         "--keep-job-folders", action="store_true", help="leave jobs' folders in STATE/jobs"

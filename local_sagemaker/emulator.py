@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from local_sagemaker.endpoints.hosting import Hosting
     from local_sagemaker.jobs.runner import Runner
     from local_sagemaker.store import Store
 
@@ -19,11 +20,13 @@ class Emulator:
     Attributes:
         store: The resources.
         runner: The jobs' processes.
+        hosting: The endpoints' processes.
         images: The folder of image environments.
         max_jobs: How many jobs may run at once, over all regions and kinds.
     """
 
     store: Store
     runner: Runner
+    hosting: Hosting
     images: Path
     max_jobs: int

@@ -100,7 +100,9 @@ def create_package(emulator: Emulator, request: Request) -> dict[str, object]:
 
 def describe_package(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer DescribeModelPackage."""
-    package: Any = _find(emulator.store, request.region, name=request.text("ModelPackageName"))
+    package: Any = find_package(
+        emulator.store, request.region, name=request.text("ModelPackageName")
+    )
     if request.members.get("IncludedData") == "MetadataOnly" and "ModelCard" in package:
         card = {k: v for k, v in package["ModelCard"].items() if k != "ModelCardContent"}
         return {**package, "ModelCard": card}
@@ -113,7 +115,7 @@ def describe_packages(emulator: Emulator, request: Request) -> dict[str, object]
     summaries, errors = {}, {}
     for package_arn in arns:
         try:
-            package = _find(emulator.store, request.region, name=package_arn)
+            package = find_package(emulator.store, request.region, name=package_arn)
         except RequestInvalidError as error:
             errors[package_arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
         else:
@@ -144,7 +146,7 @@ def update_package(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer UpdateModelPackage."""
     store = emulator.store
     with store.transaction():
-        package = _find(store, request.region, name=request.text("ModelPackageArn"))
+        package = find_package(store, request.region, name=request.text("ModelPackageArn"))
         package_arn = str(package["ModelPackageArn"])
         if not _with_token(store, request):
             updated = {**_updated(package, request.members), "LastModifiedTime": time.time()}
@@ -157,7 +159,7 @@ def delete_package(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer DeleteModelPackage; its version is not given to another package."""
     store = emulator.store
     with store.transaction():
-        package = _find(store, request.region, name=request.text("ModelPackageName"))
+        package = find_package(store, request.region, name=request.text("ModelPackageName"))
         package_arn = str(package["ModelPackageArn"])
         store.delete(request.region, PACKAGE, name=_key(package_arn))
         drop_tags(store, package_arn)
@@ -250,7 +252,12 @@ def _updated(package: Document, members: Mapping[str, Any]) -> dict[str, object]
     return updated
 
 
-def _find(store: Store, region: str, *, name: str) -> Document:
+def find_package(store: Store, region: str, *, name: str) -> Document:
+    """Return a package by its name, ``group/version`` or ARN.
+
+    Raises:
+        RequestInvalidError: There is none.
+    """
     key = _key(name)
     package = store.get(region, PACKAGE, name=key)
     if package is None:

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker import model_package_groups, model_packages, tags
+from local_sagemaker.endpoints import configs, models
+from local_sagemaker.endpoints import operations as endpoints
 from local_sagemaker.errors import ServiceError, unsupported
 from local_sagemaker.jobs import operations as jobs
 from local_sagemaker.jobs.processing import PROCESSING
@@ -39,6 +41,19 @@ OPERATIONS: Mapping[str, Handler] = {
     "ListModelPackages": model_packages.list_packages,
     "UpdateModelPackage": model_packages.update_package,
     "DeleteModelPackage": model_packages.delete_package,
+    "CreateModel": models.create_model,
+    "DescribeModel": models.describe_model,
+    "ListModels": models.list_models,
+    "DeleteModel": models.delete_model,
+    "CreateEndpointConfig": configs.create_config,
+    "DescribeEndpointConfig": configs.describe_config,
+    "ListEndpointConfigs": configs.list_configs,
+    "DeleteEndpointConfig": configs.delete_config,
+    "CreateEndpoint": endpoints.create_endpoint,
+    "DescribeEndpoint": endpoints.describe_endpoint,
+    "ListEndpoints": endpoints.list_endpoints,
+    "UpdateEndpoint": endpoints.update_endpoint,
+    "DeleteEndpoint": endpoints.delete_endpoint,
     "AddTags": tags.add_tags,
     "ListTags": tags.list_tags,
     "DeleteTags": tags.delete_tags,

@@ -25,6 +25,21 @@ def _only(path: str, *allowed: object) -> Refusal:
     return Refusal(path, allowed)
 
 
+def _container(path: str) -> tuple[Refusal, ...]:
+    source = f"{path}.ModelDataSource.S3DataSource"
+    return (
+        _only(f"{path}.ImageConfig.RepositoryAccessMode", "Platform"),
+        _only(f"{path}.Mode", "SingleModel"),
+        _only(f"{source}.ModelAccessConfig"),
+        _only(f"{source}.HubAccessConfig"),
+        _only(f"{source}.ManifestS3Uri"),
+        _only(f"{path}.AdditionalModelDataSources"),
+        _only(f"{path}.InferenceSpecificationName"),
+        _only(f"{path}.MultiModelConfig"),
+        _only(f"{path}.ContainerMetricsConfig"),
+    )
+
+
 REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
     "CreateProcessingJob": (
         _only("ProcessingInputs[].AppManaged", False),
@@ -77,6 +92,33 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("ManagedStorageType"),
     ),
     "CreateModelPackageGroup": (_only("ManagedConfiguration"),),
+    "CreateModel": (
+        *_container("PrimaryContainer"),
+        *_container("Containers[]"),
+        _only("InferenceExecutionConfig"),
+    ),
+    "CreateEndpointConfig": (
+        _only("ProductionVariants[].InstancePools"),
+        _only("ProductionVariants[].AcceleratorType"),
+        _only("ProductionVariants[].CoreDumpConfig"),
+        _only("ProductionVariants[].EnableSSMAccess", False),
+        _only("ProductionVariants[].ManagedInstanceScaling"),
+        _only("ProductionVariants[].InferenceAmiVersion"),
+        _only("ProductionVariants[].CapacityReservationConfig"),
+        _only("DataCaptureConfig.EnableCapture", False),
+        _only("AsyncInferenceConfig"),
+        _only("ExplainerConfig"),
+        _only("ShadowProductionVariants"),
+        _only("ExecutionRoleArn"),
+        _only("MetricsConfig"),
+    ),
+    "CreateEndpoint": (_only("DeploymentConfig"),),
+    "UpdateEndpoint": (
+        _only("RetainAllVariantProperties", False),
+        _only("ExcludeRetainedVariantProperties"),
+        _only("DeploymentConfig"),
+        _only("RetainDeploymentConfig", False),
+    ),
     "ListTrainingJobs": (_only("WarmPoolStatusEquals"), _only("TrainingPlanArnEquals")),
     "ListModelPackageGroups": (_only("CrossAccountFilterOption", "SameAccount"),),
 }

@@ -18,6 +18,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.wrappers import Request as HttpRequest
 from werkzeug.wrappers import Response
 
+from local_sagemaker.endpoints.runtime import answer_invocation, invoked_endpoint
 from local_sagemaker.errors import ServiceError, unsupported
 from local_sagemaker.moto_edge import buffer_body, honest_moto
 from local_sagemaker.operations import answer
@@ -104,15 +105,17 @@ def _scope(environ: WSGIEnvironment) -> tuple[str, str]:
 def _answer_sagemaker(emulator: Emulator, environ: WSGIEnvironment, *, region: str) -> Response:
     http = HttpRequest(environ)
     target = http.headers.get("X-Amz-Target", "")
-    body = http.get_data()
     try:
+        if endpoint := invoked_endpoint(http):
+            return answer_invocation(emulator, http, region=region, endpoint=endpoint)
+        body = http.get_data()
         operation = _operation(http)
         return _json(answer(emulator, operation, region=region, members=_members(body)), 200)
     except ServiceError as error:
         log.info("%s: %s", target or http.path, error)
         return _error(error)
     except Exception:
-        log.exception("%s", target)
+        log.exception("%s", target or http.path)
         return _json({"__type": "InternalFailure", "message": "See the server's log."}, 500)
 
 

@@ -1,4 +1,4 @@
-"""Tags of jobs, model packages and their groups."""
+"""Tags of whatever has an ARN here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 _MOST = 50
 # What carries tags here: the resource type in an ARN is the kind in the store.
-_TAGGED = ("processing-job", "training-job", "model-package-group", "model-package")
+_TAGGED = (
+    "processing-job",
+    "training-job",
+    "model-package-group",
+    "model-package",
+    "model",
+    "endpoint-config",
+    "endpoint",
+)
 
 
 def put_tags(store: Store, arn: str, *, tags: Iterable[Mapping[str, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from local_sagemaker.jobs.plan import CONTAINER_ROOT
 from local_sagemaker.jobs.processes import MARK
@@ -14,16 +14,42 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from local_sagemaker.jobs.plan import Plan
-
 # The path itself and what lies below it; not /opt/mlflow, nor s3://bucket/opt/ml.
 _IN_TEXT = re.compile(r"(?:(?<![\w./-])|(?<=file://))/opt/ml(?![\w.-])")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+class ContainerPlan(Protocol):
+    """What is needed of a plan to lay out a folder and to start a command in it."""
+
+    @property
+    def region(self) -> str:
+        """For AWS clients."""
+
+    @property
+    def environment_folder(self) -> Path:
+        """The environment that stands for the image."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """In the container's terms: paths below /opt/ml."""
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """In the container's terms."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """To be made, relative to the container's root."""
+
+    @property
+    def files(self) -> Mapping[str, object]:
+        """JSON documents to be written, relative to the container's root."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobFolder:
-    """A job's place on disk, which is removed when the job has ended.
+    """A container's place on disk, which is removed when its command has ended.
 
     Attributes:
         path: The whole of it.
@@ -40,7 +66,7 @@ class JobFolder:
         """Replace /opt/ml in a text, wherever it begins a path."""
         return _IN_TEXT.sub(lambda _: str(self.root), text)
 
-    def make(self, plan: Plan, *, rewrite_files: bool) -> None:
+    def make(self, plan: ContainerPlan, *, rewrite_files: bool) -> None:
         """Lay out the folders and files of a job.
 
         Args:
@@ -60,7 +86,7 @@ class JobFolder:
 
 
 def job_environment(
-    plan: Plan, folder: JobFolder, *, endpoint: str, mark: str
+    plan: ContainerPlan, folder: JobFolder, *, endpoint: str, mark: str
 ) -> Mapping[str, str]:
     """Return all the variables that a job's processes see; the server's own are not among them.
 

@@ -18,7 +18,7 @@ from local_sagemaker.jobs.processes import MARK, end_marked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from local_sagemaker.jobs.container import JobFolder
+    from local_sagemaker.jobs.container import ContainerPlan, JobFolder
     from local_sagemaker.jobs.plan import Plan
 
 # How long ending everything at once may take before the kernel is asked a second time.
@@ -77,12 +77,13 @@ class Execution:
         Returns:
             Why the command ended, and its exit code. None of the job's processes is left.
         """
-        process = self._start(plan, folder, environment=environment)
+        process = self.start(plan, folder, environment=environment)
         assert process.stdout is not None  # noqa: S101 -- asked for above
         reader = threading.Thread(
             target=follow_output, args=(process.stdout, ship), kwargs={"watch": watch}
         )
-        waiter = threading.Thread(target=_await, args=(process, control.wake))
+        ended = threading.Event()
+        waiter = threading.Thread(target=_await, args=(process, ended, control.wake))
         reader.start()
         waiter.start()
         deadline = time.monotonic() + plan.maximum_runtime
@@ -96,16 +97,21 @@ class Execution:
             end = End.TIMED_OUT
             timed_out()
         if end is not End.EXITED:
-            self._end(process, waiter)
+            self.end(process, ended)
         waiter.join()
         end_marked(environment[MARK])
         reader.join()
         process.stdout.close()
         return end, process.returncode
 
-    def _start(
-        self, plan: Plan, folder: JobFolder, *, environment: Mapping[str, str]
+    def start(
+        self, plan: ContainerPlan, folder: JobFolder, *, environment: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
+        """Start a command under a supervisor, which ends it when the calling thread ends.
+
+        Raises:
+            JobFailedError: It cannot be started.
+        """
         command = supervisor_command(
             {
                 "command": [folder.rewrite(word) for word in plan.command],
@@ -128,17 +134,23 @@ class Execution:
         except (OSError, ValueError) as error:  # such as a null byte in a variable
             raise JobFailedError(f"ClientError: The command cannot be started: {error}") from error
 
-    def _end(self, process: subprocess.Popen[bytes], waiter: threading.Thread) -> None:
+    def end(self, process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+        """End a command's processes: SIGTERM, and SIGKILL after the grace.
+
+        Args:
+            process: What `start` returned.
+            ended: Set by whoever waits for the process.
+        """
         _signal_group(process, signal.SIGTERM)
-        waiter.join(self.grace)
-        if waiter.is_alive():
+        if not ended.wait(self.grace):
             process.send_signal(signal.SIGHUP)
-            waiter.join(_HARD_STOP_SECONDS)
-            _signal_group(process, signal.SIGKILL)
+            if not ended.wait(_HARD_STOP_SECONDS):
+                _signal_group(process, signal.SIGKILL)
 
 
-def _await(process: subprocess.Popen[bytes], wake: threading.Event) -> None:
+def _await(process: subprocess.Popen[bytes], ended: threading.Event, wake: threading.Event) -> None:
     process.wait()
+    ended.set()
     wake.set()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,49 @@ def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
     assert "trained by the SDK" in bench.lines(results["training"]["name"])
     assert results["registry"]["approval"] == "PendingManualApproval"
     assert results["registry"]["version"] == 1
+
+
+SUMS = """
+class Sums:
+    def predict(self, rows):
+        return rows.sum(axis=-1)
+
+def model_fn(model_dir):
+    return Sums()
+"""
+
+
+def test_the_sagemaker_sdk_deploys_the_newest_approved_version(bench, tmp_path):
+    pytest.importorskip("sagemaker.core")
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("code/inference.py")
+        entry.size = len(SUMS)
+        tar.addfile(entry, io.BytesIO(SUMS.encode()))
+    container = {
+        "Image": IMAGE,
+        "ModelDataUrl": bench.put("sdk-model/model.tar.gz", archive.getvalue()),
+    }
+    group = bench.name("sdk-deployed")
+    bench.sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    for approval in ("Approved", "Approved", "PendingManualApproval", "Rejected"):
+        bench.sagemaker.create_model_package(
+            ModelPackageGroupName=group,
+            InferenceSpecification={"Containers": [container]},
+            ModelApprovalStatus=approval,
+        )
+    name = bench.name("sdk-endpoint")
+    results = run(
+        "sdk_endpoint.py",
+        {"group": group, "name": name, "role": ROLE},
+        server=bench.server,
+        home=tmp_path,
+    )
+    assert results == {
+        "version": 2,
+        "status": "InService",
+        "answer": "3.0\n7.0\n",
+        "variant": "AllTraffic",
+        "listed": [name],
+    }
+    assert bench.sagemaker.list_endpoints(NameContains=name)["Endpoints"] == []

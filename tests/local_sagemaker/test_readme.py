@@ -15,7 +15,9 @@ from local_sagemaker.validation import service_model
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "local_sagemaker" / "README.md").read_text(encoding="utf-8")
-WITH_MEMBERS = [name for name in OPERATIONS if name.startswith("Create")]
+WITH_MEMBERS = [
+    name for name in OPERATIONS if name.startswith("Create") or name == "UpdateEndpoint"
+]
 
 
 def table(heading: str) -> dict[str, str]:

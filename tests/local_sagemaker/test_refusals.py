@@ -29,15 +29,19 @@ def post(url: str, target: str, body: bytes) -> tuple[int, str, dict[str, str]]:
 
 
 def test_a_verb_that_is_not_emulated_is_named(bench):
-    error = refused(bench.sagemaker.create_endpoint, EndpointName="e", EndpointConfigName="c")
+    error = refused(
+        bench.sagemaker.update_endpoint_weights_and_capacities,
+        EndpointName="e",
+        DesiredWeightsAndCapacities=[{"VariantName": "v", "DesiredWeight": 1}],
+    )
     assert error["Code"] == "UnsupportedOperation"
-    assert error["Message"].startswith("CreateEndpoint is not emulated here.")
+    assert error["Message"].startswith("UpdateEndpointWeightsAndCapacities is not emulated here.")
     assert "local_sagemaker/README.md" in error["Message"]
 
 
 def test_the_runtime_api_is_not_answered_by_somebody_else(bench):
     runtime = bench.server.client("sagemaker-runtime")
-    error = refused(runtime.invoke_endpoint, EndpointName="e", Body=b"1")
+    error = refused(runtime.invoke_endpoint_async, EndpointName="e", InputLocation="s3://b/k")
     assert error["Code"] == "UnsupportedOperation"
 
 

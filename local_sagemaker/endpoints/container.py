@@ -1,0 +1,270 @@
+"""One process that serves a model: from its model data to the end of its processes."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import shutil
+import socket
+import threading
+import time
+import uuid
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_sagemaker.endpoints.deployment import StartFailedError
+from local_sagemaker.endpoints.model_data import fetch_model_data
+from local_sagemaker.errors import RequestInvalidError
+from local_sagemaker.images import find_environment
+from local_sagemaker.jobs.container import JobFolder, job_environment
+from local_sagemaker.jobs.logs import follow_output
+from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.processes import MARK, end_marked
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping
+
+    from local_sagemaker.endpoints.deployment import Deployment
+    from local_sagemaker.jobs.execution import Execution
+    from local_sagemaker.jobs.logs import JobLogs, Line
+    from local_sagemaker.s3_state import S3State
+
+_PROGRAM = Path(__file__).with_name("serve.py")
+_SOCKET = "serve.sock"  # serve.py has the same name, and may import nothing from here
+_PING_SECONDS = 0.02
+_LONGEST_PING = 2.0
+MODEL_EXITED = "An error occurred while handling request as the model process exited."
+
+log = logging.getLogger(__name__)
+
+
+class ContainerGoneError(Exception):
+    """The process ended, or did not answer in time, while a request was with it."""
+
+
+class NotTakenError(Exception):
+    """The process has ended before a request could reach it: another one may have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What containers are made with.
+
+    Attributes:
+        s3: Where model data comes from.
+        logs: Where output goes to.
+        execution: How commands are run.
+        folder: Below it every container has a folder of its own while it runs.
+        images: The folder of image environments.
+        endpoint: This server's URL, for the containers.
+        identity: The state's, which begins the marks of processes.
+    """
+
+    s3: S3State
+    logs: JobLogs
+    execution: Execution
+    folder: Path
+    images: Path
+    endpoint: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A container's HTTP response.
+
+    Attributes:
+        status: Its code.
+        headers: Names in lower case.
+        body: All of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    region: str
+    environment_folder: Path
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    folders: tuple[str, ...] = ("model",)
+    files: Mapping[str, object] = field(default_factory=dict)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Container:
+    """A started container; it may be healthy, not yet, or ended.
+
+    Attributes:
+        stream: The name of its log stream.
+        ended: Set when none of its processes is left.
+        healthy: Whether it has answered a ping.
+    """
+
+    def __init__(self, deployment: Deployment, workshop: Workshop) -> None:
+        kind = uuid.uuid4().hex if deployment.serverless else f"i-{uuid.uuid4().hex[:17]}"
+        self.stream = f"{deployment.variant_name}/{kind}"
+        self.ended = threading.Event()
+        self.healthy = False
+        self._deployment, self._workshop = deployment, workshop
+        self._folder = JobFolder(workshop.folder / f"{deployment.endpoint}-{uuid.uuid4().hex[:8]}")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._failure: str | None = None
+        self._socket = ""
+        # The process ends with the thread that started it: the thread waits.
+        threading.Thread(target=self._live, name=f"{deployment.arn} {kind}").start()
+
+    def await_health(self, seconds: float) -> None:
+        """Return when the container answers a ping with 200.
+
+        Raises:
+            StartFailedError: It ended before, or did not answer in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.ended.is_set() and time.monotonic() < deadline:
+            if self._ping():
+                self.healthy = True
+                return
+            self.ended.wait(_PING_SECONDS)
+        raise StartFailedError(
+            self._failure
+            or "The primary container for production variant"
+            f" {self._deployment.variant_name} did not pass the ping health check. Please check"
+            " CloudWatch logs for this endpoint."
+        )
+
+    def invoke(self, body: bytes, headers: Mapping[str, str], *, seconds: float) -> Answer:
+        """Put a request to the container.
+
+        Raises:
+            NotTakenError: It had ended before, which makes it unhealthy.
+            ContainerGoneError: It ended, or `seconds` were over, before it answered.
+        """
+        try:
+            return self._request("POST", "/invocations", body, headers, seconds)
+        except TimeoutError as error:
+            raise ContainerGoneError(
+                "Your invocation timed out while waiting for a response from container primary."
+                " Review the latency metrics for each container in Amazon CloudWatch, resolve the"
+                " issue, and try again."
+            ) from error
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            self.healthy = False
+            raise NotTakenError from error
+        except (OSError, http.client.HTTPException) as error:
+            raise ContainerGoneError(MODEL_EXITED) from error
+
+    def stop(self) -> None:
+        """End all of its processes; return when none is left."""
+        self._stopping.set()
+        if self._process is not None:
+            self._workshop.execution.end(self._process, self.ended)
+        self.ended.wait()
+
+    def _ping(self) -> bool:
+        try:
+            return bool(self._socket) and (
+                self._request("GET", "/ping", b"", {}, _LONGEST_PING).status == http.client.OK
+            )
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def _request(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], seconds: float
+    ) -> Answer:
+        connection = _SocketConnection(self._socket, seconds)
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            content = response.read()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, content)
+        finally:
+            connection.close()
+
+    def _live(self) -> None:
+        try:
+            self._run()
+        except StartFailedError as error:
+            self._failure = str(error)
+        except (JobFailedError, RequestInvalidError) as error:
+            self._failure = f"The container cannot be started: {error}"
+        except Exception:
+            log.exception("%s", self._deployment.arn)
+        finally:
+            shutil.rmtree(self._folder.path, ignore_errors=True)
+            self.ended.set()
+
+    def _run(self) -> None:
+        deployment, workshop = self._deployment, self._workshop
+        plan = _plan(deployment, workshop.images)
+        self._folder.make(plan, rewrite_files=False)
+        stream = (deployment.log_group, self.stream)
+        workshop.logs.write(deployment.region, stream, lines=[])
+        fetch_model_data(deployment, workshop.s3, folder=self._folder.root / "model")
+        self._socket = self._open_folder()
+        environment = job_environment(
+            plan,
+            self._folder,
+            endpoint=workshop.endpoint,
+            mark=f"{workshop.identity}/{deployment.arn};{self.stream}",
+        )
+        if self._stopping.is_set():
+            return
+        process = workshop.execution.start(plan, self._folder, environment=environment)
+        assert process.stdout is not None  # noqa: S101 -- start asked for it
+        self._process = process
+
+        def ship(lines: list[Line]) -> None:
+            workshop.logs.write(deployment.region, stream, lines=lines)
+
+        reader = threading.Thread(
+            target=follow_output,
+            args=(process.stdout, ship),
+            kwargs={"watch": lambda _line: None},
+        )
+        reader.start()
+        if self._stopping.is_set():  # before there was a process to end
+            threading.Thread(target=self.stop).start()
+        process.wait()
+        end_marked(environment[MARK])
+        reader.join()
+        process.stdout.close()
+
+    def _open_folder(self) -> str:
+        # A socket's path has 107 characters at most, a state folder's may have more. The folder
+        # stays open as long as somebody may use the path: closed, its number could mean another's.
+        number = os.open(self._folder.path / "work", os.O_RDONLY | os.O_DIRECTORY)
+        weakref.finalize(self, os.close, number)
+        return f"/proc/self/fd/{number}/{_SOCKET}"
+
+
+def _plan(deployment: Deployment, images: Path) -> _Plan:
+    container = deployment.container
+    return _Plan(
+        region=deployment.region,
+        environment_folder=find_environment(str(container["Image"]), images),
+        # -P: the program's own folder is no place for a model's modules to import from.
+        command=("python3", "-P", str(_PROGRAM)),
+        variables={"SM_MODEL_DIR": "/opt/ml/model", **container.get("Environment", {})},
+    )

@@ -1,0 +1,83 @@
+"""Brings a model's files from S3 to the place where its container looks for them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from local_sagemaker.endpoints.deployment import StartFailedError
+from local_sagemaker.errors import RequestInvalidError
+from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.transfers import download, parse_s3_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local_sagemaker.endpoints.deployment import Deployment
+    from local_sagemaker.s3_state import S3State
+
+
+def check_model_data(container: Mapping[str, Any], s3: S3State) -> None:
+    """Check that a container's model data can be had, as CreateModel does.
+
+    Raises:
+        RequestInvalidError: There is no such object.
+    """
+    uri, packed = _source(container)
+    if not uri:
+        return
+    place = parse_s3_uri(uri, member="The model data's URI")
+    try:
+        keys = s3.list_keys(place.bucket, place.key)
+    except KeyError:
+        keys = []
+    if place.key not in keys if packed else not keys:
+        raise RequestInvalidError(f"Could not find model data at {uri}.")
+
+
+def fetch_model_data(deployment: Deployment, s3: S3State, *, folder: Path) -> None:
+    """Copy a model's files to a folder, unpacking an archive.
+
+    Args:
+        deployment: Whose container's model it is.
+        s3: The buckets.
+        folder: Exists; stands for /opt/ml/model.
+
+    Raises:
+        StartFailedError: There is no such object, or it is not an archive that may be unpacked.
+    """
+    uri, packed = _source(deployment.container)
+    if not uri:
+        return
+    try:
+        place = parse_s3_uri(uri, member="The model data's URI")
+        if not packed:
+            download(s3, place, folder=folder, role=deployment.role, region=deployment.region)
+            return
+        content = s3.read(place.bucket, place.key)
+    except (KeyError, RequestInvalidError, JobFailedError) as error:
+        raise StartFailedError(
+            f'Failed to download model data for container "container_1" from URL: "{uri}". Please'
+            " ensure that there is an object located at the URL and that the role passed to"
+            " CreateModel has permissions to download the object."
+        ) from error
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            # This filter lets nothing out of the folder: neither paths nor links nor devices.
+            archive.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise StartFailedError(
+            f'Failed to extract model data archive for container "container_1" from URL "{uri}".'
+            " Please ensure that the object located at the URL is a valid tar.gz archive."
+            f" ({error.__class__.__name__}: {error})"
+        ) from error
+
+
+def _source(container: Mapping[str, Any]) -> tuple[str, bool]:
+    if url := container.get("ModelDataUrl"):
+        return str(url), True
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(source.get("S3Uri", "")), source.get("CompressionType") == "Gzip"
