@@ -118,6 +118,7 @@ with DAG(
 
     preprocess = RetrainingProcessingOperator(
         task_id="preprocess",
+        deferrable=True,
         config=processing_job(
             **job,
             script="preprocess.py",
@@ -136,6 +137,7 @@ with DAG(
     )  # fmt: skip
     train = RetrainingTrainingOperator(
         task_id="train",
+        deferrable=True,
         config=training_job(
             **job,
             script="train.py",
@@ -147,6 +149,7 @@ with DAG(
     )
     evaluate = RetrainingProcessingOperator(
         task_id="evaluate",
+        deferrable=True,
         config=processing_job(
             **job,
             script="evaluate.py",

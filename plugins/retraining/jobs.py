@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -103,8 +104,8 @@ def reason(described: Mapping[str, Any]) -> str:
     """Say why a job did not complete, in the words of the service and of the script."""
     parts = [described.get("ExitMessage"), described.get("FailureReason")]
     if _was_out_of_time(described):
-        limit = described["StoppingCondition"]["MaxRuntimeInSeconds"]
-        parts.append(f"it ran longer than its limit of {limit} s")
+        limit = run_time_limit(described).total_seconds()
+        parts.append(f"it ran longer than its limit of {limit:.0f} s")
     return " | ".join(part.strip() for part in parts if part) or "the service gives no reason"
 
 
@@ -115,7 +116,13 @@ def _was_out_of_time(described: Mapping[str, Any]) -> bool:
     if described.get("ProcessingJobStatus") != "Stopped" or "ProcessingStartTime" not in described:
         return False
     took = described["ProcessingEndTime"] - described["ProcessingStartTime"]
-    return bool(took.total_seconds() >= described["StoppingCondition"]["MaxRuntimeInSeconds"])
+    return bool(took >= run_time_limit(described))
+
+
+def run_time_limit(described: Mapping[str, Any]) -> timedelta:
+    """Return how long the service lets a job run: a day, unless the request said otherwise."""
+    limit = described.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
+    return timedelta(seconds=limit)
 
 
 def log_lines(logs: CloudWatchLogsClient, job_type: JobType, name: str) -> Iterator[str]:

@@ -7,9 +7,11 @@ instead of paying for a second one. A clear by a person starts a new job.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.providers.amazon.aws.operators.sagemaker import (
@@ -20,7 +22,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining import naming
-from retraining.jobs import ENDED, JobType, log_lines, reason
+from retraining.jobs import ENDED, JobType, log_lines, reason, run_time_limit
 from retraining.retries import JobInterruptedError, passing_job_failure
 from retraining.settings import settings
 from retraining.triggers import OUT_OF_TIME, JobEndTrigger
@@ -40,24 +42,27 @@ class JobFailedError(AirflowFailException):
 
 
 class _SageMakerJob:
-    """Creates or adopts a job, defers until it has ended, and says how it ended."""
+    """Creates or adopts a job, waits until it has ended, and says how it ended."""
 
     job_type: JobType
 
     def execute(self: Any, context: Context) -> Any:
         """Create the job, or find the one of an earlier attempt, and wait for its end."""
         self.preprocess_config()
-        name, described = self._create_or_adopt(self.hook.conn, context)
-        if described is None or self.job_type.status(described) not in ENDED:
-            self._wait(name, created=described["CreationTime"] if described else _now())
-        event = {"job_name": name, "status": self.job_type.status(described)}
-        return self.execute_complete(context, event)
+        name = self._create_or_adopt(self.hook.conn, context)
+        described = self.job_type.describe(self.hook.conn, name)
+        status = self.job_type.status(described)
+        if not self.wait_for_completion:
+            return {"job_name": name, "job_arn": self.job_type.arn(described)}
+        if status in ENDED:
+            return self.execute_complete(context, {"job_name": name, "status": status})
+        return self._wait(context, described)
 
     def execute_complete(
         self: Any,
-        context: Context,  # noqa: ARG002 - Airflow calls it so
+        context: Context,
         event: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Copy the job's log into the task's, and return the job or raise its failure.
 
         Raises:
@@ -72,7 +77,7 @@ class _SageMakerJob:
         if self.job_type.status(described) not in ENDED:
             if event["status"] != OUT_OF_TIME:
                 # A list can be ahead of a description.
-                self._wait(name, created=described["CreationTime"])
+                return self._wait(context, described)
             described = self._stop(name)
         status = self.job_type.status(described)
         tail = self._copy_log(name)
@@ -84,35 +89,36 @@ class _SageMakerJob:
                 result["model_uri"] = described["ModelArtifacts"]["S3ModelArtifacts"]
             return result
         if status not in ENDED:
-            limit = described["StoppingCondition"]["MaxRuntimeInSeconds"]
             raise JobFailedError(
                 f"{self.job_type.kind} job {name} ran out of time and was stopped,"
                 f" {_now() - described['CreationTime']} after its creation. Its limits are"
-                f" {limit} s of running and {_MARGIN} on top, and"
-                f" execution_timeout={self.execution_timeout}\n{tail}"
+                f" {run_time_limit(described)} of running and {_MARGIN} on top,"
+                f" execution_timeout={self.execution_timeout} and"
+                f" max_ingestion_time={self.max_ingestion_time}\n{tail}"
             )
         first_delay = passing_job_failure(described)
         if first_delay is not None:
             raise JobInterruptedError(message, first_delay=first_delay)
         raise JobFailedError(message)
 
-    def _wait(self: Any, name: str, *, created: datetime) -> NoReturn:
-        limit = timedelta(seconds=self.config["StoppingCondition"]["MaxRuntimeInSeconds"])
-        deadline = created + limit + _MARGIN
+    def _wait(self: Any, context: Context, described: Mapping[str, Any]) -> Any:
+        created = described["CreationTime"]
+        deadline = created + run_time_limit(described) + _MARGIN
+        if self.max_ingestion_time:
+            deadline = min(deadline, created + timedelta(seconds=self.max_ingestion_time))
         if self.execution_timeout:
             deadline = min(deadline, _now() + self.execution_timeout)
-        self.defer(
-            trigger=JobEndTrigger(
-                self.job_type.kind,
-                name,
-                created=created.isoformat(),
-                deadline=deadline.isoformat(),
-                aws_conn_id=self.aws_conn_id,
-                region_name=self.region_name,
-            ),
-            method_name="execute_complete",
+        trigger = JobEndTrigger(
+            self.job_type.kind,
+            described[self.job_type.name_member],
+            created=created.isoformat(),
+            deadline=deadline.isoformat(),
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
         )
-        raise AssertionError("to defer is to raise")
+        if self.deferrable:
+            return self.defer(trigger=trigger, method_name="execute_complete")
+        return self.execute_complete(context, asyncio.run(_first_event(trigger)))
 
     def _stop(self: Any, name: str) -> Mapping[str, Any]:
         """Ask for a job's end, and describe it: it may have ended by itself just now."""
@@ -132,7 +138,8 @@ class _SageMakerJob:
         last: deque[str] = deque(maxlen=_LOG_TAIL)
         try:
             for line in log_lines(logs, self.job_type, name):
-                self.log.info("[%s] %s", name, line)
+                if self.print_log:
+                    self.log.info("[%s] %s", name, line)
                 last.append(f"  {line}")
         except (BotoCoreError, ClientError) as error:
             # A job that ended well has ended well, whether its log can be read or not.
@@ -141,14 +148,12 @@ class _SageMakerJob:
         lines = "\n".join(last) or "  (none)"
         return f"The last lines of its log, {self.job_type.log_group}:\n{lines}"
 
-    def _create_or_adopt(
-        self: Any, client: Any, context: Context
-    ) -> tuple[str, Mapping[str, Any] | None]:
+    def _create_or_adopt(self: Any, client: Any, context: Context) -> str:
         ti = context["ti"]
         request = {k: v for k, v in self.config.items() if k != self.job_type.name_member}
         number = 1
         while True:
-            name = naming.job_name(
+            name: str = naming.job_name(
                 ti.dag_id,
                 ti.task_id,
                 run_id=ti.run_id,
@@ -170,29 +175,55 @@ class _SageMakerJob:
                     self.log.info("%s was created by another attempt just now", name)
                 else:
                     self.log.info("created %s job %s", self.job_type.kind, name)
-                return name, None
+                return name
             status = self.job_type.status(described)
             if status not in {"Failed", "Stopped", "Stopping"}:
                 self.log.info("an earlier attempt created %s; it is %s", name, status)
-                return name, described
+                return name
             self.log.info("%s of an earlier attempt is %s; trying the next", name, status)
             number += 1
 
 
 class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
-    """A processing job that is created once, waited for deferred, and explains its failure.
+    """A processing job that is created once, waited for, and explains its failure.
 
-    Takes the arguments of ``SageMakerProcessingOperator``; the config needs no job name. Returns
-    the job's name and ARN.
+    Takes the arguments of ``SageMakerProcessingOperator``, but the config needs no job name, and
+
+    * ``action_if_job_exists``, ``check_interval`` and ``max_attempts`` are without effect: a job
+      is adopted, and looked at after one second and then ever less often;
+    * ``output_files_to_xcom`` is refused, as the provider takes an unreadable file for a result.
+
+    Without ``deferrable`` a worker waits, and a user's kill cannot be told from a worker's end:
+    the job goes on.
+
+    Returns:
+        The job's name and ARN.
     """
 
     job_type = JobType("Processing")
 
+    def __init__(self, **arguments: Any) -> None:
+        if arguments.get("output_files_to_xcom"):
+            raise ValueError(
+                f"{arguments.get('task_id')}: output_files_to_xcom is not supported; let a task"
+                " read the file, so that an unreadable one is an error"
+            )
+        super().__init__(**arguments)
+
 
 class RetrainingTrainingOperator(_SageMakerJob, SageMakerTrainingOperator):
-    """The same for a training job. Returns its name, its ARN and ``model_uri``."""
+    """The same for a training job, with the arguments of ``SageMakerTrainingOperator``.
+
+    Returns:
+        The job's name, its ARN, and ``model_uri`` once it has completed.
+    """
 
     job_type = JobType("Training")
+
+
+async def _first_event(trigger: JobEndTrigger) -> Any:
+    async with aclosing(trigger.run()) as events:
+        return (await anext(events)).payload
 
 
 def _now() -> datetime:

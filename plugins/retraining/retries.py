@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import ClientError, HTTPClientError
+from jinja2 import UndefinedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,11 @@ class PassingFailuresPolicy(RetryPolicy):
             return RetryDecision.retry(delay, f"it passes; next attempt in {delay}")
         if isinstance(exception, ClientError):
             return RetryDecision.fail("the service refuses this request, and would again")
+        if isinstance(exception, UndefinedError):
+            return RetryDecision.fail(
+                "a template finds no result of an earlier task: if that was marked as success by"
+                " hand, clear it"
+            )
         if attempt > _UNKNOWN_RETRIES:
             return RetryDecision.fail(f"it failed so {attempt} times")
         return RetryDecision.default()

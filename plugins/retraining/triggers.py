@@ -15,7 +15,7 @@ from retraining.job_watch import Place, watch_job
 from retraining.jobs import JobType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class JobEndTrigger(BaseTrigger):
             },
         )
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def run(self) -> AsyncGenerator[TriggerEvent]:
         """Yield one event, ``{"job_name", "status"}``."""
         left = datetime.fromisoformat(self._deadline) - datetime.now(tz=UTC)
         try:

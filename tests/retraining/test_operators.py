@@ -59,7 +59,7 @@ def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
     }
     return airflow.operators.RetrainingProcessingOperator(
-        task_id="step", config=config | changes, retries=2
+        task_id="step", config=config | changes, retries=2, deferrable=True
     )
 
 
@@ -227,3 +227,27 @@ def test_a_trigger_is_made_again_from_what_it_serializes(airflow: SimpleNamespac
     trigger = trigger_for(airflow, "a-job")
     again = airflow.triggers.JobEndTrigger(**trigger.serialize()[1])
     assert again.serialize() == trigger.serialize()
+
+
+def test_a_task_that_does_not_defer_waits_itself(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "print('done')")
+    task.deferrable = False
+    assert set(task.execute(context("sync"))) == {"job_name", "job_arn"}
+    failing = operator(airflow, "raise SystemExit(7)")
+    failing.deferrable = False
+    with pytest.raises(airflow.Fail, match="AlgorithmError"):
+        failing.execute(context("sync-failing"))
+
+
+def test_a_task_need_not_wait(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "import time; time.sleep(30)")
+    task.wait_for_completion = False
+    name = task.execute(context("fire-and-forget"))["job_name"]
+    asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_results_that_swallow_errors_are_refused(airflow: SimpleNamespace) -> None:
+    with pytest.raises(ValueError, match="step: output_files_to_xcom"):
+        airflow.operators.RetrainingProcessingOperator(
+            task_id="step", config={}, output_files_to_xcom=[{"output_name": "x"}]
+        )

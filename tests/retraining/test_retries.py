@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 from botocore.exceptions import ClientError, ConnectionClosedError, NoCredentialsError
+from jinja2 import UndefinedError
 from retraining.retries import (
     RETRIES,
     JobInterruptedError,
@@ -57,6 +58,12 @@ def test_what_passes_is_retried_after_ever_longer(error: Exception, seconds: int
 )
 def test_a_refusal_is_final(code: str) -> None:
     assert decide(client_error(code)).action is RetryAction.FAIL
+
+
+def test_a_result_that_is_not_there_will_not_come() -> None:
+    decision = decide(UndefinedError("'None' has no attribute 'model_uri'"))
+    assert decision.action is RetryAction.FAIL
+    assert "clear it" in decision.reason
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), NoCredentialsError()])
