@@ -11,7 +11,7 @@ import asyncio
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
 BACKOFF_RATE = 1.5
-# So late may a job's change show up in a list; clocks may differ by less.
-_OVERLAP = timedelta(minutes=5)
+# So late may a job's change show up in a list.
+_OVERLAP = timedelta(minutes=1)
 MISSING = "Missing"
 
 
@@ -129,7 +129,7 @@ class _Watch:
                 self._joined.clear()
                 delay = FIRST_DELAY_S
                 await asyncio.sleep(delay)
-            started, waiters = datetime.now(tz=UTC), tuple(self._waiters)
+            waiters = tuple(self._waiters)
             try:
                 statuses = await asyncio.to_thread(self._look, waiters)
             except Exception as error:
@@ -138,7 +138,6 @@ class _Watch:
                 for waiter in waiters:
                     waiter.news.put_nowait(error)
             else:
-                self._looked = started
                 for waiter in waiters:
                     waiter.is_seen = True
                     status = statuses.get(waiter.job_name)
@@ -154,11 +153,14 @@ class _Watch:
         since = min([*unseen.values(), *([self._looked] if self._looked else [])])
         # Character by character is what NameContains wants.
         prefix = os.path.commonprefix(list(names))  # noqa: RUF071
-        listed = self._job_type.changed_since(self._client, since - _OVERLAP, name_contains=prefix)
-        statuses = {name: status for name, status in listed if name in names}
+        looked, changed = self._job_type.changed_since(
+            self._client, since - _OVERLAP, name_contains=prefix
+        )
+        statuses = {name: status for name, status in changed.items() if name in names}
         for name in unseen.keys() - statuses.keys():
             described = self._job_type.describe(self._client, name)
             statuses[name] = MISSING if described is None else self._job_type.status(described)
+        self._looked = looked
         return statuses
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -56,32 +57,38 @@ class JobType:
 
     def changed_since(
         self, client: SageMakerClient, since: datetime, *, name_contains: str
-    ) -> Iterator[tuple[str, str]]:
-        """Yield name and status of the jobs that changed since a time.
+    ) -> tuple[datetime, Mapping[str, str]]:
+        """Return the service's time, and the status of each job that changed since a time.
 
         Args:
             client: The client.
-            since: Of the last change of a job.
+            since: Of the last change of a job, by the service's clock.
             name_contains: A part of the names, or "".
         """
-        for summary in self._list(
-            client,
-            LastModifiedTimeAfter=since,
-            **({"NameContains": name_contains} if name_contains else {}),
-        ):
-            yield summary[self.name_member], self.status(summary)
+        filters = {"NameContains": name_contains} if name_contains else {}
+        pages = list(self._pages(client, LastModifiedTimeAfter=since, **filters))
+        statuses = {
+            summary[self.name_member]: self.status(summary)
+            for page in pages
+            for summary in page[self._summaries]
+        }
+        return parsedate_to_datetime(pages[0]["ResponseMetadata"]["HTTPHeaders"]["date"]), statuses
 
     def running(self, client: SageMakerClient) -> Iterator[Mapping[str, Any]]:
         """Yield the summaries of all jobs of the account and region that run, newest first."""
-        return self._list(
+        for page in self._pages(
             client, StatusEquals="InProgress", SortBy="CreationTime", SortOrder="Descending"
-        )
+        ):
+            yield from page[self._summaries]
 
-    def _list(self, client: SageMakerClient, **filters: Any) -> Iterator[Mapping[str, Any]]:
+    @property
+    def _summaries(self) -> str:
+        return f"{self.kind}JobSummaries"
+
+    def _pages(self, client: SageMakerClient, **filters: Any) -> Iterator[Mapping[str, Any]]:
         operation: Any = f"list_{self.kind.lower()}_jobs"
         pages: Any = client.get_paginator(operation).paginate(MaxResults=100, **filters)
-        for page in pages:
-            yield from page[f"{self.kind}JobSummaries"]
+        return iter(pages)
 
     def stop(self, client: SageMakerClient, name: str) -> None:
         """Ask for a job's end."""
