@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining import naming
+from retraining.aws_errors import about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,11 +77,12 @@ def upload(s3: S3Client, archive: CodeArchive, *, bucket: str, pipeline: str) ->
     """
     uri = naming.code_uri(bucket, pipeline, archive.sha256)
     _, archive_key = naming.split_s3_uri(naming.source_archive_uri(uri))
-    listed = s3.list_objects_v2(Bucket=bucket, Prefix=archive_key)
-    if any(item["Key"] == archive_key for item in listed.get("Contents", [])):
-        return uri
     _, scripts_prefix = naming.split_s3_uri(naming.scripts_uri(uri))
-    for name, content in archive.files.items():
-        s3.put_object(Bucket=bucket, Key=f"{scripts_prefix}{name}", Body=content)
-    s3.put_object(Bucket=bucket, Key=archive_key, Body=archive.tar_gz())
+    with about(uri):
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=archive_key)
+        if any(item["Key"] == archive_key for item in listed.get("Contents", [])):
+            return uri
+        for name, content in archive.files.items():
+            s3.put_object(Bucket=bucket, Key=f"{scripts_prefix}{name}", Body=content)
+        s3.put_object(Bucket=bucket, Key=archive_key, Body=archive.tar_gz())
     return uri

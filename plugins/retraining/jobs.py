@@ -113,7 +113,11 @@ def reason(described: Mapping[str, Any]) -> str:
     if _was_out_of_time(described):
         limit = run_time_limit(described).total_seconds()
         parts.append(f"it ran longer than its limit of {limit:.0f} s")
-    return " | ".join(part.strip() for part in parts if part) or "the service gives no reason"
+    said = " | ".join(part.strip() for part in parts if part)
+    status = described.get("ProcessingJobStatus") or described.get("TrainingJobStatus")
+    if not said and status == "Stopped":
+        return "somebody stopped it, in the console or with a Stop call"
+    return said or "the service gives no reason"
 
 
 def _was_out_of_time(described: Mapping[str, Any]) -> bool:

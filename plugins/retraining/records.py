@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from retraining import naming
+from retraining.aws_errors import about
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,10 +43,11 @@ def read_report(s3: S3Client, run_uri: str) -> Report:
     uri = naming.report_uri(run_uri)
     bucket, key = naming.split_s3_uri(uri)
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
+        with about(uri):
+            answer = s3.get_object(Bucket=bucket, Key=key)
+            return Report(uri, answer["ETag"].strip('"'), answer["Body"].read())
     except s3.exceptions.NoSuchKey as error:
         raise ReportMissingError(f"there is no evaluation report at {uri}") from error
-    return Report(uri, answer["ETag"].strip('"'), answer["Body"].read())
 
 
 def write_decision(
@@ -83,7 +85,8 @@ def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> N
     """Add to a run's decision record what was registered."""
     uri = naming.decision_uri(run_uri)
     bucket, key = naming.split_s3_uri(uri)
-    record = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    with about(uri):
+        record = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
     record["registered"] = {"model_package_arn": arn, "version": version}
     _put(s3, uri, record)
 
@@ -91,4 +94,5 @@ def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> N
 def _put(s3: S3Client, uri: str, record: dict[str, object]) -> None:
     bucket, key = naming.split_s3_uri(uri)
     body = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")
+    with about(uri):
+        s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")

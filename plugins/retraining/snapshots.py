@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining import naming
+from retraining.aws_errors import about
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,12 +43,13 @@ def find_snapshot(s3: S3Client, bucket: str, *, pipeline: str, date: str) -> Sna
     """
     uri = naming.snapshot_uri(bucket, pipeline, date)
     _, prefix = naming.split_s3_uri(uri)
-    objects = [
-        item
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for item in page.get("Contents", [])
-        if item["Key"].endswith(".csv")
-    ]
+    with about(uri):
+        objects = [
+            item
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            for item in page.get("Contents", [])
+            if item["Key"].endswith(".csv")
+        ]
     if not objects:
         raise SnapshotNotFoundError(
             f"snapshot {date} has not landed: no .csv file below {uri}. "
@@ -76,11 +78,12 @@ def newest_snapshot(s3: S3Client, bucket: str, *, pipeline: str) -> Snapshot:
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=prefix, Delimiter="/"
     )
-    folders = [
-        folder["Prefix"].removeprefix(prefix).rstrip("/")
-        for page in pages
-        for folder in page.get("CommonPrefixes", [])
-    ]
+    with about(root):
+        folders = [
+            folder["Prefix"].removeprefix(prefix).rstrip("/")
+            for page in pages
+            for folder in page.get("CommonPrefixes", [])
+        ]
     for folder in sorted(folders, reverse=True):
         try:
             return find_snapshot(s3, bucket, pipeline=pipeline, date=folder)
