@@ -81,6 +81,10 @@ down: ## Stop what `make up` started
 land-snapshot: setup ## Land the sample data as another day's snapshot, while `make up` runs [DATE=YYYY-MM-DD]
 	@$(RUN) -m local_stack land-snapshot $(if $(DATE),--date $(DATE))
 
+.PHONY: snapshots
+snapshots: setup ## Land many nights of data, some of them bad, while `make up` runs [DAYS=30] [END=YYYY-MM-DD] [FOLDER=...]
+	@$(RUN) -m local_stack snapshots $(if $(DAYS),--days $(DAYS)) $(if $(END),--end $(END)) $(if $(FOLDER),--folder '$(FOLDER)')
+
 .PHONY: test
 test: setup ## Run the linter, the type checker and every test
 	@.venv/bin/ruff check .

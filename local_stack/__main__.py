@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,6 +125,36 @@ def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
     return 0
 
 
+def _snapshots(place: Place, options: argparse.Namespace) -> int:
+    # Heavy, and only "snapshots" needs them.
+    from local_stack import embedded_sagemaker, history_landing  # noqa: PLC0415
+    from local_stack.history import make_history, real_table  # noqa: PLC0415
+
+    say = partial(_say, options.command)
+    pipeline = environment.PIPELINE
+    table = real_table(options.sample)
+    if options.folder:
+        manifest = history_landing.manifest_in_folder(options.folder, pipeline=pipeline)
+        land = partial(history_landing.write_history, options.folder)
+        where = str(options.folder)
+    else:
+        url = up.sagemaker_url(place)
+        s3 = embedded_sagemaker.s3(environment.embedded_aws_environment(url))
+        bucket = environment.BUCKET
+        manifest = history_landing.manifest_in_bucket(s3, bucket, pipeline=pipeline)
+        land = partial(history_landing.land_history, s3, bucket)
+        where = f"s3://{bucket}/"
+    # What was begun on another day is completed as it was begun. Today's snapshot comes by "up".
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    last = options.end or (history_landing.last_night(manifest) if manifest else yesterday)
+    history = make_history(table, options.days, last=last)
+    new = land(pipeline=pipeline, history=history, say=say)
+    bad = sum(night.fault is not None for night in history.nights)
+    manifest_key = history_landing.manifest_uri("", pipeline).removeprefix("s3:///")
+    say(f"{options.days} nights, {bad} of them bad, {new} new, in {where}; see {manifest_key}")
+    return 0
+
+
 def _serve_sagemaker(place: Place, options: argparse.Namespace) -> int:
     from local_stack.gateway import serve  # noqa: PLC0415 - heavy
 
@@ -157,6 +187,13 @@ def _absolute(text: str) -> Path:
     return Path(text).resolve()
 
 
+def _date(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
@@ -177,6 +214,10 @@ def _parser() -> argparse.ArgumentParser:
     supervise.set_defaults(run=_supervise)
     landing = commands.add_parser("land-snapshot", help="put a day's raw data into S3")
     landing.set_defaults(run=_land_snapshot)
+    history = commands.add_parser(
+        "snapshots", help="put many nights of raw data, some bad, into S3"
+    )
+    history.set_defaults(run=_snapshots)
     serving = commands.add_parser("serve-sagemaker", help="the embedded SageMaker in a container")
     serving.set_defaults(run=_serve_sagemaker)
     serving.add_argument("--host", required=True, help="the address to listen on")
@@ -185,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (start, supervise):
         command.add_argument("--port", type=_port, help="of Airflow's UI")
         command.add_argument("--sagemaker-port", type=_port, help="of the embedded SageMaker")
-    for command in (demo, start, supervise, landing):
+    for command in (demo, start, supervise, landing, history):
         command.add_argument(
             "--sample", type=_absolute, default=sample_csv(), help="the CSV file of the data"
         )
@@ -195,6 +236,15 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="into the bucket RETRAINING_BUCKET, with the AWS settings of the environment, "
         "instead of the place that runs here",
+    )
+    history.add_argument("--days", type=int, default=30, help="how many nights; 30 if left out")
+    history.add_argument(
+        "--end", type=_date, help="the last night, YYYY-MM-DD; yesterday (UTC) if left out"
+    )
+    history.add_argument(
+        "--folder",
+        type=_absolute,
+        help="write them there, under the bucket's keys, instead of into the place that runs here",
     )
     landing.add_argument("--make-bucket", action="store_true", help="if there is none")
     return parser

@@ -43,7 +43,12 @@ class Landing:
 
 
 def land(
-    s3: S3Client, uri: str, files: Mapping[str, Path], *, make_bucket: bool = False
+    s3: S3Client,
+    uri: str,
+    files: Mapping[str, Path],
+    *,
+    make_bucket: bool = False,
+    complete: bool = True,
 ) -> Landing:
     """Put a snapshot in its place: the files first, then the marker.
 
@@ -54,6 +59,7 @@ def land(
         uri: The snapshot's folder, ``s3://bucket/prefix/``.
         files: The local file for each name in the folder.
         make_bucket: Whether to make the bucket if it is absent; in us-east-1 only.
+        complete: Whether to write the marker; without it the folder is still being filled.
 
     Raises:
         SnapshotConflictError: The folder holds another file, or one of these with other content.
@@ -96,9 +102,10 @@ def land(
             )
     for name in missing:
         s3.upload_file(str(files[name]), bucket, prefix + name)
-    if MARKER not in present:
+    unmarked = complete and MARKER not in present
+    if unmarked:
         s3.put_object(Bucket=bucket, Key=prefix + MARKER, Body=b"")
-    return Landing(uri, is_new=MARKER not in present)
+    return Landing(uri, is_new=unmarked or bool(missing))
 
 
 def _ensure_bucket(s3: S3Client, bucket: str, *, make_it: bool) -> None:
