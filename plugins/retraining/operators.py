@@ -13,6 +13,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerProcessingOperator,
@@ -25,6 +26,7 @@ from retraining import naming
 from retraining.jobs import ENDED, JobType, log_lines, reason, run_time_limit
 from retraining.retries import JobInterruptedError, passing_job_failure
 from retraining.settings import settings
+from retraining.step_results import StepResults
 from retraining.triggers import OUT_OF_TIME, JobEndTrigger
 
 if TYPE_CHECKING:
@@ -49,19 +51,28 @@ class _SageMakerJob:
     def execute(self: Any, context: Context) -> Any:
         """Create the job, or find the one of an earlier attempt, and wait for its end."""
         self.preprocess_config()
-        name = self._create_or_adopt(self.hook.conn, context)
-        described = self.job_type.describe(self.hook.conn, name)
+        client = self.hook.conn
+        name, described = self._own_job(client, context)
+        results = self._results()
+        content = results and results.content()
+        if described is None:
+            if content and self._may_reuse(context) and (got := results.of_equal_step(content)):
+                return got
+            self._create(client, name, context)
+            described = self.job_type.describe(client, name)
         status = self.job_type.status(described)
         if not self.wait_for_completion:
             return {"job_name": name, "job_arn": self.job_type.arn(described)}
+        step_key = content and content.key
         if status in ENDED:
-            return self.execute_complete(context, {"job_name": name, "status": status})
-        return self._wait(context, described)
+            return self.execute_complete(context, {"job_name": name, "status": status}, step_key)
+        return self._wait(context, described, step_key)
 
     def execute_complete(
         self: Any,
         context: Context,
         event: dict[str, Any] | None = None,
+        step_key: str | None = None,
     ) -> Any:
         """Copy the job's log into the task's, and return the job or raise its failure.
 
@@ -77,13 +88,15 @@ class _SageMakerJob:
         if self.job_type.status(described) not in ENDED:
             if event["status"] != OUT_OF_TIME:
                 # A list can be ahead of a description.
-                return self._wait(context, described)
+                return self._wait(context, described, step_key)
             described = self._stop(name)
         status = self.job_type.status(described)
         tail = self._copy_log(name)
         message = f"{self.job_type.kind} job {name} ended as {status}: {reason(described)}\n{tail}"
         if status == "Completed":
             self.log.info("%s job %s completed", self.job_type.kind, name)
+            if step_key:
+                self._results().record(described, key=step_key)
             result = {"job_name": name, "job_arn": self.job_type.arn(described)}
             if "ModelArtifacts" in described:
                 result["model_uri"] = described["ModelArtifacts"]["S3ModelArtifacts"]
@@ -101,7 +114,9 @@ class _SageMakerJob:
             raise JobInterruptedError(message, first_delay=first_delay)
         raise JobFailedError(message)
 
-    def _wait(self: Any, context: Context, described: Mapping[str, Any]) -> Any:
+    def _wait(
+        self: Any, context: Context, described: Mapping[str, Any], step_key: str | None
+    ) -> Any:
         created = described["CreationTime"]
         deadline = created + run_time_limit(described) + _MARGIN
         if self.max_ingestion_time:
@@ -117,8 +132,10 @@ class _SageMakerJob:
             region_name=self.region_name,
         )
         if self.deferrable:
-            return self.defer(trigger=trigger, method_name="execute_complete")
-        return self.execute_complete(context, asyncio.run(_first_event(trigger)))
+            return self.defer(
+                trigger=trigger, method_name="execute_complete", kwargs={"step_key": step_key}
+            )
+        return self.execute_complete(context, asyncio.run(_first_event(trigger)), step_key)
 
     def _stop(self: Any, name: str) -> Mapping[str, Any]:
         """Ask for a job's end, and describe it: it may have ended by itself just now."""
@@ -148,9 +165,9 @@ class _SageMakerJob:
         lines = "\n".join(last) or "  (none)"
         return f"The last lines of its log, {self.job_type.log_group}:\n{lines}"
 
-    def _create_or_adopt(self: Any, client: Any, context: Context) -> str:
+    def _own_job(self: Any, client: Any, context: Context) -> tuple[str, Mapping[str, Any] | None]:
+        """Return the job of an earlier attempt, or the name that a new one must have and None."""
         ti = context["ti"]
-        request = {k: v for k, v in self.config.items() if k != self.job_type.name_member}
         number = 1
         while True:
             name: str = naming.job_name(
@@ -158,30 +175,55 @@ class _SageMakerJob:
                 ti.task_id,
                 run_id=ti.run_id,
                 map_index=-1 if ti.map_index is None else ti.map_index,
-                # max_tries grows with each clear by a person and is the same for all retries.
-                generation=ti.max_tries - self.retries,
-                request=request,
+                generation=self._generation(context),
+                request=self._request(),
                 number=number,
             )
             described = self.job_type.describe(client, name)
             if described is None:
-                try:
-                    self.job_type.create(
-                        client, {**request, self.job_type.name_member: name, "Tags": _tags(ti)}
-                    )
-                except ClientError as error:
-                    if error.response.get("Error", {}).get("Code") != "ResourceInUse":
-                        raise
-                    self.log.info("%s was created by another attempt just now", name)
-                else:
-                    self.log.info("created %s job %s", self.job_type.kind, name)
-                return name
+                return name, None
             status = self.job_type.status(described)
             if status not in {"Failed", "Stopped", "Stopping"}:
                 self.log.info("an earlier attempt created %s; it is %s", name, status)
-                return name
+                return name, described
             self.log.info("%s of an earlier attempt is %s; trying the next", name, status)
             number += 1
+
+    def _create(self: Any, client: Any, name: str, context: Context) -> None:
+        named = {self.job_type.name_member: name, "Tags": _tags(context["ti"])}
+        try:
+            self.job_type.create(client, {**self._request(), **named})
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ResourceInUse":
+                raise
+            self.log.info("%s was created by another attempt just now", name)
+        else:
+            self.log.info("created %s job %s", self.job_type.kind, name)
+
+    def _request(self: Any) -> dict[str, Any]:
+        return {k: v for k, v in self.config.items() if k != self.job_type.name_member}
+
+    def _generation(self: Any, context: Context) -> int:
+        # max_tries grows with each clear by a person and is the same for all retries.
+        generation: int = context["ti"].max_tries - self.retries
+        return generation
+
+    def _results(self: Any) -> StepResults | None:
+        if self.pipeline is None:
+            return None
+        s3 = AwsBaseHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type="s3"
+        ).conn
+        return StepResults(
+            s3, settings().bucket, self.pipeline, self.task_id, self.job_type, self._request()
+        )
+
+    def _may_reuse(self: Any, context: Context) -> bool:
+        if self._generation(context) > 0:
+            self.log.info("a person cleared the task: it runs again, whatever there is to reuse")
+            return False
+        run_type = context["dag_run"].run_type
+        return self.reuse == "always" or (self.reuse == "backfills" and run_type == "backfill")
 
 
 class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
@@ -193,6 +235,13 @@ class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
       is adopted, and looked at after one second and then ever less often;
     * ``output_files_to_xcom`` is refused, as the provider takes an unreadable file for a result.
 
+    Args:
+        pipeline: Under its name results are recorded, and found by later runs; None does neither.
+        reuse: When the result of an earlier job with equal inputs, code, image and arguments is
+            taken instead of a new job: ``backfills``, ``always`` or ``never``. Never after a
+            person's clear.
+        arguments: As the provider's.
+
     Without ``deferrable`` a worker waits, and a user's kill cannot be told from a worker's end:
     the job goes on.
 
@@ -202,7 +251,13 @@ class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
 
     job_type = JobType("Processing")
 
-    def __init__(self, **arguments: Any) -> None:
+    template_fields = (*SageMakerProcessingOperator.template_fields, "reuse")
+
+    def __init__(
+        self, *, pipeline: str | None = None, reuse: str = "backfills", **arguments: Any
+    ) -> None:
+        self.pipeline = pipeline
+        self.reuse = reuse
         if arguments.get("output_files_to_xcom"):
             raise ValueError(
                 f"{arguments.get('task_id')}: output_files_to_xcom is not supported; let a task"
@@ -219,6 +274,14 @@ class RetrainingTrainingOperator(_SageMakerJob, SageMakerTrainingOperator):
     """
 
     job_type = JobType("Training")
+    template_fields = (*SageMakerTrainingOperator.template_fields, "reuse")
+
+    def __init__(
+        self, *, pipeline: str | None = None, reuse: str = "backfills", **arguments: Any
+    ) -> None:
+        self.pipeline = pipeline
+        self.reuse = reuse
+        super().__init__(**arguments)
 
 
 async def _first_event(trigger: JobEndTrigger) -> Any:

@@ -251,3 +251,67 @@ def test_results_that_swallow_errors_are_refused(airflow: SimpleNamespace) -> No
         airflow.operators.RetrainingProcessingOperator(
             task_id="step", config={}, output_files_to_xcom=[{"output_name": "x"}]
         )
+
+
+def step(airflow: SimpleNamespace, run: str, **changes: Any) -> Any:
+    """A step that copies its input, of a run that may reuse the result of another's."""
+    task = operator(
+        airflow,
+        "import shutil; folder = '/opt/ml/processing';"
+        " shutil.copytree(f'{folder}/input/a', f'{folder}/b', dirs_exist_ok=True)",
+        ProcessingInputs=[
+            {
+                "InputName": "a",
+                "S3Input": {
+                    "S3Uri": f"s3://operators/p/runs/2026-11-20/{run}/a/",
+                    "LocalPath": "/opt/ml/processing/input/a",
+                    "S3DataType": "S3Prefix",
+                    "S3InputMode": "File",
+                },
+            }
+        ],
+        ProcessingOutputConfig={
+            "Outputs": [
+                {
+                    "OutputName": "b",
+                    "S3Output": {
+                        "S3Uri": f"s3://operators/p/runs/2026-11-20/{run}/b/",
+                        "LocalPath": "/opt/ml/processing/b",
+                        "S3UploadMode": "EndOfJob",
+                    },
+                }
+            ]
+        },
+    )
+    task.deferrable = False
+    task.pipeline = "p"
+    for name, value in changes.items():
+        setattr(task, name, value)
+    return task
+
+
+def in_backfill(run_id: str, *, clears: int = 0) -> Any:
+    return context(run_id, clears=clears) | {"dag_run": SimpleNamespace(run_type="backfill")}
+
+
+def test_a_backfill_takes_the_result_of_an_equal_step(
+    airflow: SimpleNamespace, embedded_sagemaker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    s3 = embedded_sagemaker.client("s3")
+    s3.create_bucket(Bucket="operators")
+    for run, body in {"one": b"same", "two": b"same", "three": b"other", "four": b"same"}.items():
+        s3.put_object(Bucket="operators", Key=f"p/runs/2026-11-20/{run}/a/data", Body=body)
+    nightly = context("nightly") | {"dag_run": SimpleNamespace(run_type="scheduled")}
+    first = step(airflow, "one").execute(nightly)
+    second = step(airflow, "two").execute(in_backfill("again"))
+    assert "nothing has changed since" in caplog.text
+    third = step(airflow, "three").execute(in_backfill("changed"))
+    assert "step must run: input a" in caplog.text
+    assert first["job_name"] == second["job_name"] != third["job_name"]
+    copied = s3.get_object(Bucket="operators", Key="p/runs/2026-11-20/two/b/data")["Body"].read()
+    assert copied == b"same"
+    # A person's clear means a new job, and so does a run that may not reuse.
+    cleared = step(airflow, "two").execute(in_backfill("again", clears=1))
+    never = step(airflow, "four", reuse="never").execute(in_backfill("never"))
+    assert len({first["job_name"], cleared["job_name"], never["job_name"]}) == 3
