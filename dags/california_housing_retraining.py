@@ -6,6 +6,11 @@ reads `evaluation.json` and lets a model with **r2 ≥ 0.6** pass: `register_mod
 version in the model registry. Any other model is left where it is: `skip_registration` ends the
 run well, `reject_model` fails it; the parameter `when_rejected` chooses.
 
+With the parameter `ask_for_approval`, the task of that name shows a person the evaluation beside
+that of the version that serves, in Airflow under "Required actions", and waits without holding a
+worker or the next night's run. `record_approval` writes the answer into the registry. A version that
+is approved, there or at its registration, starts `california_housing_deployment`.
+
 | parameter | what it means |
 | --- | --- |
 | `snapshot` | the day whose data is used; empty: the run's own date, or by hand the newest |
@@ -13,6 +18,8 @@ run well, `reject_model` fails it; the parameter `when_rejected` chooses.
 | `features` | `engineered`, or `raw` for the eight columns as they are |
 | `instance_type` | the SageMaker instance of each job |
 | `approval_status` | what a registered version starts as |
+| `ask_for_approval` | whether a person is asked about a version that is pending |
+| `approval_hours` | so long an answer is waited for; without one the version stays pending |
 | `when_rejected` | `skip`: the run succeeds with nothing registered; `fail`: it fails |
 
 ### When it fails
@@ -24,6 +31,8 @@ run well, `reject_model` fails it; the parameter `when_rejected` chooses.
 | `check_quality` | the report cannot be judged: missing, not JSON, or without the metric | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not good enough, and the run was asked to fail then | nothing was registered; compare the decision with earlier ones |
 | `register_model` | the registry refused or did not answer | clear the task: it never registers twice |
+| `ask_for_approval` | the evaluation to be shown is gone, or SageMaker did not answer | clear the task, or decide in the registry |
+| `record_approval` | somebody decided otherwise before the answer came | nothing, or change the status in the registry |
 """  # noqa: E501 - Markdown tables have long lines
 
 from __future__ import annotations
@@ -32,7 +41,9 @@ from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import DAG, Label, Param
-from retraining import retries, tasks
+from retraining import approval_tasks, retries, tasks
+from retraining.approval_tasks import AskForApprovalOperator
+from retraining.approved_models import approvals
 from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.job_requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
@@ -87,6 +98,12 @@ with DAG(
             type="string",
             enum=["PendingManualApproval", "Approved", "Rejected"],
             title="Approval status of a registered version",
+        ),
+        "ask_for_approval": Param(
+            False, type="boolean", title="Ask a person to approve a pending version"
+        ),
+        "approval_hours": Param(
+            24, type="number", exclusiveMinimum=0, maximum=336, title="Hours to wait for an answer"
         ),
         "when_rejected": Param(
             "skip", type="string", enum=["skip", "fail"], title="What a rejected model does"
@@ -180,6 +197,16 @@ with DAG(
             "run": run,
             "training": training,
         },
+        outlets=[approvals(PIPELINE)],
+    )
+    ask_for_approval = AskForApprovalOperator(
+        task_id="ask_for_approval", registered=register_model.output, endpoint_name=PIPELINE
+    )
+    record_approval = PythonOperator(
+        task_id="record_approval",
+        python_callable=approval_tasks.record_approval,
+        op_kwargs={"registered": register_model.output, "answer": ask_for_approval.output},
+        outlets=[approvals(PIPELINE)],
     )
     skip_registration = PythonOperator(
         task_id="skip_registration",
@@ -194,5 +221,6 @@ with DAG(
 
     resolve_run >> preprocess >> train >> evaluate >> check_quality
     check_quality >> Label("passed") >> register_model
+    register_model >> ask_for_approval >> Label("answered") >> record_approval
     check_quality >> Label("rejected: skip") >> skip_registration
     check_quality >> Label("rejected: fail") >> reject_model

@@ -205,7 +205,8 @@ def _follow(events: Path, say: Callable[[str], None]) -> Iterator[tuple[Run, ...
                     case {"event": "run_began", "conf": conf}:
                         features, seconds = conf["features"], {}
                     case {"event": "task_ended", "task": task, "state": state, "seconds": took}:
-                        seconds[task] = took
+                        if state != "skipped":
+                            seconds[task] = took
                         say(f"{features}: {task} {state} after {took:.1f} s")
                     case {"event": "run_ended", "run_id": run_id, "state": state, "params": params}:
                         say(f"{features}: the run ended as {state}")

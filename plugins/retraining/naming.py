@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 # Patterns and lengths of the SageMaker API.
 JOB_NAME_LENGTH = 63
+ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 METADATA_VALUE_LENGTH = 256
+# So much of an endpoint's name goes into the names of its models and configs.
+_STEM_LENGTH = 40
 
 
 class InvalidNameError(ValueError):
@@ -89,6 +92,28 @@ def decision_uri(run_uri: str) -> str:
     return f"{output_uri(run_uri, 'evaluation')}decision.json"
 
 
+def run_of_report(uri: str) -> str:
+    """Return the folder of the run that wrote an evaluation report.
+
+    Raises:
+        InvalidNameError: It is not where a run writes its report.
+    """
+    run_uri = uri.removesuffix("evaluation/evaluation.json")
+    if uri != report_uri(run_uri) or not run_uri.endswith("/"):
+        raise InvalidNameError(f"{uri!r} is not where a run writes its evaluation report")
+    return run_uri
+
+
+def held_out_uri(run_uri: str) -> str:
+    """Return the URI of a run's test split: CSV with a header, the target included."""
+    return f"{output_uri(run_uri, 'test')}test.csv"
+
+
+def predictions_uri(run_uri: str) -> str:
+    """Return the URI of what evaluation predicted for each row of the test split."""
+    return f"{output_uri(run_uri, 'evaluation')}predictions.csv"
+
+
 def split_s3_uri(uri: str) -> tuple[str, str]:
     """Split ``s3://bucket/key`` into bucket and key.
 
@@ -131,9 +156,49 @@ def job_name(
     return readable[: JOB_NAME_LENGTH - len(ending)].rstrip("-") + ending
 
 
+def deployment_name(endpoint: str, number: int, *, identity: object) -> str:
+    """Compute the name of a model or an endpoint config, which are never changed once they exist.
+
+    Args:
+        endpoint: The endpoint that it is for.
+        number: The version in its group.
+        identity: All that makes it what it is; JSON must be able to tell two apart.
+
+    Returns:
+        A name of at most 63 characters of ``[a-zA-Z0-9](-*[a-zA-Z0-9])*``.
+    """
+    return f"{deployment_stem(endpoint)}-v{number}-{_digest(canonical_json(identity))[:8]}"
+
+
+def is_deployment_name(name: str, *, endpoint: str) -> bool:
+    """Say whether ``deployment_name`` made a name for this endpoint."""
+    return bool(re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v\d+-[0-9a-f]{{8}}", name))
+
+
+def deployment_stem(endpoint: str) -> str:
+    """Return what the names of an endpoint's models and configs begin with.
+
+    Raises:
+        InvalidNameError: ``endpoint`` cannot be an endpoint's name.
+    """
+    if not ENDPOINT_NAME.fullmatch(endpoint):
+        raise InvalidNameError(
+            f"{endpoint!r} is no endpoint name: 1 to 63 letters, digits, and hyphens in between"
+        )
+    if len(endpoint) <= _STEM_LENGTH:
+        return endpoint
+    ending = f"-{_digest(endpoint)[:8]}"
+    return endpoint[: _STEM_LENGTH - len(ending)].rstrip("-") + ending
+
+
 def tag_key(what: str) -> str:
     """Return the key of a job's tag: ``run_id``, ``task_id`` and so on."""
     return f"airflow:{what}"
+
+
+def deployment_tag_key(what: str) -> str:
+    """Return the key of an endpoint's tag: what of its deployments is kept with itself."""
+    return f"retraining:{what}"
 
 
 def client_token(*parts: object) -> str:

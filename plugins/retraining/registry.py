@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 # Two properties of the metadata that this module reads back.
 FINGERPRINT = "fingerprint"
 SNAPSHOT = "snapshot"
+
+APPROVED = "Approved"
+REJECTED = "Rejected"
+PENDING = "PendingManualApproval"
+_DESCRIPTION_LENGTH = 1024
+
+
+class NoSuchVersionError(LookupError):
+    """A version that a person asked for is not in the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,11 @@ class Version:
         snapshot: The date of the data, YYYY-MM-DD; "" if the version does not say.
         created: When it was registered.
         is_new: Whether the call that returned it made it.
+        approval: Its ModelApprovalStatus.
+        approval_reason: Who decided and why, where that was said.
+        status: Its ModelPackageStatus; only a Completed one can be deployed.
+        containers: The containers of its inference specification.
+        report_uri: Its evaluation report; "" if the version does not say.
     """
 
     arn: str
@@ -33,6 +48,21 @@ class Version:
     snapshot: str
     created: datetime
     is_new: bool = False
+    approval: str = ""
+    approval_reason: str = ""
+    status: str = ""
+    containers: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    report_uri: str = ""
+
+    @property
+    def is_deployable(self) -> bool:
+        """Whether it is approved and complete."""
+        return self.approval == APPROVED and self.status == "Completed"
+
+    @property
+    def age(self) -> tuple[str, datetime]:
+        """What orders versions: the data's date, then the registration's time."""
+        return self.snapshot, self.created
 
 
 def ensure_group(client: SageMakerClient, group: str, *, description: str) -> None:
@@ -85,18 +115,75 @@ def register_once(
 def newest_deployable(client: SageMakerClient, group: str) -> Version | None:
     """Return the approved and completed version with the newest snapshot, then the newest one.
 
-    A backfill over old data never overtakes a model of newer data.
+    A backfill over old data never overtakes a model of newer data. None if there is none, or no
+    such group.
     """
+    versions = (describe(client, arn) for arn in approved_arns(client, group))
+    return max(versions, key=lambda item: item.age, default=None)
+
+
+def approved_arns(client: SageMakerClient, group: str) -> Iterator[str]:
+    """Yield the ARNs of a group's approved and completed versions; none if there is no group."""
     pages = client.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, ModelApprovalStatus="Approved"
     )
-    versions = [
-        _version(client.describe_model_package(ModelPackageName=summary["ModelPackageArn"]))
-        for page in pages
-        for summary in page["ModelPackageSummaryList"]
-        if summary["ModelPackageStatus"] == "Completed"
-    ]
-    return max(versions, key=lambda item: (item.snapshot, item.created), default=None)
+    try:
+        for page in pages:
+            for summary in page["ModelPackageSummaryList"]:
+                if summary["ModelPackageStatus"] == "Completed":
+                    yield summary["ModelPackageArn"]
+    except client.exceptions.ClientError as error:
+        if not _is_missing(error):
+            raise
+
+
+def describe(client: SageMakerClient, arn: str) -> Version:
+    """Return a version as the registry has it now."""
+    return _version(client.describe_model_package(ModelPackageName=arn))
+
+
+def find(client: SageMakerClient, arn: str) -> Version | None:
+    """Return a version, None if it does not exist any more."""
+    try:
+        return describe(client, arn)
+    except client.exceptions.ClientError as error:
+        if _is_missing(error):
+            return None
+        raise
+
+
+def version_asked_for(client: SageMakerClient, group: str, wanted: int | str) -> Version:
+    """Return the version that a person named.
+
+    Args:
+        client: The client.
+        group: The model package group.
+        wanted: The number, or the ARN.
+
+    Raises:
+        NoSuchVersionError: The group has no such version.
+    """
+    if isinstance(wanted, str) and not wanted.isdecimal():
+        if not re.fullmatch(rf"arn:.*:model-package/{re.escape(group)}/\d+", wanted):
+            raise NoSuchVersionError(
+                f"{wanted!r} is neither a version's number nor the ARN of a version of {group}"
+            )
+        arn = wanted
+    else:
+        try:
+            found = client.describe_model_package_group(ModelPackageGroupName=group)
+        except client.exceptions.ClientError as error:
+            if not _is_missing(error):
+                raise
+            raise NoSuchVersionError(f"there is no model package group {group} yet") from error
+        arn = (
+            found["ModelPackageGroupArn"].replace(":model-package-group/", ":model-package/", 1)
+            + f"/{int(wanted)}"
+        )
+    version = find(client, arn)
+    if version is None:
+        raise NoSuchVersionError(f"{group} has no version {wanted}: {arn} does not exist")
+    return version
 
 
 def approve(client: SageMakerClient, arn: str, *, reason: str) -> None:
@@ -110,16 +197,32 @@ def reject(client: SageMakerClient, arn: str, *, reason: str) -> None:
 
 
 def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -> None:
+    # A description of several lines is refused.
+    line = " ".join(reason.split())[:_DESCRIPTION_LENGTH]
     client.update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=reason[:1024]
+        ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=line
     )
 
 
+def _is_missing(error: Any) -> bool:
+    # The service has no code of its own for this.
+    return error.response.get("Error", {}).get("Code") in {
+        "ValidationException",
+        "ResourceNotFound",
+    }
+
+
 def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
+    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
     return Version(
         arn=described["ModelPackageArn"],
         number=described["ModelPackageVersion"],
         snapshot=described.get("CustomerMetadataProperties", {}).get(SNAPSHOT, ""),
         created=described["CreationTime"],
         is_new=is_new,
+        approval=described.get("ModelApprovalStatus", ""),
+        approval_reason=described.get("ApprovalDescription", ""),
+        status=described.get("ModelPackageStatus", ""),
+        containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
+        report_uri=quality.get("Statistics", {}).get("S3Uri", ""),
     )

@@ -28,6 +28,8 @@ class Settings:
         scripts_folder: The local folder with one folder of container scripts a pipeline.
         git_commit: The commit that is deployed, where that is known.
         stop_orphans: Whether running jobs that nobody waits for are stopped, or only listed.
+        approval_queue: The URL of the SQS queue with the registry's events, ``{group}`` standing
+            for the model package group; None looks at the registry instead.
     """
 
     bucket: str
@@ -37,10 +39,12 @@ class Settings:
     scripts_folder: Path
     git_commit: str | None
     stop_orphans: bool
+    approval_queue: str | None = None
 
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+_QUEUE = re.compile(r"https?://[\w.:-]+/\d{12}/[\w.{}-]+")
 _BOOLEAN = re.compile(r"true|false")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -60,6 +64,7 @@ def settings() -> Settings:
         scripts_folder=Path(os.environ.get("RETRAINING_SCRIPTS_FOLDER") or _default_scripts()),
         git_commit=_optional("RETRAINING_GIT_COMMIT", _COMMIT, "a git commit"),
         stop_orphans=_optional("RETRAINING_STOP_ORPHANS", _BOOLEAN, "true or false") == "true",
+        approval_queue=_optional("RETRAINING_APPROVAL_QUEUE", _QUEUE, "an SQS queue's URL"),
     )
 
 

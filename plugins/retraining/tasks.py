@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk.exceptions import AirflowFailException
 
 from retraining import (
+    approved_models,
     code_archive,
     gate,
     images,
@@ -48,7 +49,7 @@ def resolve_run(*, pipeline: str, params: Params, dag_run: Any) -> dict[str, str
     """
     place = settings()
     s3 = _client("s3")
-    scheduled = str(dag_run.run_type) in {"scheduled", "backfill"}
+    scheduled = _run_type(dag_run) in {"scheduled", "backfill"}
     date = params["snapshot"] or (dag_run.logical_date.date().isoformat() if scheduled else None)
     try:
         snapshot = (
@@ -125,11 +126,14 @@ def register_model(
     training: Mapping[str, str],
     params: Params,
     dag_run: Any,
+    outlet_events: Any,
 ) -> dict[str, Any]:
     """Register the run's model as a new version, once however often this is called.
 
+    One that is registered as Approved starts a deployment.
+
     Returns:
-        ``model_package_arn``, ``version`` and ``group``.
+        ``model_package_arn``, ``version``, ``group``, ``snapshot`` and ``r2``.
     """
     s3, sagemaker = _client("s3"), _client("sagemaker")
     registry.ensure_group(sagemaker, pipeline, description=description)
@@ -152,7 +156,7 @@ def register_model(
             "r2_threshold": params["r2_threshold"],
             "features": params["features"],
             "run_id": dag_run.run_id,
-            "run_type": dag_run.run_type,
+            "run_type": _run_type(dag_run),
             "training_job": training["job_name"],
             "code_sha256": run["code_sha256"],
             "data_fingerprint": run["data_fingerprint"],
@@ -165,7 +169,22 @@ def register_model(
     records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
     said = "registered as" if version.is_new else "already registered as"
     log.info("%s version %d, %s: %s", said, version.number, params["approval_status"], version.arn)
-    return {"model_package_arn": version.arn, "version": version.number, "group": pipeline}
+    if params["approval_status"] == registry.APPROVED:
+        approved_models.announce(
+            outlet_events,
+            pipeline,
+            arn=version.arn,
+            version=version.number,
+            snapshot=version.snapshot,
+            r2=r2,
+        )
+    return {
+        "model_package_arn": version.arn,
+        "version": version.number,
+        "group": pipeline,
+        "snapshot": version.snapshot,
+        "r2": r2,
+    }
 
 
 def skip_registration(*, run: Mapping[str, str]) -> None:
@@ -233,6 +252,11 @@ def _explanation(run: Mapping[str, str]) -> str:
     bucket, key = naming.split_s3_uri(naming.decision_uri(run["run_uri"]))
     record = json.load(_client("s3").get_object(Bucket=bucket, Key=key)["Body"])
     return f"{record['explanation']} (s3://{bucket}/{key})"
+
+
+def _run_type(dag_run: Any) -> str:
+    # An enumeration whose str() is not its value.
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
 
 
 def _client(service: str) -> Any:

@@ -187,11 +187,14 @@ def test_the_folder_parses_and_holds_only_known_dags(shape: dict[str, Any]) -> N
 
 def test_both_arms_follow_the_check(shape: dict[str, Any]) -> None:
     assert shape["dags"][DAG_ID]["edges"] == [
+        ["ask_for_approval", "record_approval"],
         ["check_quality", "register_model"],
         ["check_quality", "reject_model"],
         ["check_quality", "skip_registration"],
         ["evaluate", "check_quality"],
         ["preprocess", "train"],
+        ["register_model", "ask_for_approval"],
+        ["register_model", "record_approval"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]
@@ -206,6 +209,8 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
         "features": "engineered",
         "instance_type": "ml.m5.large",
         "approval_status": "PendingManualApproval",
+        "ask_for_approval": False,
+        "approval_hours": 24,
         "when_rejected": "skip",
     }
     for name in [*dag["params"], *dag["tasks"]]:
@@ -250,9 +255,11 @@ def test_runs_end_as_the_gate_and_the_data_say(new_place: Callable[[], Any]) -> 
             "version": 1,
         }
         assert version["ModelApprovalStatus"] == "Approved"
+        assert passed["tasks"]["ask_for_approval"] == "skipped"
         assert version["MetadataProperties"]["CommitId"] == "0123abc"
         metadata = version["CustomerMetadataProperties"]
         assert metadata["snapshot"] == GOOD
+        assert metadata["run_type"] == "manual"
         assert metadata["code_sha256"] == decision["run"]["code_sha256"]
         s3 = place.sagemaker.client("s3")
         container = version["InferenceSpecification"]["Containers"][0]

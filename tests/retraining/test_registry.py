@@ -90,3 +90,31 @@ def test_only_approved_versions_deploy_and_the_newest_snapshot_first(client: Any
     assert found.arn == older.arn
     described = client.describe_model_package(ModelPackageName=newer.arn)
     assert described["ApprovalDescription"] == "predictions are off"
+
+
+def test_a_version_is_found_by_number_and_by_arn(client: Any) -> None:
+    group = "asked-for"
+    with pytest.raises(registry.NoSuchVersionError, match="no model package group asked-for"):
+        registry.version_asked_for(client, group, 1)
+    registry.ensure_group(client, group, description="x")
+    made = registry.register_once(client, request(group, "a"), since=SINCE)
+    for wanted in (1, "1", made.arn):
+        assert registry.version_asked_for(client, group, wanted).arn == made.arn
+    other = made.arn.replace(group, "another")
+    for wanted in (2, "2", made.arn[:-1] + "2", other, "newest", made.arn + "/1"):
+        with pytest.raises(registry.NoSuchVersionError):
+            registry.version_asked_for(client, group, wanted)
+
+
+def test_a_group_that_does_not_exist_has_nothing_to_deploy(client: Any) -> None:
+    assert registry.newest_deployable(client, "never-made") is None
+
+
+def test_a_reason_of_many_lines_is_written_on_one(client: Any) -> None:
+    group = "reasons"
+    registry.ensure_group(client, group, description="x")
+    made = registry.register_once(client, request(group, "a"), since=SINCE)
+    registry.reject(client, made.arn, reason="off:\n  row 1\n" + "x" * 2000)
+    found = registry.describe(client, made.arn)
+    assert found.approval_reason.startswith("off: row 1 x")
+    assert len(found.approval_reason) == 1024

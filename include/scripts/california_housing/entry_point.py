@@ -26,8 +26,14 @@ FEATURES = (
 
 
 def model_fn(model_dir: str) -> Any:
-    """Load the model, which takes raw rows: its preprocessor is part of it."""
-    return joblib.load(Path(model_dir) / "model.joblib")
+    """Load the model, which takes raw rows: its preprocessor is part of it.
+
+    It is ready when it has predicted something: libraries are still imported by the first
+    prediction, which two requests at once would not survive.
+    """
+    model = joblib.load(Path(model_dir) / "model.joblib")
+    model.predict(np.ones((1, len(FEATURES))))
+    return model
 
 
 def input_fn(body: str | bytes, content_type: str) -> np.ndarray:

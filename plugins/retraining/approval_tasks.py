@@ -1,0 +1,125 @@
+"""Asking a person whether a version may be deployed, without holding a worker or the next run."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from retraining import approval, approved_models, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+class AskForApprovalOperator(HITLOperator):
+    """Shows a person the evaluation of a pending version, and waits for Approve or Reject.
+
+    The task waits in the state ``awaiting_input``, for as many hours as the parameter
+    ``approval_hours`` says, and is then skipped: the version stays pending. It is skipped at once
+    if the parameter ``ask_for_approval`` is false, in a backfill, and if the version is decided.
+
+    Args:
+        registered: What ``register_model`` returned.
+        endpoint_name: Where the version would be deployed.
+    """
+
+    template_fields: Sequence[str] = ("registered",)
+
+    def __init__(self, *, registered: Any, endpoint_name: str, **kwargs: Any) -> None:
+        # Airflow passes the DAG's parameters here, too; the form needs none of them.
+        kwargs["params"] = {
+            "comment": Param("", type=["string", "null"], title="Comment", source="task")
+        }
+        super().__init__(
+            subject="May this version be deployed?",
+            options=[approval.APPROVE, approval.REJECT],
+            **kwargs,
+        )
+        self.registered: Any = registered
+        self.endpoint_name = endpoint_name
+
+    def execute(self, context: Context) -> Any:
+        """Ask, unless there is no need to."""
+        params = context["params"]
+        if not params["ask_for_approval"]:
+            raise AirflowSkipException("nobody is asked: ask_for_approval is false")
+        if context["dag_run"].run_type == "backfill":
+            raise AirflowSkipException("nobody is asked about the versions of a backfill")
+        sagemaker = _client("sagemaker")
+        version = registry.describe(sagemaker, self.registered["model_package_arn"])
+        if version.approval != registry.PENDING:
+            raise AirflowSkipException(f"version {version.number} is {version.approval} already")
+        self.subject = (
+            f"May {self.registered['group']} version {version.number} of snapshot"
+            f" {version.snapshot} be deployed?"
+        )
+        self.body = approval.question(
+            sagemaker, _client("s3"), version, endpoint_name=self.endpoint_name
+        )
+        self.response_timeout = timedelta(hours=params["approval_hours"])
+        return super().execute(context)
+
+    def process_trigger_event_error(self, event: dict[str, Any]) -> NoReturn:
+        """End the wait without an answer.
+
+        Raises:
+            AirflowSkipException: Nobody has answered in time.
+        """
+        if event["error_type"] == "timeout":
+            raise AirflowSkipException("nobody has answered in time; the version stays pending")
+        raise AirflowFailException(f"the question was not answered: {event['error']}")
+
+
+def record_approval(
+    *,
+    registered: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    dag_run: Any,
+    outlet_events: Any,
+) -> str:
+    """Write the answer into the registry; an approval starts a deployment.
+
+    Returns:
+        The version's ModelApprovalStatus.
+
+    Raises:
+        AirflowFailException: Somebody has decided otherwise in the meantime.
+    """
+    (choice,) = answer["chosen_options"]
+    user = answer["responded_by_user"] or {}
+    try:
+        version = approval.answer(
+            _client("sagemaker"),
+            registered["model_package_arn"],
+            choice,
+            who=str(user.get("name") or user.get("id") or "somebody"),
+            why=str((answer["params_input"] or {}).get("comment") or ""),
+            where=f"run {dag_run.run_id}, {answer['responded_at']}",
+        )
+    except approval.DecidedOtherwiseError as error:
+        raise AirflowFailException(str(error)) from error
+    log.info("version %d: %s", version.number, version.approval_reason)
+    if version.approval == registry.APPROVED:
+        approved_models.announce(
+            outlet_events,
+            registered["group"],
+            arn=version.arn,
+            version=version.number,
+            snapshot=version.snapshot,
+            r2=registered["r2"],
+        )
+    return version.approval
+
+
+def _client(service: str) -> Any:
+    return AwsBaseHook(client_type=service).conn
