@@ -145,7 +145,7 @@ def job_name(
         map_index: The index of a mapped task, else -1.
         generation: How often a person cleared the task; automatic retries do not count.
         request: The request without its name: a changed request is another job.
-        number: 1, and one more for each earlier job of this identity that failed or was stopped.
+        number: 1, and one more for each earlier job of this identity that was interrupted.
 
     Returns:
         A name of 1 to 63 characters of ``[a-zA-Z0-9](-*[a-zA-Z0-9])*``.

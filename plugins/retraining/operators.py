@@ -183,10 +183,10 @@ class _SageMakerJob:
             if described is None:
                 return name, None
             status = self.job_type.status(described)
-            if status not in {"Failed", "Stopped", "Stopping"}:
+            if passing_job_failure(described) is None:
                 self.log.info("an earlier attempt created %s; it is %s", name, status)
                 return name, described
-            self.log.info("%s of an earlier attempt is %s; trying the next", name, status)
+            self.log.info("%s of an earlier attempt was interrupted; trying the next", name)
             number += 1
 
     def _create(self: Any, client: Any, name: str, context: Context) -> None:

@@ -140,9 +140,10 @@ def test_a_completed_job_is_reused_and_its_log_is_the_tasks(
     assert set(result) == {"job_name", "job_arn"}
 
 
-def test_a_failed_job_is_followed_by_the_next_number(
+def test_a_job_that_failed_by_itself_is_not_paid_for_again(
     airflow: SimpleNamespace,
 ) -> None:
+    """As when the worker dies before it can say so: the next attempt says it."""
     program = "import sys; print('row 7 is bad'); sys.exit(3)"
     task = operator(airflow, program)
     name = deferred_job(airflow, task, context("fails"))
@@ -151,8 +152,9 @@ def test_a_failed_job_is_followed_by_the_next_number(
         task.execute_complete(context("fails"), {"job_name": name, "status": "Failed"})
     assert name in str(raised.value)
     assert "  row 7 is bad" in str(raised.value)
-    again = deferred_job(airflow, operator(airflow, program), context("fails"))
-    assert again == f"{name}-2"
+    with pytest.raises(airflow.Fail, match=f"{name} ended as Failed"):
+        operator(airflow, program).execute(context("fails"))
+    assert deferred_job(airflow, operator(airflow, program), context("fails", clears=3)) != name
 
 
 def test_a_job_stopped_at_its_limit_fails_and_names_the_limit(airflow: SimpleNamespace) -> None:
