@@ -23,6 +23,7 @@ from local_sagemaker.jobs.isolation import probe_isolation
 from local_sagemaker.jobs.logs import JobLogs
 from local_sagemaker.jobs.operations import KINDS
 from local_sagemaker.jobs.runner import Runner
+from local_sagemaker.jobs.warm_start import WarmStarts
 from local_sagemaker.s3_state import S3State
 from local_sagemaker.store import Store
 
@@ -71,7 +72,8 @@ def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) 
     logs.load()
     isolation = options.isolation or probe_isolation()
     log.info("jobs are isolated by: %s", isolation)
-    execution = Execution(isolation, options.stop_grace)
+    warm_starts = WarmStarts(store.identity) if options.start_jobs == "warm" else None
+    execution = Execution(isolation, options.stop_grace, warm_starts)
     runner = Runner(
         store=store,
         s3=s3,
@@ -119,6 +121,8 @@ def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> i
     listening.server_close()
     emulator.hosting.shutdown()
     emulator.runner.shutdown()
+    if warm_starts := emulator.runner.execution.warm_starts:
+        warm_starts.close()
     emulator.store.close()
     return 0
 
@@ -196,6 +200,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--isolation",
         choices=("processes", "mounts", "user+processes", "user+mounts", "none"),
         help="do not try what the kernel grants, take this (see README.md)",
+    )
+    parser.add_argument(
+        "--start-jobs",
+        choices=("warm", "cold"),
+        default="warm",
+        help="warm: fork Python scripts from a process that has imported the image's libraries;"
+        " cold: start an interpreter each (default: %(default)s)",
     )
     parser.add_argument("--log-level", default="INFO", help="of stderr (default: %(default)s)")
     return parser.parse_args(arguments)

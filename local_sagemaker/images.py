@@ -21,19 +21,31 @@ class Image:
         tags: Those of its tags that the environment stands for.
         environment: The environment's folder below the images folder; has ``bin/python3``.
         made_by: The command that makes the environment.
+        preimport: Modules that a warm parent imports for its jobs.
     """
 
     repository: str
     tags: tuple[str, ...]
     environment: str
     made_by: str
+    preimport: tuple[str, ...] = ()
 
 
 @cache
 def image_table() -> tuple[Image, ...]:
     """Return the images of images.toml."""
     entries = tomllib.loads(_TABLE.read_text(encoding="utf-8"))["image"]
-    return tuple(Image(**{**entry, "tags": tuple(entry["tags"])}) for entry in entries)
+    lists = ("tags", "preimport")
+    return tuple(
+        Image(**{**entry, **{name: tuple(entry.get(name, ())) for name in lists}})
+        for entry in entries
+    )
+
+
+def preimported(environment: str) -> tuple[str, ...]:
+    """Return the modules that are imported before the jobs of an environment start."""
+    found = [image.preimport for image in image_table() if image.environment == environment]
+    return found[0] if found else ()
 
 
 def find_environment(uri: str, images: Path) -> Path:

@@ -85,6 +85,15 @@ class JobFolder:
             file.write_text(self.rewrite(text) if rewrite_files else text, encoding="utf-8")
 
 
+def base_environment(environment_folder: Path) -> dict[str, str]:
+    """Return the variables that every process of an image has, as its interpreter starts."""
+    return {
+        "PATH": f"{environment_folder / 'bin'}:{_SYSTEM_PATH}",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 def job_environment(
     plan: ContainerPlan, folder: JobFolder, *, endpoint: str, mark: str
 ) -> Mapping[str, str]:
@@ -97,11 +106,9 @@ def job_environment(
         mark: By which its processes are found, whatever they do.
     """
     variables = {
-        "PATH": f"{plan.environment_folder / 'bin'}:{_SYSTEM_PATH}",
+        **base_environment(plan.environment_folder),
         "HOME": str(folder.path / "home"),
         "TMPDIR": str(folder.path / "tmp"),
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
         "AWS_REGION": plan.region,
         "AWS_DEFAULT_REGION": plan.region,
         "AWS_ACCESS_KEY_ID": "embedded-sagemaker-job",

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from local_sagemaker.jobs.isolation import supervisor_command
 from local_sagemaker.jobs.logs import Line, follow_output
@@ -20,9 +20,28 @@ if TYPE_CHECKING:
 
     from local_sagemaker.jobs.container import ContainerPlan, JobFolder
     from local_sagemaker.jobs.plan import Plan
+    from local_sagemaker.jobs.warm_start import WarmProcess, WarmStarts
 
 # How long ending everything at once may take before the kernel is asked a second time.
 _HARD_STOP_SECONDS = 2.0
+
+
+class Supervisor(Protocol):
+    """A started job's first process, whichever way it was started."""
+
+    @property
+    def pid(self) -> int:
+        """It leads the job's session."""
+
+    @property
+    def returncode(self) -> int | None:
+        """None as long as nobody has waited for its end."""
+
+    def wait(self) -> int:
+        """Return its exit code when it has ended."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Signal it, unless it has ended."""
 
 
 @dataclass(slots=True)
@@ -47,10 +66,12 @@ class Execution:
     Attributes:
         isolation: What the kernel grants; see supervisor.py.
         grace: Seconds between SIGTERM and the end.
+        warm_starts: Where jobs are forked from; None starts them all cold.
     """
 
     isolation: str
     grace: float
+    warm_starts: WarmStarts | None = None
 
     def run(
         self,
@@ -77,8 +98,10 @@ class Execution:
         Returns:
             Why the command ended, and its exit code. None of the job's processes is left.
         """
-        process = self.start(plan, folder, environment=environment)
-        assert process.stdout is not None  # noqa: S101 -- asked for above
+        process = self._start_warm(plan, folder, environment=environment) or self.start(
+            plan, folder, environment=environment
+        )
+        assert process.stdout is not None  # noqa: S101 -- asked for below
         reader = threading.Thread(
             target=follow_output, args=(process.stdout, ship), kwargs={"watch": watch}
         )
@@ -102,7 +125,7 @@ class Execution:
         end_marked(environment[MARK])
         reader.join()
         process.stdout.close()
-        return end, process.returncode
+        return end, process.wait()
 
     def start(
         self, plan: ContainerPlan, folder: JobFolder, *, environment: Mapping[str, str]
@@ -112,16 +135,7 @@ class Execution:
         Raises:
             JobFailedError: It cannot be started.
         """
-        command = supervisor_command(
-            {
-                "command": [folder.rewrite(word) for word in plan.command],
-                "folder": str(folder.path / "work"),
-                "server": os.getpid(),
-                "isolation": self.isolation,
-                "ml": str(folder.root),
-                "stage": str(folder.path / "stage"),
-            }
-        )
+        command = supervisor_command(self._job(plan, folder))
         try:
             return subprocess.Popen(  # noqa: S603 -- the job's command, as a list to our program
                 command,
@@ -134,7 +148,26 @@ class Execution:
         except (OSError, ValueError) as error:  # such as a null byte in a variable
             raise JobFailedError(f"ClientError: The command cannot be started: {error}") from error
 
-    def end(self, process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    def _start_warm(
+        self, plan: Plan, folder: JobFolder, *, environment: Mapping[str, str]
+    ) -> WarmProcess | None:
+        if self.warm_starts is None:
+            return None
+        return self.warm_starts.start(
+            self._job(plan, folder), plan.environment_folder, environment=environment
+        )
+
+    def _job(self, plan: ContainerPlan, folder: JobFolder) -> dict[str, object]:
+        return {
+            "command": [folder.rewrite(word) for word in plan.command],
+            "folder": str(folder.path / "work"),
+            "server": os.getpid(),
+            "isolation": self.isolation,
+            "ml": str(folder.root),
+            "stage": str(folder.path / "stage"),
+        }
+
+    def end(self, process: Supervisor, ended: threading.Event) -> None:
         """End a command's processes: SIGTERM, and SIGKILL after the grace.
 
         Args:
@@ -148,13 +181,13 @@ class Execution:
                 _signal_group(process, signal.SIGKILL)
 
 
-def _await(process: subprocess.Popen[bytes], ended: threading.Event, wake: threading.Event) -> None:
+def _await(process: Supervisor, ended: threading.Event, wake: threading.Event) -> None:
     process.wait()
     ended.set()
     wake.set()
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(process: Supervisor, number: signal.Signals) -> None:
     if process.returncode is None:
         try:
             os.killpg(process.pid, number)

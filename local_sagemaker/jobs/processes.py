@@ -24,7 +24,8 @@ def end_marked(mark: str) -> list[int]:
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
+                os.waitpid(pid, 0)  # it may be an orphan that this process has adopted
+            except (ProcessLookupError, ChildProcessError):
                 continue
         killed += found
     return killed

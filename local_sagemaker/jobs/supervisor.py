@@ -22,6 +22,11 @@ import signal
 import sys
 from pathlib import Path
 
+TYPE_CHECKING = False  # type checkers know the name; importing it takes as long as all the rest
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 _BLOCKED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP}
 _CONTAINER_ROOT = Path("/opt/ml")
 
@@ -34,30 +39,40 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 def main() -> int:
     """Run the job that the first argument describes; return its exit code."""
     job = json.loads(sys.argv[1])
+    return supervise(job, lambda: _execute(job))
+
+
+def supervise(job: dict[str, Any], start: Callable[[], None]) -> int:
+    """Run a job under this process, the leader of its session; return its exit code.
+
+    Args:
+        job: See above; `command` and `folder` are left to `start`.
+        start: Becomes the job's command, in a process of its own.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGHUP)
     if os.getppid() != job["server"]:  # it died before the line above
         return 1
     isolation = job["isolation"].removeprefix("user+")
     if isolation == "none":
-        return _supervise(job)
+        return _follow_command(start)
     own_processes = isolation == "processes"
     _unshare(
         _CLONE_NEWNS | (_CLONE_NEWPID if own_processes else 0),
         as_user=isolation != job["isolation"],
     )
     if own_processes and (first := os.fork()):
-        return _follow(first)
+        return _follow_namespace(first)
     if own_processes:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _mount("none", Path("/"), flags=_MS_REC | _MS_PRIVATE)
     _show_at_container_root(Path(job["ml"]), Path(job["stage"]))
     if own_processes:
         _mount("proc", Path("/proc"), kind="proc")
-    return _supervise(job)
+    return _follow_command(start)
 
 
-def _follow(first: int) -> int:
+def _follow_namespace(first: int) -> int:
     # The parent of a process namespace stays outside of it, and only passes on how it ended.
     while True:
         received = signal.sigwait(_BLOCKED)
@@ -68,11 +83,12 @@ def _follow(first: int) -> int:
             return _exit_code(status)
 
 
-def _supervise(job: dict[str, object]) -> int:
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+def _follow_command(start: Callable[[], None]) -> int:
+    adopt_orphans()
     child = os.fork()
     if not child:
-        _execute(job)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
+        start()
     code = None
     stopping = False
     while code is None or (stopping and _group_lives()):
@@ -90,14 +106,17 @@ def _supervise(job: dict[str, object]) -> int:
     return code
 
 
-def _execute(job: dict[str, object]) -> None:
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever its descendants leave behind."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _execute(job: dict[str, Any]) -> None:
     command = job["command"]
-    assert isinstance(command, list)  # noqa: S101 -- the server wrote it
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
     # Python ignores SIGPIPE, and what is ignored stays so over exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.chdir(str(job["folder"]))
+        os.chdir(job["folder"])
         os.execvp(command[0], command)  # noqa: S606 -- the job's own command, and no shell
     except OSError as error:
         # As a container runtime does: 127 not found, 126 not executable.
