@@ -52,7 +52,7 @@ from airflow.sdk import (
     Param,
     XComArg,
 )
-from retraining import deployment_tasks, retries
+from retraining import deployment_tasks, notifications, retries
 from retraining.approved_models import approved_models
 from retraining.endpoint_operators import DeployVersionOperator, FlipBackOperator
 
@@ -73,6 +73,7 @@ with DAG(
         "retries": retries.RETRIES,
         "retry_delay": timedelta(minutes=1),
         "retry_policy": retries.PassingFailuresPolicy(),
+        "on_failure_callback": notifications.failure_callbacks(),
     },
     tags=["deployment", PIPELINE],
     params={

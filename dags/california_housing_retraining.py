@@ -41,7 +41,7 @@ from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import DAG, Label, Param
-from retraining import approval_tasks, retries, tasks
+from retraining import approval_tasks, notifications, retries, tasks
 from retraining.approval_tasks import AskForApprovalOperator
 from retraining.approved_models import approvals
 from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
@@ -62,10 +62,12 @@ with DAG(
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
     catchup=False,
     max_active_runs=4,
+    deadline=notifications.deadline(),
     default_args={
         "retries": retries.RETRIES,
         "retry_delay": timedelta(minutes=1),
         "retry_policy": retries.PassingFailuresPolicy(),
+        "on_failure_callback": notifications.failure_callbacks(),
     },
     render_template_as_native_obj=False,
     tags=["retraining", PIPELINE],

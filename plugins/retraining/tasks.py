@@ -16,6 +16,7 @@ from retraining import (
     images,
     job_requests,
     naming,
+    notes,
     orphans,
     records,
     registry,
@@ -83,6 +84,7 @@ def check_quality(
     policy: Sequence[Condition],
     params: Params,
     dag_run: Any,
+    ti: Any,
 ) -> str:
     """Judge the run's evaluation report, write the decision down, and choose the branch.
 
@@ -109,6 +111,7 @@ def check_quality(
         run={"run_id": dag_run.run_id, "dag_id": dag_run.dag_id, **run},
     )
     log.info("%s: %s (%s)", decision.verdict.value, decision.explanation, uri)
+    ti.xcom_push(notes.KEY, notes.verdict_line(decision))
     if decision.verdict is gate.Verdict.UNDECIDABLE:
         raise AirflowFailException(
             f"{decision.explanation}. Nothing was registered; the decision is at {uri}"

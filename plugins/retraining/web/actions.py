@@ -1,0 +1,154 @@
+"""What a person may do on the page: approve or reject a version, and deploy one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.models.dag import DagModel
+from airflow.models.log import Log
+from airflow.utils.types import DagRunTriggeredByType
+
+from retraining import registry
+from retraining.web import aws_reads, model_versions
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from retraining.web.pipelines import Pipeline
+
+_SECONDS = 8.0
+_STATUS = {"approve": registry.APPROVED, "reject": registry.REJECTED}
+
+
+class RefusedError(Exception):
+    """The version is not what the person thinks it is, or may not be deployed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A run of the deployment DAG that was just started.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The run.
+        is_paused: Whether the DAG is paused, so that nothing happens yet.
+    """
+
+    dag_id: str
+    run_id: str
+    is_paused: bool
+
+
+def decide(
+    session: Session,
+    pipeline: Pipeline,
+    number: int,
+    *,
+    action: str,
+    seen: str,
+    who: str,
+    why: str,
+) -> str:
+    """Approve or reject a version, with who and why, in the registry and in Airflow's audit log.
+
+    Args:
+        session: A session of Airflow's database.
+        pipeline: The pipeline.
+        number: The version.
+        action: ``approve`` or ``reject``.
+        seen: The ModelApprovalStatus that the person saw.
+        who: The person.
+        why: Their comment.
+
+    Returns:
+        The ModelApprovalStatus now.
+
+    Raises:
+        NoSuchVersionError: There is no such version.
+        RefusedError: Its status is not what the person saw any more.
+        UnavailableError: SageMaker did not answer in time. It may have done it all the same.
+    """
+    status = _STATUS[action]
+    reason = f"{status} by {who} in Airflow, page Model quality: {why}"
+
+    def change(client: Any) -> None:
+        version = registry.version_asked_for(client, pipeline.name, number)
+        if version.approval != seen:
+            raise RefusedError(
+                f"version {number} is {version.approval} by now"
+                + (f" ({version.approval_reason})" if version.approval_reason else "")
+                + "; nothing was changed"
+            )
+        decide_on = registry.approve if action == "approve" else registry.reject
+        decide_on(client, version.arn, reason=reason)
+
+    try:
+        _ask(change)
+    except aws_reads.UnavailableError as error:
+        raise aws_reads.UnavailableError(
+            f"{error}. Look at version {number} again before you repeat it: it may have been"
+            " changed all the same"
+        ) from error
+    finally:
+        model_versions.forget()
+    _note(session, pipeline.dag_id, f"{action}_model_version", who=who, number=number, why=why)
+    return status
+
+
+def deploy(session: Session, pipeline: Pipeline, number: int, *, who: str, why: str) -> Deployment:
+    """Start the pipeline's deployment DAG with a version.
+
+    Args:
+        session: A session of Airflow's database.
+        pipeline: The pipeline; it has a deployment DAG.
+        number: The version.
+        who: The person, as Airflow shows them.
+        why: Their comment.
+
+    Raises:
+        NoSuchVersionError: There is no such version.
+        RefusedError: It is not approved, or the DAG cannot be started.
+        UnavailableError: SageMaker did not answer in time; nothing was started.
+    """
+    dag_id = pipeline.deployment_dag_id
+    model = DagModel.get_current(dag_id, session=session) if dag_id else None
+    if dag_id is None or model is None:
+        raise RefusedError(f"{pipeline.name} has no deployment DAG")
+    if model.has_import_errors:
+        raise RefusedError(f"{dag_id} has import errors and cannot be started")
+    version = _ask(lambda client: registry.version_asked_for(client, pipeline.name, number))
+    if not version.is_deployable:
+        raise RefusedError(
+            f"version {number} is {version.approval} and {version.status}; only Approved and"
+            " Completed versions are deployed"
+        )
+    try:
+        run = trigger_dag(
+            dag_id=dag_id,
+            triggered_by=DagRunTriggeredByType.UI,
+            triggering_user_name=who,
+            conf={"version": number},
+            note=f"Version {number}, asked for by {who} on the page Model quality: {why}",
+        )
+    except ValueError as error:
+        raise RefusedError(f"{dag_id} cannot be started: {error}") from error
+    if run is None:
+        raise RefusedError(f"{dag_id} was not started")
+    _note(session, dag_id, "deploy_model_version", who=who, number=number, why=why)
+    return Deployment(dag_id, run.run_id, bool(model.is_paused))
+
+
+def _ask(question: Any) -> Any:
+    (answer,) = aws_reads.gather("sagemaker", [question], seconds=_SECONDS)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _note(session: Session, dag_id: str, event: str, *, who: str, number: int, why: str) -> None:
+    extra = json.dumps({"version": number, "comment": why})
+    session.add(Log(event=event, owner=who, dag_id=dag_id, extra=extra))
+    session.commit()

@@ -1,0 +1,105 @@
+"""The app: its routes, its files, and the headers of every answer.
+
+Each route is behind Airflow's own login and its permissions on the DAG. No request names a key of
+S3 or an ARN: it names a DAG and a run, and `naming` makes the key.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
+from fastapi.responses import FileResponse, JSONResponse
+
+from retraining.web import acting, aws_reads, permissions, reading
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+_HERE = Path(__file__).parent
+_STATIC = {
+    "page.css": "text/css",
+    "chart.umd.min.js": "text/javascript",
+    **dict.fromkeys(
+        (f"{name}.js" for name in (
+            "page", "elements", "server", "overview", "history_chart", "run_table", "run_view",
+            "prediction_charts", "versions_view", "colours", "airflow_links",
+        )),
+        "text/javascript",
+    ),
+}  # fmt: skip
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def make_app() -> FastAPI:
+    """Return the app, to be mounted by Airflow's API server."""
+    app = FastAPI(
+        title="Model quality",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        # The DAG of the request, if it names one; the routes check it against the pipeline, too.
+        dependencies=[Depends(requires_access_dag("GET"))],
+    )
+    app.middleware("http")(_with_headers)
+    app.add_exception_handler(aws_reads.UnavailableError, _unavailable)
+    app.get("/")(page)
+    app.get("/static/{name}")(static)
+    app.get("/data/pipelines")(reading.list_pipelines)
+    app.get("/data/runs")(reading.list_runs)
+    app.get("/data/jobs")(reading.list_jobs)
+    app.get("/data/run")(reading.one_run)
+    app.get("/data/predictions")(reading.run_predictions)
+    app.get("/data/log")(reading.run_log)
+    app.get("/data/versions")(reading.list_versions)
+    app.get("/runs.csv")(reading.download)
+    act = [Depends(permissions.from_this_page)]
+    app.post("/actions/approve", dependencies=act)(acting.approve)
+    app.post("/actions/reject", dependencies=act)(acting.reject)
+    app.post("/actions/deploy", dependencies=act)(acting.deploy)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    aws_reads.warm_up()
+    yield
+
+
+async def _with_headers(
+    request: Request, answer: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    response = await answer(request)
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status.HTTP_503_SERVICE_UNAVAILABLE)
+
+
+def page() -> FileResponse:
+    """Return the page; what it shows it asks for by itself."""
+    return FileResponse(_HERE / "templates" / "page.html", media_type="text/html")
+
+
+def static(name: str) -> FileResponse:
+    """Return one of the page's own files."""
+    if name not in _STATIC:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "there is no such file")
+    folder = _HERE / "static" / ("vendor" if name.startswith("chart.") else "")
+    headers = {"Cache-Control": "private, max-age=60"}
+    return FileResponse(folder / name, media_type=_STATIC[name], headers=headers)

@@ -1,0 +1,170 @@
+"""A DAG's runs as Airflow's database has them: newest first, and with what their tasks returned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import func, select
+
+from retraining import naming
+from retraining.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+_SNAPSHOT = "snapshot"
+_RETURNED = "return_value"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A DAG run.
+
+    Attributes:
+        dag_id: The DAG.
+        run_id: The run.
+        pipeline: The pipeline.
+        state: queued, running, success or failed.
+        run_type: scheduled, manual, backfill …
+        run_after: When it was due; orders the runs.
+        started: When it started.
+        ended: When it ended.
+        snapshot: The date of its data; None as long as it is not settled.
+        jobs: The ARN of each step's job that has ended well.
+    """
+
+    dag_id: str
+    run_id: str
+    pipeline: str
+    state: str
+    run_type: str
+    run_after: datetime
+    started: datetime | None
+    ended: datetime | None
+    snapshot: str | None
+    jobs: Mapping[str, str]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over, until somebody clears it."""
+        return self.state in {"success", "failed"}
+
+    @property
+    def uri(self) -> str | None:
+        """Return the folder below which it writes; None as long as that is not settled.
+
+        Made from the run's id and a checked date: nothing else that a task or a request said
+        gets into it.
+        """
+        if self.snapshot is None:
+            return None
+        return naming.run_uri(settings().bucket, self.pipeline, self.snapshot, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One task of a run, as Airflow saw it last.
+
+    Attributes:
+        task_id: The task.
+        state: Its state; None before it was scheduled.
+        seconds: From its start to its end, waiting included.
+        try_number: Of the last attempt.
+    """
+
+    task_id: str
+    state: str | None
+    seconds: float | None
+    try_number: int
+
+
+def newest(
+    session: Session, dag_id: str, *, pipeline: str, offset: int, limit: int
+) -> tuple[list[Run], int]:
+    """Return a page of a DAG's runs, those that were due last first, and how many there are."""
+    total = session.scalar(select(func.count()).select_from(DagRun).where(DagRun.dag_id == dag_id))
+    found = session.scalars(
+        select(DagRun)
+        .where(DagRun.dag_id == dag_id)
+        .order_by(DagRun.run_after.desc(), DagRun.id.desc())
+        .offset(offset)
+        .limit(limit)
+    ).all()
+    return _with_returns(session, dag_id, pipeline, found), total or 0
+
+
+def some(session: Session, dag_id: str, *, pipeline: str, run_ids: Sequence[str]) -> list[Run]:
+    """Return the runs of these ids, as far as they exist, in the order of the ids."""
+    found = session.scalars(
+        select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id.in_(run_ids))
+    ).all()
+    runs = {run.run_id: run for run in _with_returns(session, dag_id, pipeline, found)}
+    return [runs[run_id] for run_id in dict.fromkeys(run_ids) if run_id in runs]
+
+
+def steps(session: Session, run: Run) -> list[Step]:
+    """Return a run's tasks in the order in which they started."""
+    found = session.scalars(
+        select(TaskInstance)
+        .where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
+        .order_by(TaskInstance.start_date.asc().nulls_last(), TaskInstance.task_id)
+    )
+    return [
+        Step(
+            ti.task_id,
+            str(ti.state.value if hasattr(ti.state, "value") else ti.state) if ti.state else None,
+            (ti.end_date - ti.start_date).total_seconds()
+            if ti.start_date and ti.end_date
+            else None,
+            ti.try_number,
+        )
+        for ti in found
+    ]
+
+
+def _with_returns(
+    session: Session, dag_id: str, pipeline: str, found: Sequence[DagRun]
+) -> list[Run]:
+    snapshots: dict[str, str] = {}
+    jobs: dict[str, dict[str, str]] = {}
+    rows = session.execute(
+        select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value).where(
+            XComModel.dag_id == dag_id,
+            XComModel.run_id.in_([run.run_id for run in found]),
+            XComModel.key.in_((_SNAPSHOT, _RETURNED)),
+        )
+    )
+    for run_id, task_id, key, value in rows:
+        if key == _SNAPSHOT and (date := _date(value)):
+            snapshots[run_id] = date
+        elif isinstance(value, dict) and isinstance(value.get("job_arn"), str):
+            jobs.setdefault(run_id, {})[task_id] = value["job_arn"]
+    return [
+        Run(
+            dag_id=dag_id,
+            run_id=run.run_id,
+            pipeline=pipeline,
+            state=str(getattr(run.state, "value", run.state)),
+            run_type=str(getattr(run.run_type, "value", run.run_type)),
+            run_after=run.run_after,
+            started=run.start_date,
+            ended=run.end_date,
+            snapshot=snapshots.get(run.run_id),
+            jobs=jobs.get(run.run_id, {}),
+        )
+        for run in found
+    ]
+
+
+def _date(value: Any) -> str | None:
+    try:
+        return naming.checked_snapshot(value) if isinstance(value, str) else None
+    except naming.InvalidNameError:
+        return None

@@ -1,0 +1,197 @@
+"""A pipeline's versions in the model registry, and which of them serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from retraining import endpoints, registry
+from retraining.web import aws_reads
+from retraining.web.cache import Recent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+    from datetime import datetime
+
+_PAGE = 100
+_PAGES = 10
+_SECONDS = 5.0
+# In these states of an endpoint its config answers requests.
+_SERVES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list of the registry tells of the newest versions.
+
+    Attributes:
+        arns: The ARN by number.
+        approvals: The ModelApprovalStatus by number.
+        is_all: Whether no older version was left out.
+    """
+
+    arns: Mapping[int, str]
+    approvals: Mapping[int, str]
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A version with what its metadata say.
+
+    Attributes:
+        number: The version.
+        arn: Of the model package.
+        created: When it was registered.
+        status: Its ModelPackageStatus.
+        approval: Its ModelApprovalStatus.
+        approval_reason: Who decided and why, where that was said.
+        snapshot: The date of its data, or "".
+        run_id: The run that registered it, or "".
+        metadata: All of its metadata.
+    """
+
+    number: int
+    arn: str
+    created: datetime
+    status: str
+    approval: str
+    approval_reason: str
+    snapshot: str
+    run_id: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What an endpoint does now.
+
+    Attributes:
+        endpoint_name: The endpoint.
+        status: Its status; "" if it does not exist.
+        number: The version that serves; None if none does, or that cannot be told.
+        is_verified: Whether what serves is what a deployment has verified.
+    """
+
+    endpoint_name: str
+    status: str = ""
+    number: int | None = None
+    is_verified: bool = False
+
+
+_LISTED: Recent[Listed] = Recent(_SECONDS, 100)
+_DESCRIBED: Recent[ModelVersion] = Recent(_SECONDS, 1_000)
+_SERVING: Recent[Serving] = Recent(_SECONDS, 100)
+
+
+def start_listing(group: str, *, down_to: int) -> Future[Listed]:
+    """Start to list the newest versions of a group, at least down to a number, within a bound."""
+    (future,) = aws_reads.start(
+        "sagemaker",
+        [lambda client: _LISTED.get((group, down_to), lambda: _listed(client, group, down_to))],
+    )
+    return future
+
+
+def start_serving(endpoint_name: str) -> Future[Serving]:
+    """Start to look at an endpoint."""
+    (future,) = aws_reads.start(
+        "sagemaker",
+        [lambda client: _SERVING.get(endpoint_name, lambda: _serving(client, endpoint_name))],
+    )
+    return future
+
+
+def page(
+    group: str, *, offset: int, limit: int, seconds: float
+) -> tuple[list[ModelVersion], int, list[str]]:
+    """Describe some of the newest versions, newest first.
+
+    Returns:
+        The versions, how many the list has, and sentences about what could not be read.
+    """
+    (listed,) = aws_reads.collect([start_listing(group, down_to=0)], seconds=seconds)
+    if isinstance(listed, Exception):
+        return [], 0, [f"the registry's versions: {listed}"]
+    numbers = sorted(listed.arns, reverse=True)
+    answers = aws_reads.gather(
+        "sagemaker",
+        [
+            lambda client, arn=listed.arns[number]: _DESCRIBED.get(  # type: ignore[misc]
+                arn, lambda: _described(client, arn)
+            )
+            for number in numbers[offset : offset + limit]
+        ],
+        seconds=seconds,
+    )
+    found = [answer for answer in answers if isinstance(answer, ModelVersion)]
+    said = aws_reads.notices(answers, about="versions")
+    if not listed.is_all:
+        said.append(f"only the newest {len(numbers)} versions are listed")
+    return found, len(numbers), said
+
+
+def forget() -> None:
+    """Read all anew: somebody has just changed it here."""
+    for kept in (_LISTED, _DESCRIBED, _SERVING):
+        kept.clear()
+
+
+def _listed(client: Any, group: str, down_to: int) -> Listed:
+    arns: dict[int, str] = {}
+    approvals: dict[int, str] = {}
+    token: dict[str, Any] = {}
+    for _ in range(_PAGES):
+        try:
+            answer = client.list_model_packages(
+                ModelPackageGroupName=group,
+                SortBy="CreationTime",
+                SortOrder="Descending",
+                MaxResults=_PAGE,
+                **token,
+            )
+        except ClientError as error:
+            if aws_reads.is_missing(error):
+                return Listed({}, {}, is_all=True)
+            raise
+        for summary in answer["ModelPackageSummaryList"]:
+            number = summary["ModelPackageVersion"]
+            arns[number] = summary["ModelPackageArn"]
+            approvals[number] = summary.get("ModelApprovalStatus", "")
+        if not answer.get("NextToken"):
+            return Listed(arns, approvals, is_all=True)
+        # Later versions have higher numbers.
+        if arns and min(arns) <= down_to:
+            break
+        token = {"NextToken": answer["NextToken"]}
+    return Listed(arns, approvals, is_all=False)
+
+
+def _described(client: Any, arn: str) -> ModelVersion:
+    described = client.describe_model_package(ModelPackageName=arn)
+    metadata = described.get("CustomerMetadataProperties", {})
+    return ModelVersion(
+        number=described["ModelPackageVersion"],
+        arn=arn,
+        created=described["CreationTime"],
+        status=described.get("ModelPackageStatus", ""),
+        approval=described.get("ModelApprovalStatus", ""),
+        approval_reason=described.get("ApprovalDescription", ""),
+        snapshot=metadata.get(registry.SNAPSHOT, ""),
+        run_id=metadata.get("run_id", ""),
+        metadata=metadata,
+    )
+
+
+def _serving(client: Any, endpoint_name: str) -> Serving:
+    endpoint = endpoints.find(client, endpoint_name)
+    if endpoint is None:
+        return Serving(endpoint_name)
+    serves = endpoint.config and endpoint.status in _SERVES
+    version = endpoints.version_of_config(client, endpoint.config) if serves else None
+    return Serving(
+        endpoint_name, endpoint.status, version.number if version else None, endpoint.is_sound
+    )

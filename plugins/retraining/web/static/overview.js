@@ -1,0 +1,76 @@
+// A pipeline's history: chart, table, versions.
+
+import { el, notices } from "./elements.js";
+import { historyChart } from "./history_chart.js";
+import { runTable } from "./run_table.js";
+import { ask } from "./server.js";
+import { versionsView } from "./versions_view.js";
+
+// The first answer is small, so that something is there at once; the rest follows.
+const FIRST = 50;
+const MORE = 100;
+const MOST = 1_000;
+
+export function overview(pipeline, pipelines, addressOf) {
+  const runAddress = (runId) => addressOf({ dag_id: pipeline.dag_id, run_id: runId });
+  const said = el("div");
+  const count = el("span", { class: "quiet" }, "Loading …");
+  const chart = historyChart((runId) => window.location.assign(runAddress(runId)));
+  const table = runTable(pipeline.dag_id, runAddress);
+  const element = el("div", {},
+    el("div", { class: "head" }, el("h1", {}, "Model quality: ", pipeline.name), chooser(pipeline, pipelines, addressOf)),
+    said,
+    el("p", {}, count),
+    chart.element,
+    el("p", { class: "quiet" }, "Bars: the metric ± 1.96 bootstrap standard deviations (95 %). Runs without a value stand at the lower edge. Click a run to see why."),
+    el("h2", {}, "Runs"),
+    table.element,
+    versionsView(pipeline, runAddress, load));
+
+  async function load() {
+    const rows = new Map();
+    const sentences = [];
+    let total = Infinity;
+    let limit = FIRST;
+    for (let offset = 0; offset < Math.min(total, MOST); ) {
+      let answer;
+      try {
+        answer = await ask("data/runs", { dag_id: pipeline.dag_id, offset, limit });
+      } catch (error) {
+        sentences.push(error.message);
+        break;
+      }
+      total = answer.total;
+      for (const row of answer.rows) rows.set(row.run_id, row);
+      sentences.push(...answer.notices);
+      const isFirst = offset === 0;
+      offset += limit;
+      limit = MORE;
+      if (isFirst || offset >= Math.min(total, MOST)) show();
+      // Silence now would be silence for the rest, too: each page would cost seconds.
+      if (answer.notices.length) break;
+    }
+    show();
+
+    function show() {
+      const found = [...rows.values()];
+      said.replaceChildren(notices(sentences) ?? "");
+      count.textContent = total === Infinity ? "No run could be read."
+        : total === 0 ? "There is no run yet."
+        : found.length < total ? `The newest ${found.length} of ${total} runs.` : `${total} runs.`;
+      chart.show(found);
+      table.show(found);
+    }
+  }
+
+  // The chart needs to be on the page to know its size.
+  queueMicrotask(load);
+  return element;
+}
+
+function chooser(pipeline, pipelines, addressOf) {
+  if (pipelines.length < 2) return el("span", { class: "quiet" }, pipeline.title);
+  return el("label", {}, "Pipeline ",
+    el("select", { onchange: (event) => window.location.assign(addressOf({ dag_id: event.target.value })) },
+      pipelines.map((item) => el("option", { value: item.dag_id, selected: item === pipeline }, item.name))));
+}

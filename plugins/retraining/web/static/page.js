@@ -1,0 +1,42 @@
+// Which view the address asks for: all pipelines, one DAG, or one run.
+
+import { followTheme } from "./colours.js";
+import { el, notices } from "./elements.js";
+import { overview } from "./overview.js";
+import { runView } from "./run_view.js";
+import { address, ask } from "./server.js";
+
+const page = document.getElementById("page");
+const asked = new URLSearchParams(window.location.search);
+const addressOf = (parameters) => address("./", parameters);
+
+async function view() {
+  const pipelines = await ask("data/pipelines");
+  const dagId = asked.get("dag_id");
+  const pipeline = dagId
+    ? pipelines.find((item) => [item.dag_id, item.deployment_dag_id].includes(dagId))
+    : pipelines[0];
+  if (!pipeline) {
+    return el("div", {}, el("h1", {}, "Model quality"),
+      el("p", { class: "quiet" }, dagId
+        ? `There is nothing to show here: ${dagId} trains and deploys no model.`
+        : "There is nothing to show: no DAG that you may see has the tag “retraining” and that of a pipeline."));
+  }
+  const runId = dagId === pipeline.dag_id ? asked.get("run_id") : null;
+  return runId
+    ? runView(pipeline, runId, addressOf({ dag_id: pipeline.dag_id }))
+    : overview(pipeline, pipelines, addressOf);
+}
+
+followTheme();
+try {
+  page.replaceChildren(await view());
+} catch (error) {
+  page.replaceChildren(el("h1", {}, "Model quality"), notices([error.message]));
+}
+page.setAttribute("aria-busy", "false");
+const target = document.getElementById(window.location.hash.slice(1));
+if (target) {
+  if (target.matches("details")) target.open = true;
+  target.scrollIntoView();
+}

@@ -1,0 +1,150 @@
+// The table behind the chart: sorted, filtered, in pages, and as a file.
+
+import { VERDICTS } from "./colours.js";
+import { approval, duration, el, number, whole } from "./elements.js";
+import { address, ask } from "./server.js";
+
+const ROWS = 25;
+
+export function runTable(dagId, runAddress) {
+  const element = el("div");
+  const state = { rows: [], key: "snapshot", down: true, hidden: new Set(), page: 0, jobs: {} };
+
+  function columns() {
+    const metrics = [...new Set(state.rows.flatMap((row) => [row.metric?.name, ...Object.keys(row.metrics)]))].filter(Boolean);
+    const steps = [...new Set(state.rows.flatMap((row) => row.jobs))];
+    steps.sort((a, b) => startOf(a) - startOf(b));
+    return [
+      { key: "snapshot", label: "Snapshot", value: (row) => row.snapshot, show: (row) => runLink(row, row.snapshot ?? "not settled") },
+      { key: "verdict", label: "Verdict", value: (row) => row.verdict, show: (row) => verdict(row.verdict) },
+      { key: "run_id", label: "Run", value: (row) => row.run_after, show: (row) => el("span", { title: row.run_id }, row.run_type === "backfill" ? "backfill" : row.run_type, " ", el("span", { class: "quiet" }, row.run_after.slice(0, 16).replace("T", " "))) },
+      ...metrics.map((name) => ({ key: `metric ${name}`, label: name, number: true, value: (row) => row.metrics[name], show: (row) => number(row.metrics[name]) })),
+      { key: "rows", label: "Rows", number: true, value: (row) => row.rows.snapshot, show: (row) => whole(row.rows.snapshot) },
+      { key: "version", label: "Version", number: true, value: (row) => row.version, show: (row) => row.version ?? "" },
+      { key: "approval", label: "Approval", value: (row) => row.approval, show: (row) => approval(row.approval) ?? (row.version ? "unknown" : "") },
+      { key: "serving", label: "Deployed", value: (row) => (row.is_serving ? 1 : 0), show: (row) => (row.is_serving ? el("span", { class: "tag serving" }, "serves now") : row.is_serving === null && row.version ? "unknown" : "") },
+      { key: "seconds", label: "Whole run", number: true, value: (row) => row.seconds, show: (row) => duration(row.seconds) },
+      ...steps.map((step) => ({ key: `step ${step}`, label: step, number: true, lazy: true, value: (row) => job(row, step)?.seconds, show: (row) => stepCell(row, step) })),
+    ];
+  }
+
+  const job = (row, step) => state.jobs[row.run_id]?.[step];
+  // Of steps that are known, the order in which they ran; the others keep theirs.
+  const startOf = (step) => ["preprocess", "train", "evaluate"].indexOf(step);
+  const runLink = (row, label) => el("a", { href: runAddress(row.run_id) }, label);
+
+  function stepCell(row, step) {
+    if (!row.jobs.includes(step)) return "";
+    const found = job(row, step);
+    if (!found) return state.jobs[row.run_id] ? "unknown" : "…";
+    const cost = found.cost === null ? null : el("span", { class: "quiet" }, ` $${found.cost.toFixed(4)}`);
+    return el("span", {}, duration(found.seconds), cost);
+  }
+
+  function visible() {
+    const { value } = columns().find((column) => column.key === state.key) ?? columns()[0];
+    const missing = (found) => found === null || found === undefined || found === "";
+    const compare = (a, b) => {
+      const [left, right] = [value(a), value(b)];
+      if (missing(left) || missing(right)) return missing(left) - missing(right);
+      const order = typeof left === "number" ? left - right : String(left).localeCompare(String(right));
+      return state.down ? -order : order;
+    };
+    return state.rows.filter((row) => !state.hidden.has(row.verdict)).sort(compare);
+  }
+
+  function draw() {
+    const focused = document.activeElement?.dataset?.focus;
+    const rows = visible();
+    const pages = Math.max(Math.ceil(rows.length / ROWS), 1);
+    state.page = Math.min(state.page, pages - 1);
+    const shown = rows.slice(state.page * ROWS, (state.page + 1) * ROWS);
+    const all = columns();
+    element.replaceChildren(
+      filters(rows.length),
+      el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Runs" },
+        el("table", {},
+          el("thead", {}, el("tr", {}, all.map(header))),
+          el("tbody", {}, shown.map((row) =>
+            el("tr", {}, all.map((column) => el("td", { class: column.number ? "number" : "key" }, column.show(row)))))),
+        ),
+      ),
+      pager(pages),
+      ...costNote(shown),
+    );
+    if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+    loadJobs(shown);
+  }
+
+  function header(column) {
+    const isSorted = column.key === state.key;
+    const sort = () => {
+      state.down = isSorted ? !state.down : Boolean(column.number);
+      state.key = column.key;
+      draw();
+    };
+    return el("th", { scope: "col", class: column.number ? "number" : null, "aria-sort": isSorted ? (state.down ? "descending" : "ascending") : null },
+      column.lazy ? `${column.label}` : el("button", { type: "button", "data-focus": `sort ${column.key}`, onclick: sort }, column.label, isSorted ? (state.down ? " ↓" : " ↑") : ""));
+  }
+
+  function filters(count) {
+    const counts = Map.groupBy ? Map.groupBy(state.rows, (row) => row.verdict) : new Map();
+    const boxes = Object.entries(VERDICTS)
+      .filter(([name]) => state.rows.some((row) => row.verdict === name))
+      .map(([name]) =>
+        el("label", {},
+          el("input", {
+            type: "checkbox", "data-focus": `filter ${name}`, checked: !state.hidden.has(name),
+            onchange: (event) => {
+              state.hidden[event.target.checked ? "delete" : "add"](name);
+              state.page = 0;
+              draw();
+            },
+          }), " ", verdict(name), ` ${counts.get(name)?.length ?? ""}`));
+    const wanted = Object.keys(VERDICTS).filter((name) => !state.hidden.has(name));
+    const file = address("runs.csv", { dag_id: dagId, verdict: state.hidden.size ? wanted : [] });
+    return el("div", { class: "row" }, boxes,
+      el("span", { class: "quiet" }, `${count} of ${state.rows.length} runs`),
+      el("a", { class: "plain", href: file, download: "" }, "Download CSV"));
+  }
+
+  function pager(pages) {
+    if (pages === 1) return el("span");
+    const turn = (label, to) => el("button", { type: "button", class: "plain", "data-focus": `page ${label}`, disabled: to < 0 || to >= pages, onclick: () => { state.page = to; draw(); } }, label);
+    return el("div", { class: "row" }, turn("Newer", state.page - 1), `page ${state.page + 1} of ${pages}`, turn("Older", state.page + 1));
+  }
+
+  function costNote(shown) {
+    const found = shown.flatMap((row) => Object.values(state.jobs[row.run_id] ?? {}));
+    const types = [...new Set(found.filter((one) => one.cost === null).map((one) => one.instance_type))].filter(Boolean);
+    if (types.length === 0) return [];
+    return [el("p", { class: "quiet" }, `No cost is estimated: the setting RETRAINING_INSTANCE_PRICES has no price for ${types.join(", ")}.`)];
+  }
+
+  async function loadJobs(shown) {
+    const wanted = shown.filter((row) => row.jobs.length && !(row.run_id in state.jobs)).map((row) => row.run_id);
+    if (wanted.length === 0) return;
+    for (const runId of wanted) state.jobs[runId] = undefined;
+    let found = {};
+    try {
+      found = (await ask("data/jobs", { dag_id: dagId, run_id: wanted })).runs;
+    } catch {
+      // The cells say that it is unknown.
+    }
+    for (const runId of wanted) state.jobs[runId] = found[runId] ?? {};
+    draw();
+  }
+
+  return {
+    element,
+    show: (rows) => {
+      state.rows = rows;
+      draw();
+    },
+  };
+}
+
+export function verdict(name) {
+  const look = VERDICTS[name];
+  return el("span", { class: `verdict ${name}` }, el("span", { "aria-hidden": "true" }, `${look.sign} `), look.label);
+}

@@ -1,0 +1,155 @@
+// One run: what was decided and why, how its predictions lie, what it was made of.
+
+import { airflowLink, outerLink } from "./airflow_links.js";
+import { approval, duration, el, notices, number, whole } from "./elements.js";
+import { predictionCharts } from "./prediction_charts.js";
+import { verdict } from "./run_table.js";
+import { ask } from "./server.js";
+
+export async function runView(pipeline, runId, overviewAddress) {
+  const run = await ask("data/run", { dag_id: pipeline.dag_id, run_id: runId });
+  const plots = el("div", {}, el("p", { class: "quiet" }, "Loading …"));
+  loadPlots(plots, pipeline, run);
+  return el("div", {},
+    el("div", { class: "head" },
+      el("h1", {}, `Snapshot ${run.snapshot ?? "not settled yet"}`),
+      el("a", { href: overviewAddress }, "All runs")),
+    el("div", { class: "row" },
+      verdict(run.verdict),
+      el("span", { class: "tag" }, run.run_type),
+      el("span", { class: "tag" }, `run ${run.state}`),
+      run.version ? el("span", { class: `tag${run.is_serving ? " serving" : ""}` }, `version ${run.version}${run.approval ? `, ${approval(run.approval)}` : ""}${run.is_serving ? ", serves now" : ""}`) : null,
+      airflowLink("Run in Airflow", "dags", pipeline.dag_id, "runs", run.run_id)),
+    notices(run.notices),
+    el("p", { class: "sentence" }, sentence(run)),
+    servesNow(run),
+    decision(run),
+    el("section", { id: "evaluation" }, el("h2", {}, "Evaluation"), metrics(run), plots),
+    steps(pipeline, run),
+    fingerprint(run));
+}
+
+function sentence(run) {
+  const metric = run.metric && run.metric.value !== null
+    ? `${run.metric.name} ${number(run.metric.value)} ${holds(run) ? "is" : "is not"} ${run.metric.sign} ${run.metric.threshold}`
+    : null;
+  if (run.verdict === "pass") {
+    return `${metric ?? "All conditions hold"}: ${run.version ? `registered as version ${run.version}` : "not registered yet"}.`;
+  }
+  if (run.verdict === "reject") return `${metric ?? run.explanation}: not registered.`;
+  if (run.verdict === "undecidable") return `${run.explanation}. Nothing was registered.`;
+  if (run.verdict === "failed") return "The run failed before the gate decided. See its steps below.";
+  if (run.verdict === "running") return "The run goes on; the gate has not decided yet.";
+  if (run.verdict === "none") return "The run ended well, but left no decision record.";
+  return `What was decided is not known: ${run.explanation}`;
+}
+
+const holds = (run) => run.conditions.every((condition) => condition.holds);
+
+function servesNow(run) {
+  if (!run.serving) return null;
+  const { endpoint_name: name, number: version } = run.serving;
+  return el("p", { class: "quiet" }, version ? `Version ${version} serves now on ${name}.` : `No version serves on ${name}.`);
+}
+
+function decision(run) {
+  const rows = run.conditions.map((condition) =>
+    el("tr", {},
+      el("td", { class: `verdict ${condition.holds ? "pass" : "reject"}` }, condition.holds ? "✓ true" : "✗ false"),
+      el("td", {}, condition.explanation),
+      el("td", {}, Object.entries(condition.operands).map(([name, value]) => el("div", {}, el("code", {}, `${name} = ${JSON.stringify(value)}`))))));
+  return el("section", { id: "decision" },
+    el("h2", {}, "Decision"),
+    run.explanation && run.verdict !== "unknown" ? el("p", {}, run.explanation) : null,
+    rows.length
+      ? el("div", { class: "scroll" }, el("table", {},
+          el("thead", {}, el("tr", {}, ["Holds", "Condition", "Operands"].map((label) => el("th", { scope: "col" }, label)))),
+          el("tbody", {}, rows)))
+      : el("p", { class: "quiet" }, "No condition was judged."));
+}
+
+function metrics(run) {
+  const found = Object.entries(run.metrics).map(([name, value]) => `${name} ${number(value, 5)}`);
+  const rows = Object.entries(run.rows).map(([name, count]) => `${name} ${whole(count)}`);
+  if (found.length === 0) return null;
+  return el("p", {}, found.join(" · "), rows.length ? el("span", { class: "quiet" }, ` — rows: ${rows.join(", ")}`) : null,
+    run.features ? el("span", { class: "quiet" }, `; features: ${run.features}`) : null);
+}
+
+async function loadPlots(place, pipeline, run) {
+  try {
+    const answer = await ask("data/predictions", { dag_id: pipeline.dag_id, run_id: run.run_id });
+    place.replaceChildren(
+      notices(answer.notices) ?? "",
+      answer.found ? predictionCharts(answer.found) : el("p", { class: "quiet" }, "There are no predictions to draw."));
+  } catch (error) {
+    place.replaceChildren(notices([error.message]));
+  }
+}
+
+function steps(pipeline, run) {
+  const jobs = run.steps.map((step) => step.job).filter(Boolean);
+  const total = jobs.length && jobs.every((job) => job.cost !== null) ? jobs.reduce((sum, job) => sum + job.cost, 0) : null;
+  return el("section", { id: "steps" },
+    el("h2", {}, "Steps"),
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Steps" }, el("table", {},
+      el("thead", {}, el("tr", {}, ["Task", "State", "Task took", "Job took", "Estimated cost", "Job"].map((label, index) => el("th", { scope: "col", class: index > 1 && index < 5 ? "number" : null }, label)))),
+      el("tbody", {}, run.steps.map((step) => stepRow(pipeline, run, step))))),
+    jobs.length === 0 ? null : total === null
+      ? el("p", { class: "quiet" }, "No cost is estimated: the setting RETRAINING_INSTANCE_PRICES has no price for these instances.")
+      : el("p", { class: "quiet" }, `The jobs cost about $${total.toFixed(4)}: seconds × instances × the price that is set.`));
+}
+
+function stepRow(pipeline, run, step) {
+  const job = step.job;
+  return el("tr", {},
+    el("td", { class: "key" }, airflowLink(step.task_id, "dags", pipeline.dag_id, "runs", run.run_id, "tasks", step.task_id)),
+    el("td", { class: "key" }, step.state ?? "not started"),
+    el("td", { class: "number" }, duration(step.seconds)),
+    el("td", { class: "number" }, duration(job?.seconds)),
+    el("td", { class: "number" }, job ? (job.cost === null ? "unknown" : `$${job.cost.toFixed(4)}`) : ""),
+    el("td", {}, job ? jobCell(pipeline, run, step) : ""));
+}
+
+function jobCell(pipeline, run, step) {
+  const text = el("div", {}, "Loading …");
+  const log = el("details", {
+    id: `log-${step.task_id}`,
+    ontoggle: () => log.open && loadLog(text, pipeline, run, step),
+  }, el("summary", {}, "log"), text);
+  const { jobs, logs } = run.links;
+  const name = el("code", {}, step.job.name);
+  return el("div", {},
+    jobs[step.task_id] ? outerLink(step.job.name, jobs[step.task_id]) : name,
+    el("span", { class: "quiet" }, ` ${step.job.status}, ${step.job.instances} × ${step.job.instance_type}`),
+    logs[step.task_id] ? el("div", {}, outerLink("log in the console", logs[step.task_id])) : null,
+    log);
+}
+
+async function loadLog(place, pipeline, run, step) {
+  if (place.dataset.loaded) return;
+  place.dataset.loaded = "yes";
+  try {
+    const { streams, notices: sentences } = await ask("data/log", { dag_id: pipeline.dag_id, run_id: run.run_id, task_id: step.task_id });
+    place.replaceChildren(
+      notices(sentences) ?? "",
+      ...streams.map(({ stream, text }) => el("div", {}, streams.length > 1 ? el("p", { class: "quiet" }, stream) : null, el("pre", { tabindex: 0 }, text))),
+      streams.length || sentences.length ? "" : "It has no log.");
+  } catch (error) {
+    place.replaceChildren(notices([error.message]));
+  }
+}
+
+function fingerprint(run) {
+  const labels = {
+    snapshot_uri: "data", data_fingerprint: "data's fingerprint", code_uri: "code", code_sha256: "code's SHA-256",
+    image_uri: "image", policy_sha256: "gate's policy",
+  };
+  const entries = Object.entries(run.fingerprint).filter(([, value]) => value);
+  if (run.arn) entries.push(["model package", run.arn]);
+  if (run.run_uri) entries.push(["run's folder", run.run_uri]);
+  return el("section", { id: "fingerprint" },
+    el("h2", {}, "Fingerprint"),
+    el("dl", {}, entries.flatMap(([name, value]) => [el("dt", {}, labels[name] ?? name), el("dd", {}, el("code", {}, value))])),
+    run.links.endpoint ? el("p", {}, outerLink("Endpoint in the console", run.links.endpoint)) : null);
+}

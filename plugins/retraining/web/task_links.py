@@ -1,0 +1,84 @@
+"""Where the buttons on a task lead, as its run stands now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from retraining import links, naming
+from retraining.web import dag_runs
+from retraining.web.cache import Recent
+from retraining.web.endpoint_names import endpoint_name
+from retraining.web.pipelines import pipeline_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk.types import TaskInstanceKey
+
+# The six buttons of a task are asked for one after the other.
+_KNOWN: Recent[Mapping[str, str]] = Recent(2.0, 200)
+
+
+def link(name: str, ti_key: TaskInstanceKey) -> str | None:
+    """Return the address of a task's button by the button's name; None if it has no such."""
+    key = (ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+    return _KNOWN.get(key, lambda: _links(*key)).get(name)
+
+
+def _links(dag_id: str, run_id: str, task_id: str, map_index: int) -> Mapping[str, str]:
+    with create_session() as session:
+        pipeline = pipeline_of(session, dag_id)
+        if pipeline is None:
+            return {}
+        value = session.scalar(
+            select(XComModel.value).where(
+                XComModel.dag_id == dag_id,
+                XComModel.run_id == run_id,
+                XComModel.task_id == task_id,
+                XComModel.map_index == map_index,
+                XComModel.key == "return_value",
+            )
+        )
+        returned: Mapping[str, Any] = value if isinstance(value, dict) else {}
+        endpoint = endpoint_name(session, pipeline)
+        runs = dag_runs.some(session, dag_id, pipeline=pipeline.name, run_ids=[run_id])
+    job, package = (str(returned.get(name, "")) for name in ("job_arn", "model_package_arn"))
+    deploys = dag_id == pipeline.deployment_dag_id
+    uri = runs[0].uri if runs else None
+    region = (job or package).partition(":sagemaker:")[2].partition(":")[0]
+    found: dict[str, str | None] = {}
+    if links.is_embedded():
+        run_page = None if deploys else run_id
+        found = {
+            links.JobLink.name: links.page_url(dag_id, run_page, section="steps") if job else None,
+            links.LogLink.name: links.page_url(dag_id, run_page, section=f"log-{task_id}")
+            if job
+            else None,
+        }
+    else:
+        found = {links.JobLink.name: links.job_url(job), links.LogLink.name: links.log_url(job)}
+    if uri is not None and not deploys:
+        is_shown_here = links.is_embedded() or not region
+        for link_class, target, section in (
+            (links.ReportLink, naming.report_uri(uri), "evaluation"),
+            (links.DecisionLink, naming.decision_uri(uri), "decision"),
+        ):
+            found[link_class.name] = (
+                links.page_url(dag_id, run_id, section=section)
+                if is_shown_here
+                else links.object_url(region, target)
+            )
+    if package:
+        # The console shows versions only in Studio, whose address has a domain of its own in it.
+        found[links.VersionLink.name] = links.page_url(pipeline.dag_id, section="versions")
+    if package or deploys:
+        found[links.EndpointLink.name] = (
+            links.page_url(pipeline.dag_id, section="versions")
+            if links.is_embedded() or not region
+            else links.endpoint_url(region, endpoint)
+        )
+    return {name: url for name, url in found.items() if url}

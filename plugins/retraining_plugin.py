@@ -1,0 +1,60 @@
+"""The one Airflow plugin. Every Airflow process loads it, so it imports next to nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+_NAME = "Model quality"
+
+
+class RetrainingPlugin(AirflowPlugin):
+    """What Airflow has to know of the library by name."""
+
+    name = "retraining"
+
+    @property
+    def listeners(self) -> list[Any]:
+        """What writes a run's note; every process loads it, so it imports next to nothing, too."""
+        from retraining import run_listener  # noqa: PLC0415 - only once Airflow can be imported
+
+        return [run_listener]
+
+    # Airflow asks for these three in the API server only: there FastAPI is paid for already.
+
+    @property
+    def fastapi_apps(self) -> list[dict[str, Any]]:
+        """The app of the page."""
+        from retraining.web.app import make_app  # noqa: PLC0415 - seconds
+
+        return [{"app": make_app(), "url_prefix": "/model-quality", "name": _NAME}]
+
+    @property
+    def global_operator_extra_links(self) -> list[Any]:
+        """The buttons on tasks; on tasks of other DAGs they hide themselves."""
+        from retraining.links import LINKS  # noqa: PLC0415 - not when a task starts
+
+        return [*LINKS]
+
+    @property
+    def external_views(self) -> list[dict[str, str]]:
+        """Where the page is shown: in the navigation, and as a tab of every DAG, run and task."""
+        from retraining.links import page_root  # noqa: PLC0415 - not when a task starts
+
+        queries = {
+            "nav": "",
+            "dag": "?dag_id={DAG_ID}",
+            "dag_run": "?dag_id={DAG_ID}&run_id={RUN_ID}",
+            "task_instance": "?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}",
+        }
+        return [
+            {
+                "name": _NAME,
+                "href": f"{page_root()}{query}",
+                "destination": destination,
+                "url_route": "model-quality" + (f"-{destination}" if query else ""),
+                **({} if query else {"category": "browse"}),
+            }
+            for destination, query in queries.items()
+        ]

@@ -1,0 +1,157 @@
+"""One API server for the tests of the page, with a short history behind it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from retraining import naming, registry
+
+from local_stack.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
+from tests.web.past import Past, serve
+from tests.web.stack import OTHER_DAG, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A snapshot's name would do as well; the sign is what a link must not break at.
+GOOD = Past("scheduled__2026-11-20T02:00:00+00:00", "2026-11-20")
+BETTER = Past("scheduled__2026-11-19T02:00:00+00:00", "2026-11-19", 0.72)
+THIRD = Past("backfill__2026-11-18T02:00:00+00:00", "2026-11-18", 0.71, "backfill")
+REJECTED = Past("manual__bad", "2026-11-17", 0.55, "manual")
+UNDECIDABLE = Past("manual__unclear", "2026-11-16", None, "manual", "failed")
+FAILED = Past("manual__failed", "2026-11-15", None, "manual", "failed", is_judged=False)
+OPEN = Past("manual__open", "2026-11-21", None, "manual", "running", is_judged=False)
+NEWEST = (OPEN, GOOD, BETTER, THIRD, REJECTED, UNDECIDABLE, FAILED)
+# Open, so that what is on S3 is not remembered for long.
+UNREAD = Past("manual__unread", "2026-03-01", run_type="manual", state="running")
+BROKEN = {
+    Past("manual__no-json", "2026-02-01"): b"{",
+    Past("manual__no-object", "2026-02-02"): b"[1]",
+}
+SLY = Past("manual__sly", "2026-01-10", is_judged=False)
+OTHER = Past("manual__other", "2026-11-20", is_judged=False)
+
+ENTRY_POINT = """
+def model_fn(folder):
+    return None
+
+def predict_fn(rows, model):
+    return rows
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The history's job and versions.
+
+    Attributes:
+        stack: Where it lies.
+        job: The processing job of the step `preprocess` of `GOOD`.
+        versions: The numbers of the versions of GOOD, BETTER and THIRD.
+    """
+
+    stack: Stack
+    job: str
+    versions: tuple[int, ...]
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """A server with runs of every kind, three versions, and one of them serving."""
+    prices = {"RETRAINING_INSTANCE_PRICES": "ml.m5.large=3.6"}
+    with Stack(tmp_path_factory.mktemp("web"), variables=prices) as stack:
+        s3, sagemaker = stack.client("s3"), stack.client("sagemaker")
+        s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=model_archive())
+        job = start_job(s3, sagemaker)
+        for past in (*NEWEST, UNREAD):
+            pairs = "".join(f"{n / 10},{n / 10 + 0.5}\n" for n in range(40))
+            past.write(s3, predictions=f"actual,predicted\n{pairs}" if past is GOOD else "")
+        since = datetime.now(UTC) - timedelta(hours=1)
+        versions = [past.register(s3, sagemaker, since=since) for past in (GOOD, BETTER, THIRD)]
+        registry.approve(sagemaker, versions[2].arn, reason="it serves")
+        serve(sagemaker, versions[2])
+        for past, content in BROKEN.items():
+            bucket, key = naming.split_s3_uri(naming.decision_uri(past.uri))
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+        others = {"dag_id": OTHER_DAG, "xcoms": []}
+        sly = {"xcoms": [["resolve_run", "snapshot", "../../other/2026-01-01"]]}
+        stack.seed([
+            GOOD.seed({"preprocess": job}, version=1),
+            *(past.seed() for past in NEWEST if past is not GOOD),
+            *(past.seed() for past in (UNREAD, *BROKEN)),
+            SLY.seed() | sly,
+            OTHER.seed() | others,
+        ])  # fmt: skip
+        wait_until(
+            lambda: (
+                sagemaker.describe_endpoint(EndpointName=PIPELINE)["EndpointStatus"] == "InService"
+            )
+        )
+        name = job.rpartition("/")[2]
+        wait_until(
+            lambda: (
+                sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"]
+                == "Completed"
+            )
+        )
+        yield History(stack, job, tuple(version.number for version in versions))
+
+
+@pytest.fixture(scope="session")
+def stack(history: History) -> Stack:
+    return history.stack
+
+
+def start_job(s3: Any, sagemaker: Any) -> str:
+    script = b"print('twelve <b>rows</b>')\n"
+    s3.put_object(Bucket=BUCKET, Key="code/say.py", Body=script)
+    return str(
+        sagemaker.create_processing_job(
+            ProcessingJobName="past-preprocess",
+            RoleArn=ROLE_ARN,
+            AppSpecification={
+                "ImageUri": IMAGE_URI,
+                "ContainerEntrypoint": ["python3", "/opt/ml/processing/input/code/say.py"],
+            },
+            ProcessingInputs=[
+                {
+                    "InputName": "code",
+                    "S3Input": {
+                        "S3Uri": f"s3://{BUCKET}/code/",
+                        "LocalPath": "/opt/ml/processing/input/code",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
+            ],
+            ProcessingResources={
+                "ClusterConfig": {
+                    "InstanceCount": 1,
+                    "InstanceType": "ml.m5.large",
+                    "VolumeSizeInGB": 1,
+                }
+            },
+        )["ProcessingJobArn"]
+    )
+
+
+def model_archive() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("code/entry_point.py")
+        entry.size = len(ENTRY_POINT.encode())
+        tar.addfile(entry, io.BytesIO(ENTRY_POINT.encode()))
+    return file.getvalue()
+
+
+def wait_until(condition: Any, *, seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
