@@ -1,0 +1,132 @@
+"""Airflow's REST API, as far as a person uses it on runs and tasks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_TIMEOUT_S = 60.0
+_ATTEMPTS = 5
+
+
+class NotFoundError(AssertionError):
+    """Airflow has no such run, task or attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowClient:
+    """The API of one Airflow.
+
+    Attributes:
+        url: Where it is.
+        token: A bearer token.
+    """
+
+    url: str
+    token: str
+
+    def start(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        """Start a DAG run."""
+        self._ask(
+            "POST",
+            f"/dags/{dag_id}/dagRuns",
+            {"dag_run_id": run_id, "logical_date": None, "conf": conf},
+        )
+
+    def heartbeats(self) -> list[datetime]:
+        """Return when the scheduler and the triggerer have last given a sign of life."""
+        health = self._ask("GET", "/monitor/health")
+        return [
+            datetime.fromisoformat(health[name][f"latest_{name}_heartbeat"])
+            for name in ("scheduler", "triggerer")
+        ]
+
+    def open_runs(self) -> set[str]:
+        """Return the ids of the runs that have not ended."""
+        path = "/dags/~/dagRuns?state=queued&state=running&limit=100"
+        return {run["dag_run_id"] for run in self._ask("GET", path)["dag_runs"]}
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """Return a run's state."""
+        return str(self._ask("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return a run's task instances by task id."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
+        return {item["task_id"]: item for item in self._ask("GET", path)["task_instances"]}
+
+    def log(self, dag_id: str, run_id: str, *, task_id: str, attempt: int) -> str:
+        """Return a task's log as the UI shows it, with the exceptions in it.
+
+        An attempt that Airflow has no record of has none.
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/logs/{attempt}"
+        try:
+            answer = self._ask("GET", f"{path}?{urlencode({'full_content': 'true'})}")
+        except NotFoundError:
+            return ""
+        lines = []
+        for entry in answer["content"]:
+            if isinstance(entry, str):
+                lines.append(entry)
+                continue
+            lines.append(str(entry.get("event", "")))
+            lines += [
+                f"{detail.get('exc_type')}: {detail.get('exc_value')}"
+                for detail in entry.get("error_detail") or []
+            ]
+        return "\n".join(lines)
+
+    def mark(self, dag_id: str, run_id: str, *, task_id: str, state: str) -> None:
+        """Mark a task ``failed`` or ``success``, as a person does."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}"
+        self._ask("PATCH", path, {"new_state": state})
+
+    def clear(self, dag_id: str, run_id: str, *, task_id: str) -> None:
+        """Clear a task and all that follows it, as a person does."""
+        self._ask(
+            "POST",
+            f"/dags/{dag_id}/clearTaskInstances",
+            {
+                "dry_run": False,
+                "dag_run_id": run_id,
+                "task_ids": [task_id],
+                "only_failed": False,
+                "include_downstream": True,
+                "reset_dag_runs": True,
+            },
+        )
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}/api/v2{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+            },
+            method=method,
+        )
+        for attempt in itertools.count(1):
+            try:
+                with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
+                    answer: dict[str, Any] = json.load(response)
+                    return answer
+            except urllib.error.HTTPError as error:
+                detail = error.read().decode(errors="replace")[:1000]
+                # A question may meet the database in the middle of a change.
+                if method == "GET" and error.code >= 500 and attempt < _ATTEMPTS:
+                    time.sleep(1)
+                    continue
+                kind = NotFoundError if error.code == 404 else AssertionError
+                raise kind(f"{method} {path} answered {error.code}: {detail}") from error
+        raise AssertionError("counting never ends")
