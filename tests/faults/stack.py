@@ -112,7 +112,8 @@ class Stack:
         for pid in (child.pid, *below):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        poll(child.has_ended, what=f"the end of {name}", seconds=60)
+        # A scheduler waits for its workers.
+        poll(child.has_ended, what=f"the end of {name}", seconds=180)
         child.process.wait()
 
     def start(self, name: str) -> None:
