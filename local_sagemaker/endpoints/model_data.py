@@ -66,14 +66,26 @@ def fetch_model_data(deployment: Deployment, s3: S3State, *, folder: Path) -> No
         ) from error
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            # This filter lets nothing out of the folder: neither paths nor links nor devices.
-            archive.extractall(folder, filter="data")
+            _extract(archive, folder)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         raise StartFailedError(
             f'Failed to extract model data archive for container "container_1" from URL "{uri}".'
             " Please ensure that the object located at the URL is a valid tar.gz archive."
             f" ({error.__class__.__name__}: {error})"
         ) from error
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack an archive so that nothing gets out of the folder: no paths, links or devices."""
+    if not hasattr(tarfile, "data_filter"):
+        # Python has the filter since 3.11.4; before, links are refused altogether.
+        for member in archive:
+            inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+            if not inside or not (member.isfile() or member.isdir()):
+                raise tarfile.ExtractError(f"{member.name!r} may not be unpacked")
+        archive.extractall(folder)  # noqa: S202 - each member was looked at above
+        return
+    archive.extractall(folder, filter="data")
 
 
 def _source(container: Mapping[str, Any]) -> tuple[str, bool]:

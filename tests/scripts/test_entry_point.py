@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import tarfile
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ def serve(run: Run, *bodies: str, content_type: str = "text/csv") -> list[dict[s
     requests = [
         {"body": body, "content_type": content_type, "accept": "text/csv"} for body in bodies
     ]
-    with TemporaryDirectory() as model, tarfile.open(run.archive / "model.tar.gz") as tar:
-        tar.extractall(model, filter="data")
+    with TemporaryDirectory() as model:
+        shutil.unpack_archive(run.archive / "model.tar.gz", model)
         code = Path(model) / "code"
         done = run_cold(
             *(SERVING_TOOLKIT, model),

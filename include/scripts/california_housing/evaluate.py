@@ -10,6 +10,7 @@ import csv
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tarfile
 import time
@@ -47,7 +48,17 @@ def unpack(folder: Path, target: Path) -> None:
         raise BadInputError(f"{archive}: there is no such file; did the training job succeed?")
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(target, filter="data")
+            # Python has the filter that does this since 3.11.4 only.
+            for member in tar:
+                path = (target / member.name).resolve()
+                if not path.is_relative_to(target.resolve()):
+                    raise tarfile.ExtractError(f"{member.name!r} would be outside of its folder")
+                if member.isfile():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    with tar.extractfile(member) as content, path.open("wb") as file:
+                        shutil.copyfileobj(content, file)
+                elif not member.isdir():
+                    raise tarfile.ExtractError(f"{member.name!r} is neither a file nor a folder")
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise BadInputError(f"{archive}: it cannot be unpacked: {error}") from error
     missing = [name for name in FILES if not (target / name).is_file()]
