@@ -39,19 +39,15 @@ class Listing:
     equals: Mapping[str, str]
     members: tuple[str, ...]
 
-    def summarise(self, document: Mapping[str, object]) -> Summary:
-        """Return what a List answer says of one resource."""
-        return {name: document[name] for name in self.members if name in document}
-
 
 def list_page(
-    listing: Listing, summaries: Iterable[Summary], *, request: Mapping[str, object]
+    listing: Listing, documents: Iterable[Mapping[str, object]], *, request: Mapping[str, object]
 ) -> dict[str, object]:
     """Answer a List operation.
 
     Args:
         listing: The kind's own rules.
-        summaries: Every resource of the kind.
+        documents: The descriptions of every resource of the kind.
         request: The caller's filters, order, ``MaxResults`` (10 if absent) and ``NextToken``.
 
     Returns:
@@ -67,6 +63,7 @@ def list_page(
     def position(summary: Summary) -> tuple[str | float, str]:
         return sort_key(summary), str(summary[listing.identity])
 
+    summaries = (_summarise(listing, document) for document in documents)
     found = sorted(
         (summary for summary in summaries if _matches(listing, summary, request=request)),
         key=position,
@@ -85,6 +82,10 @@ def list_page(
     if len(found) > size:
         page["NextToken"] = _write_token(position(found[size - 1]), query)
     return page
+
+
+def _summarise(listing: Listing, document: Mapping[str, object]) -> Summary:
+    return {name: document[name] for name in listing.members if name in document}
 
 
 def _matches(listing: Listing, summary: Summary, *, request: Mapping[str, object]) -> bool:

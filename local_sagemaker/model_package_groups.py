@@ -70,8 +70,7 @@ def describe_group(emulator: Emulator, request: Request) -> dict[str, object]:
 def list_groups(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListModelPackageGroups."""
     groups = emulator.store.every(request.region, GROUP)
-    summaries = (_LISTING.summarise(group) for group in groups)
-    return list_page(_LISTING, summaries, request=request.members)
+    return list_page(_LISTING, groups, request=request.members)
 
 
 def delete_group(emulator: Emulator, request: Request) -> dict[str, object]:

@@ -134,12 +134,12 @@ def list_packages(emulator: Emulator, request: Request) -> dict[str, object]:
         "ModelPackageType",
         "Versioned" if "ModelPackageGroupName" in members else "Unversioned",
     )
-    summaries = (
-        _LISTING.summarise(package)
+    packages = (
+        package
         for package in emulator.store.every(request.region, PACKAGE)
         if kind == "Both" or (kind == "Versioned") == ("ModelPackageVersion" in package)
     )
-    return list_page(_LISTING, summaries, request=members)
+    return list_page(_LISTING, packages, request=members)
 
 
 def update_package(emulator: Emulator, request: Request) -> dict[str, object]:

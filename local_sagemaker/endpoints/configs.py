@@ -68,8 +68,7 @@ def describe_config(emulator: Emulator, request: Request) -> dict[str, object]:
 def list_configs(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListEndpointConfigs."""
     configs = emulator.store.every(request.region, CONFIG)
-    summaries = (_LISTING.summarise(config) for config in configs)
-    return list_page(_LISTING, summaries, request=request.members)
+    return list_page(_LISTING, configs, request=request.members)
 
 
 def delete_config(emulator: Emulator, request: Request) -> dict[str, object]:

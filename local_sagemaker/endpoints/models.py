@@ -80,8 +80,7 @@ def describe_model(emulator: Emulator, request: Request) -> dict[str, object]:
 def list_models(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListModels."""
     models = emulator.store.every(request.region, MODEL)
-    summaries = (_LISTING.summarise(model) for model in models)
-    return list_page(_LISTING, summaries, request=request.members)
+    return list_page(_LISTING, models, request=request.members)
 
 
 def delete_model(emulator: Emulator, request: Request) -> dict[str, object]:

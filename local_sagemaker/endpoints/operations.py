@@ -104,8 +104,7 @@ def describe_endpoint(emulator: Emulator, request: Request) -> dict[str, object]
 def list_endpoints(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListEndpoints."""
     endpoints = emulator.store.every(request.region, ENDPOINT)
-    summaries = (_LISTING.summarise(endpoint) for endpoint in endpoints)
-    return list_page(_LISTING, summaries, request=request.members)
+    return list_page(_LISTING, endpoints, request=request.members)
 
 
 def delete_endpoint(emulator: Emulator, request: Request) -> dict[str, object]:

@@ -61,8 +61,7 @@ def describe_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict
 def list_jobs(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
     """Answer ListProcessingJobs or ListTrainingJobs."""
     jobs = emulator.store.every(request.region, kind.resource)
-    summaries = (kind.listing.summarise(job) for job in jobs)
-    return list_page(kind.listing, summaries, request=request.members)
+    return list_page(kind.listing, jobs, request=request.members)
 
 
 def stop_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
