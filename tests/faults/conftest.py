@@ -12,7 +12,7 @@ from tests.faults.catalog import Case
 from tests.faults.runs import OURS
 from tests.faults.stack import Stack
 
-Record = Callable[[Case, Outcome], None]
+Record = Callable[[Case, Outcome, str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,9 +42,8 @@ def record(writes_table: bool) -> Iterator[Record]:
     seen = table.Table()
     told = table.read()
 
-    def take(case: Case, outcome: Outcome) -> None:
+    def take(case: Case, outcome: Outcome, words: str) -> None:
         key = (case.fault.what, case.fault.point, case.step)
-        words = outcome.words(case.step)
         if outcome.run.dag_id != OURS:
             seen.theirs[key] = words
             return

@@ -78,7 +78,7 @@ def test_after_all_deaths_the_runs_end_well(waiting: Waiting, record: Record) ->
     for program, number in DEATHS:
         fault = Fault(f"{program} {number.name}", WAITING, STEPS)
         for step, outcome in outcomes:
-            record(Case(fault, step), outcome)
+            record(Case(fault, step), outcome, outcome.words(step))
     for _, outcome in outcomes[: len(STEPS)]:
         assert (outcome.run_state, outcome.jobs) == ("success", ("Completed",))
         assert (outcome.left, outcome.versions) == (0, 1)
@@ -108,7 +108,7 @@ def test_a_scheduler_that_dies_with_its_workers_leaves_no_second_job(
     tellers = collect(run for _, _, run, _ in held)
     for (point, step, run, _), tell in zip(held, tellers, strict=True):
         outcome = tell(step)
-        record(Case(Fault("scheduler SIGKILL", point, STEPS), step), outcome)
+        record(Case(Fault("scheduler SIGKILL", point, STEPS), step), outcome, outcome.words(step))
         if run.dag_id == OURS:
             assert (outcome.run_state, outcome.jobs) == ("success", ("Completed",))
             assert (outcome.left, outcome.versions) == (0, 1)

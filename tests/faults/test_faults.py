@@ -41,7 +41,7 @@ def test_one_job_and_at_most_one_version(
 ) -> None:
     outcome = outcomes[str(case)]
     print(outcome.run.run_id, outcome.words(case.step), outcome.log, sep="\n")
-    record(case, outcome)
+    record(case, outcome, outcome.words(case.step))
     assert all(rule.hit for rule in outcome.run.rules.get(case.step, ())), "nothing was injected"
     assert outcome.state == case.fault.state
     assert outcome.jobs == case.jobs

@@ -65,7 +65,7 @@ def test_the_job_is_stopped_and_the_log_says_so(
     outcomes: dict[tuple[str, str], Outcome], case: Case, record: Record
 ) -> None:
     outcome = outcomes[OURS, str(case)]
-    record(case, outcome)
+    record(case, outcome, outcome.words(case.step))
     assert outcome.state == case.fault.state
     assert outcome.jobs == case.jobs
     assert outcome.left == 0
@@ -80,6 +80,6 @@ def test_the_provider_lets_the_job_run_on(
 ) -> None:
     case = Case(fault, "train")
     outcome = outcomes[PLAIN, str(case)]
-    record(case, outcome)
+    record(case, outcome, outcome.words(case.step))
     # Ours is worth its lines only as long as the provider does not do it itself.
     assert "Stopped" not in outcome.jobs
