@@ -85,6 +85,10 @@ land-snapshot: setup ## Land the sample data as another day's snapshot, while `m
 snapshots: setup ## Land many nights of data, some of them bad, while `make up` runs [DAYS=30] [END=YYYY-MM-DD] [FOLDER=...]
 	@$(RUN) -m local_stack snapshots $(if $(DAYS),--days $(DAYS)) $(if $(END),--end $(END)) $(if $(FOLDER),--folder '$(FOLDER)')
 
+.PHONY: report
+report: setup ## Show the past runs on one page, while `make up` runs [AT_LEAST=0.62 or AT_MOST=...] [METRIC=r2] [NEWEST=N] [FOLDER=...]
+	@$(RUN) -m local_stack report $(if $(AT_LEAST),--at-least='$(AT_LEAST)') $(if $(AT_MOST),--at-most='$(AT_MOST)') $(if $(METRIC),--metric '$(METRIC)') $(if $(NEWEST),--newest '$(NEWEST)') $(if $(FOLDER),--folder '$(FOLDER)')
+
 .PHONY: test
 test: setup ## Run the linter, the type checker and every test
 	@.venv/bin/ruff check .

@@ -1,10 +1,11 @@
 """Retrain the California housing model every night, and register it only if it is good enough.
 
-The night's snapshot of the raw data is split and cleaned (`preprocess`), a linear model is
-trained on it (`train`) and scored on the rows that it has not seen (`evaluate`). `check_quality`
-reads `evaluation.json` and lets a model with **r2 ≥ 0.6** pass: `register_model` makes it a new
-version in the model registry. Any other model is left where it is: `skip_registration` ends the
-run well, `reject_model` fails it; the parameter `when_rejected` chooses.
+`resolve_run` waits until the night's snapshot of the raw data is complete. The snapshot is split and
+cleaned (`preprocess`), a linear model is trained on it (`train`) and scored on the rows that it has
+not seen (`evaluate`). `check_quality` reads `evaluation.json` and lets a model with **r2 ≥ 0.6**
+pass: `register_model` makes it a new version in the model registry. Any other model is left where
+it is: `skip_registration` ends the run well, `reject_model` fails it; the parameter `when_rejected`
+chooses. `report_history` brings the page about all runs up to date.
 
 With the parameter `ask_for_approval`, the task of that name shows a person the evaluation beside
 that of the version that serves, in Airflow under "Required actions", and waits without holding a
@@ -18,20 +19,23 @@ is approved, there or at its registration, starts `california_housing_deployment
 | `features` | `engineered`, or `raw` for the eight columns as they are |
 | `instance_type` | the SageMaker instance of each job |
 | `approval_status` | what a registered version starts as |
+| `backfill_approval_status` | the same for a version that a backfill registers |
 | `ask_for_approval` | whether a person is asked about a version that is pending |
 | `approval_hours` | so long an answer is waited for; without one the version stays pending |
 | `when_rejected` | `skip`: the run succeeds with nothing registered; `fail`: it fails |
+| `reuse_steps` | which runs take the results of equal earlier steps: `backfills`, `always`, `never` |
 
 ### When it fails
 | task | why | what to do |
 | --- | --- | --- |
-| `resolve_run` | the snapshot has not landed, or a setting is missing | land the files, or set the variable that the message names; clear the task |
+| `resolve_run` | the snapshot was not complete by 20:00 UTC of its day, or a setting is missing | land the files and `_SUCCESS`, or set the variable that the message names; clear the task |
 | `preprocess` | bad data: the message names file, column and row | land a corrected snapshot under another date and trigger a run for it |
 | `train`, `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task, which starts a new job |
 | `check_quality` | the report cannot be judged: missing, not JSON, or without the metric | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not good enough, and the run was asked to fail then | nothing was registered; compare the decision with earlier ones |
 | `register_model` | the registry refused or did not answer | clear the task: it never registers twice |
 | `ask_for_approval` | the evaluation to be shown is gone, or SageMaker did not answer | clear the task, or decide in the registry |
+| `report_history` | the history's page could not be written | nothing: the run is judged without it, and the next run writes it |
 | `record_approval` | somebody decided otherwise before the answer came | nothing, or change the status in the registry |
 """  # noqa: E501 - Markdown tables have long lines
 
@@ -48,6 +52,8 @@ from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.job_requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
 from retraining.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
+from retraining.resolve_run import ResolveRunOperator
+from retraining.settings import job_pool
 
 PIPELINE = "california-housing"
 QUALITY_POLICY = (
@@ -68,6 +74,7 @@ with DAG(
         "retry_delay": timedelta(minutes=1),
         "retry_policy": retries.PassingFailuresPolicy(),
         "on_failure_callback": notifications.failure_callbacks(),
+        "weight_rule": "retraining.priority.NightlyFirst",
     },
     render_template_as_native_obj=False,
     tags=["retraining", PIPELINE],
@@ -101,6 +108,13 @@ with DAG(
             enum=["PendingManualApproval", "Approved", "Rejected"],
             title="Approval status of a registered version",
         ),
+        "backfill_approval_status": Param(
+            "PendingManualApproval",
+            type="string",
+            enum=["PendingManualApproval", "Approved", "Rejected"],
+            title="Approval status of a version that a backfill registers",
+            description="Instead of the one above, so that history is not deployed unasked.",
+        ),
         "ask_for_approval": Param(
             False, type="boolean", title="Ask a person to approve a pending version"
         ),
@@ -110,13 +124,17 @@ with DAG(
         "when_rejected": Param(
             "skip", type="string", enum=["skip", "fail"], title="What a rejected model does"
         ),
+        "reuse_steps": Param(
+            "backfills",
+            type="string",
+            enum=["backfills", "always", "never"],
+            title="Which runs take the results of equal steps of earlier runs",
+            description="Equal in data, code, image and arguments; each costs no job then.",
+        ),
     },
 ) as dag:
-    resolve_run = PythonOperator(
-        task_id="resolve_run",
-        python_callable=tasks.resolve_run,
-        op_kwargs={"pipeline": PIPELINE},
-        multiple_outputs=True,
+    resolve_run = ResolveRunOperator(
+        task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=20)
     )
     run = {
         name: f"{{{{ ti.xcom_pull('resolve_run', key='{name}') }}}}"
@@ -125,6 +143,12 @@ with DAG(
             "image_uri", "role_arn", "run_uri",
         )
     }  # fmt: skip
+    in_pool = {
+        "deferrable": True,
+        "pool": job_pool(),
+        "pipeline": PIPELINE,
+        "reuse": "{{ ti.xcom_pull('resolve_run', key='reuse') }}",
+    }
     job = {
         "image_uri": run["image_uri"],
         "role_arn": run["role_arn"],
@@ -137,7 +161,7 @@ with DAG(
 
     preprocess = RetrainingProcessingOperator(
         task_id="preprocess",
-        deferrable=True,
+        **in_pool,
         config=processing_job(
             **job,
             script="preprocess.py",
@@ -156,7 +180,7 @@ with DAG(
     )  # fmt: skip
     train = RetrainingTrainingOperator(
         task_id="train",
-        deferrable=True,
+        **in_pool,
         config=training_job(
             **job,
             script="train.py",
@@ -168,7 +192,7 @@ with DAG(
     )
     evaluate = RetrainingProcessingOperator(
         task_id="evaluate",
-        deferrable=True,
+        **in_pool,
         config=processing_job(
             **job,
             script="evaluate.py",
@@ -220,9 +244,16 @@ with DAG(
         python_callable=tasks.reject_model,
         op_kwargs={"run": run},
     )
+    report_history = PythonOperator(
+        task_id="report_history",
+        python_callable=tasks.report_history,
+        op_kwargs={"pipeline": PIPELINE},
+    ).as_teardown()
 
     resolve_run >> preprocess >> train >> evaluate >> check_quality
     check_quality >> Label("passed") >> register_model
     register_model >> ask_for_approval >> Label("answered") >> record_approval
     check_quality >> Label("rejected: skip") >> skip_registration
     check_quality >> Label("rejected: fail") >> reject_model
+    # A teardown, so that it follows whatever came, and a failed run stays one.
+    [register_model, skip_registration, reject_model] >> report_history

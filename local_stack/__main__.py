@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -155,6 +156,20 @@ def _snapshots(place: Place, options: argparse.Namespace) -> int:
     return 0
 
 
+def _report(place: Place, options: argparse.Namespace) -> int:
+    # Matplotlib would keep its list of fonts in the home folder.
+    os.environ["MPLCONFIGDIR"] = str(place.state / "matplotlib")
+    from local_stack import report  # noqa: PLC0415 - heavy
+
+    source = report.deployment() if options.deployment else report.running(place)
+    wanted = report.Wanted(options.at_least, options.at_most, options.metric, options.newest)
+    folder = options.folder or place.state / "report"
+    sentences, page, table = report.write(source, environment.PIPELINE, wanted, folder=folder)
+    for line in (*sentences, page, table):
+        _say(options.command, line)
+    return 0
+
+
 def _serve_sagemaker(place: Place, options: argparse.Namespace) -> int:
     from local_stack.gateway import serve  # noqa: PLC0415 - heavy
 
@@ -194,6 +209,22 @@ def _date(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
 
 
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return number
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs, 1 or more")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
@@ -218,6 +249,8 @@ def _parser() -> argparse.ArgumentParser:
         "snapshots", help="put many nights of raw data, some bad, into S3"
     )
     history.set_defaults(run=_snapshots)
+    reporting = commands.add_parser("report", help="show the past runs on one page")
+    reporting.set_defaults(run=_report)
     serving = commands.add_parser("serve-sagemaker", help="the embedded SageMaker in a container")
     serving.set_defaults(run=_serve_sagemaker)
     serving.add_argument("--host", required=True, help="the address to listen on")
@@ -245,6 +278,24 @@ def _parser() -> argparse.ArgumentParser:
         "--folder",
         type=_absolute,
         help="write them there, under the bucket's keys, instead of into the place that runs here",
+    )
+    what_if = reporting.add_mutually_exclusive_group()
+    what_if.add_argument(
+        "--at-least", type=_number, help="judge the same runs by this least value of the metric"
+    )
+    what_if.add_argument("--at-most", type=_number, help="or by this greatest one")
+    reporting.add_argument(
+        "--metric", help="r2 if left out; rmse, mae, or a path in the evaluation report"
+    )
+    reporting.add_argument("--newest", type=_count, help="so many runs; all if left out")
+    reporting.add_argument(
+        "--folder", type=_absolute, help="for the page and the table; .local/report if left out"
+    )
+    reporting.add_argument(
+        "--deployment",
+        action="store_true",
+        help="of the bucket RETRAINING_BUCKET, with the AWS settings of the environment, "
+        "instead of the place that runs here",
     )
     landing.add_argument("--make-bucket", action="store_true", help="if there is none")
     return parser

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-_TIMEOUT_S = 10.0
+# A machine under load may take its time to check a password.
+_TIMEOUT_S = 60.0
 # Never through a proxy: the server is on this machine.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -26,6 +26,9 @@ IMAGE_URI = (
     "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 )
 ADMIN = "admin"
+# The library's default. So many jobs keep two cores busy while other runs wait for theirs.
+JOB_POOL = "sagemaker_jobs"
+JOB_SLOTS = 4
 
 # Of the caller's environment: what programs need to find their files and speak the person's
 # language. No AWS_*, AIRFLOW_*, PYTHON*, PG* and no proxy: all traffic stays on this machine.

@@ -1,4 +1,4 @@
-"""Airflow's database schema: brought up once for each version of Airflow, as it takes seconds."""
+"""Airflow's database: its schema and the pool of jobs, made once for each version of Airflow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.metadata
 import sys
 from typing import TYPE_CHECKING
 
+from local_stack.environment import JOB_POOL, JOB_SLOTS
 from local_stack.processes import Children, Program
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MIGRATE_S = 180.0
+# Waiting for a job is deferred, so only with deferred tasks counted it caps the jobs.
+_POOL = (JOB_POOL, str(JOB_SLOTS), "SageMaker jobs at once")
 
 
 def is_current(marker: Path) -> bool:
@@ -36,7 +39,7 @@ def migrate(
     log: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Run ``airflow db migrate``.
+    """Run ``airflow db migrate``, and make the pool of the tasks that run jobs.
 
     Args:
         children: Who is responsible for it.
@@ -51,7 +54,14 @@ def migrate(
         NotReadyError: It took too long.
     """
     say("preparing Airflow's database (ten seconds, the first time only)")
-    command = (sys.executable, "-m", "airflow", "db", "migrate")
-    program = Program("db-migrate", command, environment, folder, log, stage=1)
-    children.run(program, _MIGRATE_S)
+    for command in (("db", "migrate"), ("pools", "set", *_POOL, "--include-deferred")):
+        program = Program(
+            f"airflow-{command[0]}",
+            (sys.executable, "-m", "airflow", *command),
+            environment,
+            folder,
+            log,
+            stage=1,
+        )
+        children.run(program, _MIGRATE_S)
     marker.write_text(importlib.metadata.version("apache-airflow"))

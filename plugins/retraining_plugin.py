@@ -21,6 +21,13 @@ class RetrainingPlugin(AirflowPlugin):
 
         return [run_listener]
 
+    @property
+    def priority_weight_strategies(self) -> list[Any]:
+        """How a DAG orders its tasks: only who schedules or serializes asks for it."""
+        from retraining.priority import NightlyFirst  # noqa: PLC0415 - not when a task starts
+
+        return [NightlyFirst]
+
     # Airflow asks for these three in the API server only: there FastAPI is paid for already.
 
     @property

@@ -39,8 +39,7 @@ def question(
     """
     run_uri = naming.run_of_report(version.report_uri)
     serving = _serving(sagemaker, endpoint_name)
-    bucket, key = naming.split_s3_uri(naming.decision_uri(run_uri))
-    decision = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    decision = records.read_decision(s3, run_uri)
     columns = [_column(s3, version)]
     heads = ["", f"version {version.number}, new"]
     if serving:

@@ -6,12 +6,11 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from retraining import approval, approved_models, registry
+from retraining import approval, approved_models, aws_clients, registry, run_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,9 +52,9 @@ class AskForApprovalOperator(HITLOperator):
         params = context["params"]
         if not params["ask_for_approval"]:
             raise AirflowSkipException("nobody is asked: ask_for_approval is false")
-        if context["dag_run"].run_type == "backfill":
+        if run_types.is_backfill(context["dag_run"]):
             raise AirflowSkipException("nobody is asked about the versions of a backfill")
-        sagemaker = _client("sagemaker")
+        sagemaker = aws_clients.client("sagemaker")
         version = registry.describe(sagemaker, self.registered["model_package_arn"])
         if version.approval != registry.PENDING:
             raise AirflowSkipException(f"version {version.number} is {version.approval} already")
@@ -64,7 +63,7 @@ class AskForApprovalOperator(HITLOperator):
             f" {version.snapshot} be deployed?"
         )
         self.body = approval.question(
-            sagemaker, _client("s3"), version, endpoint_name=self.endpoint_name
+            sagemaker, aws_clients.client("s3"), version, endpoint_name=self.endpoint_name
         )
         self.response_timeout = timedelta(hours=params["approval_hours"])
         return super().execute(context)
@@ -99,7 +98,7 @@ def record_approval(
     user = answer["responded_by_user"] or {}
     try:
         version = approval.answer(
-            _client("sagemaker"),
+            aws_clients.client("sagemaker"),
             registered["model_package_arn"],
             choice,
             who=str(user.get("name") or user.get("id") or "somebody"),
@@ -119,7 +118,3 @@ def record_approval(
             r2=registered["r2"],
         )
     return version.approval
-
-
-def _client(service: str) -> Any:
-    return AwsBaseHook(client_type=service).conn

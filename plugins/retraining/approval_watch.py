@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from retraining import naming, registry
+from retraining import aws_clients, naming, registry
 from retraining.retries import passing_failure
 from retraining.settings import settings
 
@@ -121,11 +121,7 @@ class ApprovalTrigger(BaseEventTrigger):
                 )
 
     def _client(self, service: str) -> Any:
-        from airflow.providers.amazon.aws.hooks.base_aws import (  # noqa: PLC0415 - 0.4 s
-            AwsBaseHook,
-        )
-
-        return AwsBaseHook(aws_conn_id=self._aws_conn_id, client_type=service).conn
+        return aws_clients.client(service, aws_conn_id=self._aws_conn_id)
 
 
 def read_message(body: str, group: str) -> Mapping[str, Any] | None:

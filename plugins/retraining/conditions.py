@@ -133,6 +133,8 @@ _SIGNS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
     LessThan: ("<", lambda left, right: left < right),
     LessThanOrEqualTo: ("≤", lambda left, right: left <= right),
 }
+# By the type's name in the wire form.
+SIGNS: Mapping[str, str] = {kind.__name__: sign for kind, (sign, _) in _SIGNS.items()}
 
 
 def judge(condition: Condition, report: object, parameters: Mapping[str, object]) -> Judgement:

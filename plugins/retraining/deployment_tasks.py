@@ -6,10 +6,9 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk.exceptions import AirflowFailException
 
-from retraining import deployment, endpoints, naming, registry, smoke_rows
+from retraining import aws_clients, deployment, endpoints, naming, registry, smoke_rows
 from retraining.deployment_plan import (
     DeploymentRefusedError,
     make_plan,
@@ -48,7 +47,7 @@ def choose_version(
     """
     for event in _events(triggering_asset_events):
         log.info("started by %s", event.extra)
-    sagemaker = _client("sagemaker")
+    sagemaker = aws_clients.client("sagemaker")
     try:
         plan, reason = make_plan(
             sagemaker,
@@ -94,7 +93,7 @@ def verify_version(
         AirflowFailException: Another deployment has changed the endpoint since.
     """
     settled = read_plan(plan)
-    sagemaker = _client("sagemaker")
+    sagemaker = aws_clients.client("sagemaker")
     try:
         deployment.check_current(sagemaker, settled)
         rows = _rows(settled, target, params)
@@ -102,7 +101,7 @@ def verify_version(
         raise AirflowFailException(str(error)) from error
     reason = deployment.fault(
         sagemaker,
-        _client("sagemaker-runtime"),
+        aws_clients.client("sagemaker-runtime"),
         settled,
         rows=rows,
         tolerance=params["tolerance"],
@@ -129,7 +128,7 @@ def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any]) -> dict[
         ``endpoint_name``, ``version`` and ``model_package_arn``.
     """
     settled = read_plan(plan)
-    sagemaker = _client("sagemaker")
+    sagemaker = aws_clients.client("sagemaker")
     try:
         deployment.check_current(sagemaker, settled)
     except DeploymentRefusedError as error:
@@ -159,7 +158,7 @@ def _rows(plan: Plan, target: str, params: Mapping[str, Any]) -> SmokeRows | Non
         return None
     try:
         return smoke_rows.read(
-            _client("s3"), plan.report_uri, target=target, rows=params["smoke_rows"]
+            aws_clients.client("s3"), plan.report_uri, target=target, rows=params["smoke_rows"]
         )
     except smoke_rows.SmokeRowsError as error:
         if not plan.is_restoring:
@@ -171,7 +170,3 @@ def _rows(plan: Plan, target: str, params: Mapping[str, Any]) -> SmokeRows | Non
 
 def _events(triggering: Any) -> list[Any]:
     return [event for events in (triggering or {}).values() for event in events]
-
-
-def _client(service: str) -> Any:
-    return AwsBaseHook(client_type=service).conn

@@ -10,11 +10,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from retraining import deployment, endpoints, registry
+from retraining import aws_clients, deployment, endpoints, registry
 from retraining.deployment_plan import DeploymentRefusedError, Plan, read_plan, size_of
 from retraining.endpoints import Step
 from retraining.settings import settings
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 # The service gives an endpoint an hour at most to come up, and as long to be taken back.
 _PATIENCE = timedelta(hours=2)
-AWS_CONN_ID = "aws_default"
 
 
 class _EndpointOperator(BaseOperator):
@@ -83,7 +81,7 @@ class _EndpointOperator(BaseOperator):
                 plan.endpoint_name,
                 deadline=deadline,
                 is_asked=is_asked or step is Step.ASKED,
-                aws_conn_id=AWS_CONN_ID,
+                aws_conn_id=aws_clients.AWS_CONN_ID,
                 region_name=None,
             ),
             method_name="resume",
@@ -101,7 +99,7 @@ class _EndpointOperator(BaseOperator):
 
     @staticmethod
     def _sagemaker() -> Any:
-        return AwsBaseHook(aws_conn_id=AWS_CONN_ID, client_type="sagemaker").conn
+        return aws_clients.client("sagemaker")
 
 
 class DeployVersionOperator(_EndpointOperator):

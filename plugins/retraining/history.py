@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from retraining import naming
+from retraining.bounds import bounds, finite
 from retraining.gate import Verdict
-from retraining.step_records import runs_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
+
+    from retraining.bounds import Bound
 
 # Where evaluation reports keep their metrics, as SageMaker's model quality reports do.
 METRICS = "regression_metrics"
 R2 = f"{METRICS}.r2_score"
 
 _READERS = 8
-_SIGNS = {
-    "GreaterThan": ">",
-    "GreaterThanOrEqualTo": "≥",
-    "LessThan": "<",
-    "LessThanOrEqualTo": "≤",
-}
 # Of a normal distribution, so much of the standard deviation to each side holds 95 %.
 _HALF_95 = 1.96
 
@@ -55,21 +49,6 @@ class Measure:
             return None
         half = _HALF_95 * self.standard_deviation
         return self.value - half, self.value + half
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What a condition asks of one metric.
-
-    Attributes:
-        metric: Its path in the report.
-        sign: ``≥``, ``>``, ``≤`` or ``<``.
-        value: The number on the other side.
-    """
-
-    metric: str
-    sign: str
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +122,9 @@ def read_history(s3: S3Client, bucket: str, *, pipeline: str, newest: int | None
         newest: So many runs, those of the latest snapshots and of one snapshot the ones decided
             last; None for all.
     """
-    records = islice(_records(s3, bucket, pipeline), newest)
+    records = _newest_records(s3, bucket, pipeline, newest=newest)
     with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(lambda record: _read(s3, *record), records))
+        found = list(pool.map(lambda record: _read(s3, record), records))
     runs = [item for item, _ in found if item]
     return History(
         tuple(sorted(runs, key=lambda run: (run.snapshot, run.decided, run.uri))),
@@ -153,51 +132,59 @@ def read_history(s3: S3Client, bucket: str, *, pipeline: str, newest: int | None
     )
 
 
-def bounds(wire: Iterable[Mapping[str, Any]]) -> tuple[Bound, ...]:
-    """Return what conditions, in SageMaker's wire form, ask of single metrics."""
-    found = []
-    for condition in wire:
-        sign = _SIGNS.get(condition.get("Type", ""))
-        left, value = condition.get("LeftValue"), _number(condition.get("RightValue"))
-        if sign and isinstance(left, dict) and value is not None:
-            found.append(Bound(str(left["Std:JsonGet"]["Path"]), sign, value))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Record:
+    bucket: str
+    key: str
+    snapshot: str
+    decided: datetime
 
 
-_Record = tuple[str, str, str, "datetime"]
-
-
-def _records(s3: S3Client, bucket: str, pipeline: str) -> Iterator[_Record]:
-    """Yield bucket, key, snapshot and time of each decision record, the newest first."""
-    _, root = naming.split_s3_uri(runs_uri(bucket, pipeline))
-    paginator = s3.get_paginator("list_objects_v2")
-    folders = [
-        folder["Prefix"].removeprefix(root).rstrip("/")
-        for page in paginator.paginate(Bucket=bucket, Prefix=root, Delimiter="/")
-        for folder in page.get("CommonPrefixes", [])
-    ]
-    ending = naming.decision_uri("")
-    for snapshot in sorted(folders, reverse=True):
-        prefix = f"{root}{snapshot}/"
-        listed = [
-            (item["LastModified"], item["Key"])
-            for page in paginator.paginate(Bucket=bucket, Prefix=prefix)
-            for item in page.get("Contents", [])
-            # <run>/evaluation/decision.json: a run's other outputs may hold whatever they like.
-            if item["Key"].removeprefix(prefix).partition("/")[2] == ending
+def _newest_records(
+    s3: S3Client, bucket: str, pipeline: str, *, newest: int | None
+) -> list[_Record]:
+    _, root = naming.split_s3_uri(naming.runs_uri(bucket, pipeline))
+    after = root
+    if newest:
+        # The early ones of years of runs need not be listed.
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=root, Delimiter="/"
+        )
+        snapshots = [
+            found["Prefix"].rstrip("/")
+            for page in pages
+            for found in page.get("CommonPrefixes", [])
         ]
-        for modified, key in sorted(listed, reverse=True):
-            yield bucket, key, snapshot, modified
+        after = snapshots[-newest] if newest < len(snapshots) else root
+    records = _records(s3, bucket, root, after=after)
+    if newest and len(records) < newest and after != root:
+        # Not every snapshot has a record.
+        records = _records(s3, bucket, root, after=root)
+    records.sort(key=lambda record: (record.snapshot, record.decided, record.key), reverse=True)
+    return records[:newest]
 
 
-def _read(
-    s3: S3Client, bucket: str, key: str, snapshot: str, decided: datetime
-) -> tuple[PastRun | None, Problem | None]:
-    uri = f"s3://{bucket}/{key}"
+def _records(s3: S3Client, bucket: str, root: str, *, after: str) -> list[_Record]:
+    # One list of all that runs wrote takes fewer requests than one for each snapshot.
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=root, StartAfter=after
+    )
+    ending = naming.decision_uri("")
+    found = []
+    for item in (item for page in pages for item in page.get("Contents", [])):
+        snapshot, _, rest = item["Key"].removeprefix(root).partition("/")
+        # <run>/evaluation/decision.json: a run's other outputs may hold whatever they like.
+        if rest.partition("/")[2] == ending:
+            found.append(_Record(bucket, item["Key"], snapshot, item["LastModified"]))
+    return found
+
+
+def _read(s3: S3Client, listed: _Record) -> tuple[PastRun | None, Problem | None]:
+    uri = f"s3://{listed.bucket}/{listed.key}"
     run_uri = uri.removesuffix(naming.decision_uri(""))
     try:
-        naming.checked_snapshot(snapshot)
-        record = json.loads(_body(s3, bucket, key)[0])
+        snapshot = naming.checked_snapshot(listed.snapshot)
+        record = json.loads(_body(s3, listed.bucket, listed.key)[0])
         report, problem = None, None
         if record["report"] is not None:
             report, problem = _judged_report(s3, run_uri, record["report"]["etag"])
@@ -209,7 +196,7 @@ def _read(
             snapshot=snapshot,
             run_id=run_id,
             run_type=_run_type(run, run_id),
-            decided=decided,
+            decided=listed.decided,
             verdict=Verdict(record["verdict"]),
             explanation=str(record["explanation"]),
             bounds=bounds(item["condition"] for item in record["conditions"]),
@@ -253,25 +240,16 @@ def _figures(report: bytes | None) -> tuple[dict[str, Measure], dict[str, int]]:
     metrics, rows = (_mapping(_mapping(content).get(name)) for name in (METRICS, "rows"))
     measures = {}
     for name, leaf in metrics.items():
-        value = _number(leaf.get("value") if isinstance(leaf, dict) else leaf)
-        spread = _number(leaf.get("standard_deviation")) if isinstance(leaf, dict) else None
+        value = finite(leaf.get("value") if isinstance(leaf, dict) else leaf)
+        spread = finite(leaf.get("standard_deviation")) if isinstance(leaf, dict) else None
         if value is not None:
             measures[name] = Measure(value, spread)
-    counts = {name: _number(count) for name, count in rows.items()}
+    counts = {name: finite(count) for name, count in rows.items()}
     return measures, {name: int(count) for name, count in counts.items() if count is not None}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def _run_type(run: Mapping[str, Any], run_id: str) -> str | None:

@@ -6,6 +6,7 @@ Colours are names of the page's style (``--pass``), so that a plot follows its l
 from __future__ import annotations
 
 import io
+import math
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -14,11 +15,14 @@ from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
 from retraining.gate import Verdict
+from retraining.history_standing import DEPLOYED
+from retraining.history_summary import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retraining.history import Bound, PastRun
+    from retraining.bounds import Bound
+    from retraining.history import PastRun
 
 # What matplotlib draws with, and what the page's style calls it. No two may be alike.
 _COLOURS = {
@@ -33,12 +37,18 @@ _COLOURS = {
 }
 # Told apart by shape too: a disc, a cross and a diamond.
 _SHAPES = {Verdict.PASS: "o", Verdict.REJECT: "X", Verdict.UNDECIDABLE: "D"}
-_NAMES = {
-    Verdict.PASS: "passed",
-    Verdict.REJECT: "rejected",
-    Verdict.UNDECIDABLE: "could not be judged",
+_CIRCLE: Mapping[str, Any] = {
+    "marker": "o",
+    "markersize": 14,
+    "markerfacecolor": "none",
+    "markeredgecolor": _COLOURS["ink"],
+    "markeredgewidth": 1.4,
+    "linestyle": "none",
+    "clip_on": False,
 }
 _WIDTH, _HEIGHT = 9.0, 2.9
+# Of an inch; and the height of a line of text in them.
+_POINTS, _LINE = 72.0, 13.0
 # Values further from the middle half than so many times its width would flatten all others.
 _FAR = 4.0
 # Between runs of one snapshot, in days.
@@ -58,7 +68,7 @@ def metric_plot(
     metric: str,
     *,
     bounds: Sequence[tuple[str, Bound]] = (),
-    standing: Mapping[str, str] | None = None,
+    deployed: str | None = None,
 ) -> str:
     """Plot a metric of each run over its snapshot's date, with its 95 % interval; return SVG.
 
@@ -66,34 +76,22 @@ def metric_plot(
         runs: In the order of their snapshots.
         metric: Its name in ``PastRun.metrics``.
         bounds: Horizontal lines and what to call them.
-        standing: A word for versions that have a role, by ARN: ``deployed``.
+        deployed: The ARN of the version to circle.
     """
     figure, axes = _figure(runs)
     marks = _marks(runs, metric)
     values = [mark.value for mark in marks if mark.value is not None]
     low, high = _limits(marks, [bound.value for _, bound in bounds])
     axes.set_ylim(low, high)
-    for name, bound in bounds:
-        axes.axhline(bound.value, color=_COLOURS["bound"], linewidth=1.4, linestyle="--", zorder=1)
-        # At the right margin no point can lie under it.
-        axes.annotate(
-            name,
-            (1, bound.value),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            color=_COLOURS["bound"],
-            parse_math=False,
-        )
+    _draw_bounds(axes, bounds)
     for verdict in Verdict:
         _draw(axes, [mark for mark in marks if mark.run.verdict is verdict], verdict)
-    for mark in marks:
-        word = (standing or {}).get(mark.run.arn or "")
-        if word and mark.value is not None:
-            _circle(axes, mark.x, min(max(mark.value, low), high), word)
+    circled = [mark for mark in marks if deployed and mark.run.arn == deployed]
+    for mark in circled:
+        if mark.value is not None:
+            axes.plot(mark.x, min(max(mark.value, low), high), zorder=4, **_CIRCLE)
     _label_outsiders(axes, marks)
-    _legend(axes, {mark.run.verdict for mark in marks})
+    _legend(axes, {mark.run.verdict for mark in marks}, with_circle=bool(circled))
     if not values:
         axes.set_yticks([])
     return _svg(figure, metric)
@@ -175,6 +173,27 @@ def _limits(marks: Sequence[_Mark], lines: Sequence[float]) -> tuple[float, floa
     return min(ends) - margin, max(ends) + margin
 
 
+def _draw_bounds(axes: Any, bounds: Sequence[tuple[str, Bound]]) -> None:
+    low, high = axes.get_ylim()
+    points = axes.get_window_extent().height * _POINTS / axes.figure.dpi
+    lowest = -math.inf
+    for name, bound in sorted(bounds, key=lambda item: item[1].value):
+        axes.axhline(bound.value, color=_COLOURS["bound"], linewidth=1.4, linestyle="--", zorder=1)
+        place = (bound.value - low) / (high - low) * points
+        lowest = max(place, lowest + _LINE)
+        # At the right margin no point can lie under it.
+        axes.annotate(
+            name,
+            (1, bound.value),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(5, lowest - place),
+            textcoords="offset points",
+            va="center",
+            color=_COLOURS["bound"],
+            parse_math=False,
+        )
+
+
 def _draw(axes: Any, marks: Sequence[_Mark], verdict: Verdict) -> None:
     colour = _COLOURS[verdict.value]
     low, high = axes.get_ylim()
@@ -221,37 +240,13 @@ def _label_outsiders(axes: Any, marks: Sequence[_Mark]) -> None:
             ha="center",
             fontsize=9,
             color=_COLOURS[mark.run.verdict.value],
+            # A line may run through it.
+            bbox={"facecolor": _COLOURS["surface"], "edgecolor": "none", "pad": 0.5},
+            zorder=5,
         )
 
 
-def _circle(axes: Any, x: float, y: float, word: str) -> None:
-    axes.plot(
-        x,
-        y,
-        marker="o",
-        markersize=14,
-        markerfacecolor="none",
-        markeredgecolor=_COLOURS["ink"],
-        markeredgewidth=1.4,
-        linestyle="none",
-        clip_on=False,
-        zorder=4,
-    )
-    axes.annotate(
-        word,
-        (x, y),
-        xytext=(7, 11),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
-        color=_COLOURS["ink"],
-        bbox={"facecolor": _COLOURS["surface"], "edgecolor": "none", "alpha": 0.85, "pad": 1},
-        zorder=5,
-        parse_math=False,
-    )
-
-
-def _legend(axes: Any, verdicts: set[Verdict]) -> None:
+def _legend(axes: Any, verdicts: set[Verdict], *, with_circle: bool) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - heavy
 
     handles = [
@@ -263,16 +258,19 @@ def _legend(axes: Any, verdicts: set[Verdict]) -> None:
             markeredgecolor=_COLOURS["surface"],
             markersize=8,
             linestyle="none",
-            label=_NAMES[verdict],
+            label=WORDS[verdict],
         )
         for verdict in Verdict
         if verdict in verdicts
     ]
+    if with_circle:
+        # A word beside the point would lie on the points next to it.
+        handles.append(Line2D([], [], label=DEPLOYED, **_CIRCLE))
     axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=3,
+        ncols=4,
         frameon=False,
         labelcolor=_COLOURS["ink"],
         handletextpad=0.2,

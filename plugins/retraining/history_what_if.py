@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining import gate
-from retraining.conditions import GreaterThanOrEqualTo, Metric, to_wire
-from retraining.history import R2, bounds
+from retraining.bounds import bounds
+from retraining.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric, to_wire
+from retraining.history import R2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from retraining.bounds import Bound
     from retraining.conditions import Condition
     from retraining.gate import Decision
-    from retraining.history import Bound, PastRun
+    from retraining.history import PastRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Rejudged:
 def at_least(value: float, *, metric: str = R2) -> tuple[Condition, ...]:
     """Return the policy that asks for at least ``value`` of a metric, as a what-if."""
     return (GreaterThanOrEqualTo(Metric(metric), value),)
+
+
+def at_most(value: float, *, metric: str) -> tuple[Condition, ...]:
+    """Return the policy that asks for at most ``value`` of a metric: one that measures an error."""
+    return (LessThanOrEqualTo(Metric(metric), value),)
 
 
 def what_if(

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from retraining import aws_clients
 from retraining.jobs import ENDED, JobType
 from retraining.retries import passing_failure
 
@@ -45,13 +46,9 @@ class Place:
 
     def client(self) -> Any:
         """Make a client. Slow, and not to be called on an event loop."""
-        from airflow.providers.amazon.aws.hooks.sagemaker import (  # noqa: PLC0415 - 0.4 s
-            SageMakerHook,
+        return aws_clients.client(
+            "sagemaker", aws_conn_id=self.aws_conn_id, region_name=self.region_name
         )
-
-        return SageMakerHook(  # type: ignore[no-untyped-call]
-            aws_conn_id=self.aws_conn_id, region_name=self.region_name
-        ).conn
 
 
 @dataclass(slots=True, eq=False)

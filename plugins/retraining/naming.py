@@ -66,9 +66,15 @@ def source_archive_uri(code_uri: str) -> str:
     return f"{code_uri}sourcedir.tar.gz"
 
 
+def runs_uri(bucket: str, pipeline: str) -> str:
+    """Return the folder that holds a folder of runs a snapshot."""
+    return f"s3://{bucket}/{pipeline}/runs/"
+
+
 def run_uri(bucket: str, pipeline: str, snapshot: str, run_id: str) -> str:
     """Return the folder below which a run writes all that it makes."""
-    return f"s3://{bucket}/{pipeline}/runs/{checked_snapshot(snapshot)}/{run_folder(run_id)}/"
+    folder = runs_uri(bucket, pipeline)
+    return f"{folder}{checked_snapshot(snapshot)}/{run_folder(run_id)}/"
 
 
 def run_folder(run_id: str) -> str:
@@ -112,6 +118,29 @@ def held_out_uri(run_uri: str) -> str:
 def predictions_uri(run_uri: str) -> str:
     """Return the URI of what evaluation predicted for each row of the test split."""
     return f"{output_uri(run_uri, 'evaluation')}predictions.csv"
+
+
+def reports_uri(bucket: str, pipeline: str) -> str:
+    """Return the folder of the report on past runs, which each run writes anew."""
+    return f"s3://{bucket}/{pipeline}/reports/"
+
+
+def step_records_uri(bucket: str, pipeline: str, *, step: str, key: str) -> str:
+    """Return the folder of the records of equal steps, one a job.
+
+    Raises:
+        InvalidNameError: ``step`` is no path segment.
+    """
+    return f"{_step_uri(bucket, pipeline, step)}{key}/"
+
+
+def latest_step_uri(bucket: str, pipeline: str, step: str) -> str:
+    """Return the record of a step that was written last, whatever its content.
+
+    Raises:
+        InvalidNameError: ``step`` is no path segment.
+    """
+    return f"{_step_uri(bucket, pipeline, step)}latest.json"
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
@@ -222,6 +251,12 @@ def metadata_value(value: object) -> str:
 def canonical_json(value: object) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _step_uri(bucket: str, pipeline: str, step: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", step):
+        raise InvalidNameError(f"step {step!r} is not made of letters, digits, _ and -")
+    return f"s3://{bucket}/{pipeline}/steps/{step}/"
 
 
 def _digest(text: str) -> str:

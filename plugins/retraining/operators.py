@@ -13,8 +13,6 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerProcessingOperator,
     SageMakerTrainingOperator,
@@ -22,7 +20,7 @@ from airflow.providers.amazon.aws.operators.sagemaker import (
 from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import BotoCoreError, ClientError
 
-from retraining import naming
+from retraining import aws_clients, naming
 from retraining.jobs import ENDED, JobType, log_lines, reason, run_time_limit
 from retraining.retries import JobInterruptedError, passing_job_failure
 from retraining.settings import settings
@@ -151,7 +149,9 @@ class _SageMakerJob:
 
     def _copy_log(self: Any, name: str) -> str:
         """Log the job's lines, and return the last of them for a failure's message."""
-        logs = AwsLogsHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name).conn
+        logs = aws_clients.client(
+            "logs", aws_conn_id=self.aws_conn_id, region_name=self.region_name
+        )
         last: deque[str] = deque(maxlen=_LOG_TAIL)
         try:
             for line in log_lines(logs, self.job_type, name):
@@ -211,19 +211,18 @@ class _SageMakerJob:
     def _results(self: Any) -> StepResults | None:
         if self.pipeline is None:
             return None
-        s3 = AwsBaseHook(
-            aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type="s3"
-        ).conn
+        s3 = aws_clients.client("s3", aws_conn_id=self.aws_conn_id, region_name=self.region_name)
         return StepResults(
             s3, settings().bucket, self.pipeline, self.task_id, self.job_type, self._request()
         )
 
     def _may_reuse(self: Any, context: Context) -> bool:
-        if self._generation(context) > 0:
+        if not self.reuse:
+            return False
+        if self.reuse != str(context["dag_run"].clear_number):
             self.log.info("a person cleared the task: it runs again, whatever there is to reuse")
             return False
-        run_type = context["dag_run"].run_type
-        return self.reuse == "always" or (self.reuse == "backfills" and run_type == "backfill")
+        return True
 
 
 class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
@@ -237,9 +236,9 @@ class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
 
     Args:
         pipeline: Under its name results are recorded, and found by later runs; None does neither.
-        reuse: When the result of an earlier job with equal inputs, code, image and arguments is
-            taken instead of a new job: ``backfills``, ``always`` or ``never``. Never after a
-            person's clear.
+        reuse: Not empty if the result of an earlier job with equal inputs, code, image and
+            arguments may be taken instead of a new job: then how often the run had been cleared
+            when it began. If that is more by now, a person wants this task done anew.
         arguments: As the provider's.
 
     Without ``deferrable`` a worker waits, and a user's kill cannot be told from a worker's end:
@@ -253,9 +252,7 @@ class RetrainingProcessingOperator(_SageMakerJob, SageMakerProcessingOperator):
 
     template_fields = (*SageMakerProcessingOperator.template_fields, "reuse")
 
-    def __init__(
-        self, *, pipeline: str | None = None, reuse: str = "backfills", **arguments: Any
-    ) -> None:
+    def __init__(self, *, pipeline: str | None = None, reuse: str = "", **arguments: Any) -> None:
         self.pipeline = pipeline
         self.reuse = reuse
         if arguments.get("output_files_to_xcom"):
@@ -276,9 +273,7 @@ class RetrainingTrainingOperator(_SageMakerJob, SageMakerTrainingOperator):
     job_type = JobType("Training")
     template_fields = (*SageMakerTrainingOperator.template_fields, "reuse")
 
-    def __init__(
-        self, *, pipeline: str | None = None, reuse: str = "backfills", **arguments: Any
-    ) -> None:
+    def __init__(self, *, pipeline: str | None = None, reuse: str = "", **arguments: Any) -> None:
         self.pipeline = pipeline
         self.reuse = reuse
         super().__init__(**arguments)

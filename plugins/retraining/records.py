@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.aws_errors import about
@@ -81,14 +81,20 @@ def write_decision(
     return uri
 
 
-def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> None:
-    """Add to a run's decision record what was registered."""
+def read_decision(s3: S3Client, run_uri: str) -> dict[str, Any]:
+    """Read a run's decision record."""
     uri = naming.decision_uri(run_uri)
     bucket, key = naming.split_s3_uri(uri)
     with about(uri):
-        record = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+        record: dict[str, Any] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    return record
+
+
+def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> None:
+    """Add to a run's decision record what was registered."""
+    record = read_decision(s3, run_uri)
     record["registered"] = {"model_package_arn": arn, "version": version}
-    _put(s3, uri, record)
+    _put(s3, naming.decision_uri(run_uri), record)
 
 
 def _put(s3: S3Client, uri: str, record: dict[str, object]) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Any version that the SDK knows for training *and* inference: what trained a model serves it.
 DEFAULT_IMAGE_VERSION = "1.4-2-py312"
+# Caps how many SageMaker jobs run at once. It must exist, and count deferred tasks.
+DEFAULT_JOB_POOL = "sagemaker_jobs"
 
 
 class SettingsError(Exception):
@@ -45,6 +47,7 @@ class Settings:
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _QUEUE = re.compile(r"https?://[\w.:-]+/\d{12}/[\w.{}-]+")
+_POOL = re.compile(r"[\w.-]{1,256}")
 _BOOLEAN = re.compile(r"true|false")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -66,6 +69,15 @@ def settings() -> Settings:
         stop_orphans=_optional("RETRAINING_STOP_ORPHANS", _BOOLEAN, "true or false") == "true",
         approval_queue=_optional("RETRAINING_APPROVAL_QUEUE", _QUEUE, "an SQS queue's URL"),
     )
+
+
+def job_pool() -> str:
+    """Return the Airflow pool of the tasks that run jobs; a DAG file may ask without a place.
+
+    Raises:
+        SettingsError: ``RETRAINING_JOB_POOL`` is malformed.
+    """
+    return _optional("RETRAINING_JOB_POOL", _POOL, "the name of a pool") or DEFAULT_JOB_POOL
 
 
 def _default_scripts() -> Path:

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+# Written last by whoever lands a snapshot, as Spark, Hadoop and Flink do: without it a folder may
+# still be filling.
+MARKER = "_SUCCESS"
+
+
 class SnapshotNotFoundError(Exception):
-    """A snapshot that a run asks for has no CSV file; the message names bucket and prefix."""
+    """A snapshot that a run asks for is not there, or not complete; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +40,31 @@ class Snapshot:
 
 
 def find_snapshot(s3: S3Client, bucket: str, *, pipeline: str, date: str) -> Snapshot:
-    """Look up the snapshot of one day.
+    """Look up the complete snapshot of one day.
 
     Raises:
         naming.InvalidNameError: ``date`` is no date.
-        SnapshotNotFoundError: There is no CSV file in its folder.
+        SnapshotNotFoundError: Its folder lacks the marker, or a CSV file.
     """
     uri = naming.snapshot_uri(bucket, pipeline, date)
     _, prefix = naming.split_s3_uri(uri)
     with about(uri):
-        objects = [
+        listed = [
             item
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             for item in page.get("Contents", [])
-            if item["Key"].endswith(".csv")
         ]
-    if not objects:
+    objects = [item for item in listed if item["Key"].endswith(".csv")]
+    is_complete = any(item["Key"] == prefix + MARKER for item in listed)
+    if not (objects and is_complete):
+        files = f"{len(objects)} .csv file" + ("" if len(objects) == 1 else "s")
+        marker = "its marker" if is_complete else f"no {MARKER}"
         raise SnapshotNotFoundError(
-            f"snapshot {date} has not landed: no .csv file below {uri}. "
-            f"Land the day's files there, then clear this task"
+            f"snapshot {date} is not complete: {uri} holds {files} and {marker}. Land the day's"
+            f" files there, and {MARKER} last"
+            if listed
+            else f"snapshot {date} has not landed: nothing lies below {uri}. Land the day's .csv"
+            f" files there, and {MARKER} last"
         )
     contents = sorted(
         (item["Key"].removeprefix(prefix), item["ETag"].strip('"'), item["Size"])
@@ -68,10 +79,10 @@ def find_snapshot(s3: S3Client, bucket: str, *, pipeline: str, date: str) -> Sna
 
 
 def newest_snapshot(s3: S3Client, bucket: str, *, pipeline: str) -> Snapshot:
-    """Look up the snapshot with the latest date.
+    """Look up the complete snapshot with the latest date.
 
     Raises:
-        SnapshotNotFoundError: None has landed.
+        SnapshotNotFoundError: There is none.
     """
     root = naming.snapshots_uri(bucket, pipeline)
     _, prefix = naming.split_s3_uri(root)
@@ -90,5 +101,5 @@ def newest_snapshot(s3: S3Client, bucket: str, *, pipeline: str) -> Snapshot:
         except (naming.InvalidNameError, SnapshotNotFoundError):
             continue
     raise SnapshotNotFoundError(
-        f"no snapshot has landed: no folder YYYY-MM-DD with a .csv file below {root}"
+        f"no snapshot has landed: no folder YYYY-MM-DD with .csv files and {MARKER} below {root}"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +58,11 @@ class StepRecord:
 def write_record(s3: S3Client, bucket: str, *, pipeline: str, step: str, record: StepRecord) -> str:
     """Write a record, once for each job, and make it the step's latest; return its URI."""
     body = json.dumps({"step": step, **_as_json(record)}, indent=1).encode()
-    folder = step_records_uri(bucket, pipeline, step=step, key=record.content.key)
+    folder = naming.step_records_uri(bucket, pipeline, step=step, key=record.content.key)
     uri = f"{folder}{record.job_name}.json"
     _put_once(s3, uri, body)
     # Only to explain a miss: whichever run writes last, it is true of a recent step.
-    _, latest = naming.split_s3_uri(latest_step_uri(bucket, pipeline, step))
+    _, latest = naming.split_s3_uri(naming.latest_step_uri(bucket, pipeline, step))
     s3.put_object(Bucket=bucket, Key=latest, Body=body, ContentType="application/json")
     return uri
 
@@ -131,38 +130,3 @@ def _put_once(s3: S3Client, uri: str, body: bytes) -> None:
             "ConditionalRequestConflict",
         }:
             raise
-
-
-# To be moved to naming.py: how the keys of records are spelled.
-
-
-def runs_uri(bucket: str, pipeline: str) -> str:
-    """Return the folder that holds a folder of runs a snapshot."""
-    return f"s3://{bucket}/{pipeline}/runs/"
-
-
-def step_records_uri(bucket: str, pipeline: str, *, step: str, key: str) -> str:
-    """Return the folder of the records of equal steps, one a job.
-
-    Raises:
-        InvalidNameError: ``step`` is no path segment.
-    """
-    return f"s3://{bucket}/{pipeline}/steps/{_checked_step(step)}/{key}/"
-
-
-def latest_step_uri(bucket: str, pipeline: str, step: str) -> str:
-    """Return the record of a step that was written last, whatever its content.
-
-    Raises:
-        InvalidNameError: ``step`` is no path segment.
-    """
-    return f"s3://{bucket}/{pipeline}/steps/{_checked_step(step)}/latest.json"
-
-
-def _checked_step(step: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", step):
-        raise naming.InvalidNameError(f"step {step!r} is not made of letters, digits, _ and -")
-    return step
-
-
-# End of what is to be moved.

@@ -21,10 +21,7 @@ from retraining.step_records import (
     BrokenRecordError,
     Output,
     StepRecord,
-    latest_step_uri,
     read_record,
-    runs_uri,
-    step_records_uri,
     write_record,
 )
 
@@ -89,8 +86,8 @@ def find_reusable(
         step: The step's name; steps of different names share nothing.
         content: Of the step that is to be done.
     """
-    folder = step_records_uri(bucket, pipeline, step=step, key=content.key)
-    runs = runs_uri(bucket, pipeline)
+    folder = naming.step_records_uri(bucket, pipeline, step=step, key=content.key)
+    runs = naming.runs_uri(bucket, pipeline)
     reasons: list[Miss] = []
     newest_first = sorted(list_objects(s3, folder), key=lambda item: item.modified, reverse=True)
     for item in newest_first:
@@ -105,7 +102,7 @@ def find_reusable(
         reasons.append(Miss(spoiled, record.job_name))
     if reasons:
         return reasons[0]
-    latest = latest_step_uri(bucket, pipeline, step)
+    latest = naming.latest_step_uri(bucket, pipeline, step)
     try:
         newest = read_record(s3, latest, key=None)
     except s3.exceptions.NoSuchKey:

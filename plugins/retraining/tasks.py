@@ -6,22 +6,20 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk.exceptions import AirflowFailException
 
 from retraining import (
     approved_models,
-    code_archive,
+    aws_clients,
     gate,
-    images,
     job_requests,
     naming,
     notes,
     orphans,
     records,
     registry,
+    run_types,
 )
-from retraining import snapshots as landed
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -32,50 +30,13 @@ if TYPE_CHECKING:
 
     Params: TypeAlias = Mapping[str, Any]
 
+# Three months of nights; reading them takes two seconds.
+_REPORTED_RUNS = 90
+
 log = logging.getLogger(__name__)
 
 # A task in any other state, even one that failed and is to be retried, may wait for its job.
 _OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-
-
-def resolve_run(*, pipeline: str, params: Params, dag_run: Any) -> dict[str, str]:
-    """Settle what a run works on and where it writes, and upload its code.
-
-    A run that was scheduled works on the snapshot of its own date; one that was triggered by hand
-    on the one it names, or else on the newest.
-
-    Returns:
-        ``snapshot`` and ``snapshot_uri``, ``data_fingerprint``, ``code_uri``, ``code_sha256``,
-        ``image_uri``, ``role_arn`` and ``run_uri``.
-    """
-    place = settings()
-    s3 = _client("s3")
-    scheduled = _run_type(dag_run) in {"scheduled", "backfill"}
-    date = params["snapshot"] or (dag_run.logical_date.date().isoformat() if scheduled else None)
-    try:
-        snapshot = (
-            landed.find_snapshot(s3, place.bucket, pipeline=pipeline, date=date)
-            if date
-            else landed.newest_snapshot(s3, place.bucket, pipeline=pipeline)
-        )
-    except naming.InvalidNameError as error:
-        raise AirflowFailException(str(error)) from error
-    log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)
-    archive = code_archive.read_scripts(place.scripts_folder / pipeline.replace("-", "_"))
-    code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=pipeline)
-    log.info("code %s at %s", archive.sha256[:12], code_uri)
-    return {
-        "snapshot": snapshot.date,
-        "snapshot_uri": snapshot.uri,
-        "data_fingerprint": snapshot.fingerprint,
-        "code_uri": code_uri,
-        "code_sha256": archive.sha256,
-        "image_uri": images.image_uri(
-            place, region=s3.meta.region_name, instance_type=params["instance_type"]
-        ),
-        "role_arn": place.role_arn,
-        "run_uri": naming.run_uri(place.bucket, pipeline, snapshot.date, dag_run.run_id),
-    }
 
 
 def check_quality(
@@ -95,7 +56,7 @@ def check_quality(
     Raises:
         AirflowFailException: The report cannot be judged. A retry would read the same report.
     """
-    s3 = _client("s3")
+    s3 = aws_clients.client("s3")
     report = None
     try:
         report = records.read_report(s3, run["run_uri"])
@@ -108,7 +69,12 @@ def check_quality(
         run["run_uri"],
         decision=decision,
         report=report,
-        run={"run_id": dag_run.run_id, "dag_id": dag_run.dag_id, **run},
+        run={
+            "run_id": dag_run.run_id,
+            "dag_id": dag_run.dag_id,
+            "run_type": run_types.run_type(dag_run),
+            **run,
+        },
     )
     log.info("%s: %s (%s)", decision.verdict.value, decision.explanation, uri)
     ti.xcom_push(notes.KEY, notes.verdict_line(decision))
@@ -133,12 +99,14 @@ def register_model(
 ) -> dict[str, Any]:
     """Register the run's model as a new version, once however often this is called.
 
-    One that is registered as Approved starts a deployment.
+    One that is registered as Approved starts a deployment. A backfill's is registered as its own
+    parameter ``backfill_approval_status`` says, and not as ``approval_status``.
 
     Returns:
         ``model_package_arn``, ``version``, ``group``, ``snapshot`` and ``r2``.
     """
-    s3, sagemaker = _client("s3"), _client("sagemaker")
+    approval_status = run_types.approval_status(dag_run, params)
+    s3, sagemaker = aws_clients.client("s3"), aws_clients.client("sagemaker")
     registry.ensure_group(sagemaker, pipeline, description=description)
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
     mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), dict(params))
@@ -149,7 +117,7 @@ def register_model(
         image_uri=run["image_uri"],
         model_uri=training["model_uri"],
         report_uri=naming.report_uri(run["run_uri"]),
-        approval_status=params["approval_status"],
+        approval_status=approval_status,
         description=f"snapshot {run['snapshot']}, r2 {r2:.4f}",
         realtime_instance_types=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
         transform_instance_types=["ml.m5.large", "ml.m5.xlarge"],
@@ -159,7 +127,7 @@ def register_model(
             "r2_threshold": params["r2_threshold"],
             "features": params["features"],
             "run_id": dag_run.run_id,
-            "run_type": _run_type(dag_run),
+            "run_type": run_types.run_type(dag_run),
             "training_job": training["job_name"],
             "code_sha256": run["code_sha256"],
             "data_fingerprint": run["data_fingerprint"],
@@ -171,8 +139,8 @@ def register_model(
     version = registry.register_once(sagemaker, request, since=dag_run.run_after)
     records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
     said = "registered as" if version.is_new else "already registered as"
-    log.info("%s version %d, %s: %s", said, version.number, params["approval_status"], version.arn)
-    if params["approval_status"] == registry.APPROVED:
+    log.info("%s version %d, %s: %s", said, version.number, approval_status, version.arn)
+    if approval_status == registry.APPROVED:
         approved_models.announce(
             outlet_events,
             pipeline,
@@ -204,6 +172,33 @@ def reject_model(*, run: Mapping[str, str]) -> None:
     raise AirflowFailException(f"the model was rejected: {_explanation(run)}")
 
 
+def report_history(*, pipeline: str, dag_run: Any, ti: Any) -> dict[str, str] | None:
+    """Bring the page about past runs up to date, unless a run that is to come will do it.
+
+    The last of several runs at a time finds no other that has not come this far, so every decision
+    is written by then.
+
+    Returns:
+        The URIs of the page and the table; None if they are left to a later run.
+    """
+    waiting = ti.get_ti_count(
+        dag_id=dag_run.dag_id, task_ids=[ti.task_id], states=["null", "scheduled", "queued"]
+    )
+    if waiting:
+        log.info("left to the last of %d runs that are not over", waiting)
+        return None
+    # It brings a library for plots, which takes a second to import.
+    from retraining.history_task import write_history_report  # noqa: PLC0415
+
+    return write_history_report(
+        aws_clients.client("s3"),
+        aws_clients.client("sagemaker"),
+        settings().bucket,
+        pipeline=pipeline,
+        newest=_REPORTED_RUNS,
+    )
+
+
 def stop_orphans(*, ti: Any) -> list[str]:
     """Stop the running jobs that nobody waits for any more, if the settings allow it.
 
@@ -211,7 +206,7 @@ def stop_orphans(*, ti: Any) -> list[str]:
         The names of the jobs that were stopped.
     """
     place = settings()
-    sagemaker = _client("sagemaker")
+    sagemaker = aws_clients.client("sagemaker")
     stopped = []
     running = orphans.running_jobs(sagemaker, deployment=place.bucket)
     for orphan in orphans.orphans(running, lambda owner: _why_over(ti, owner)):
@@ -252,15 +247,5 @@ def _why_over(ti: Any, owner: Mapping[str, str]) -> str | None:
 
 
 def _explanation(run: Mapping[str, str]) -> str:
-    bucket, key = naming.split_s3_uri(naming.decision_uri(run["run_uri"]))
-    record = json.load(_client("s3").get_object(Bucket=bucket, Key=key)["Body"])
-    return f"{record['explanation']} (s3://{bucket}/{key})"
-
-
-def _run_type(dag_run: Any) -> str:
-    # An enumeration whose str() is not its value.
-    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
-
-
-def _client(service: str) -> Any:
-    return AwsBaseHook(client_type=service).conn
+    record = records.read_decision(aws_clients.client("s3"), run["run_uri"])
+    return f"{record['explanation']} ({naming.decision_uri(run['run_uri'])})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from botocore.exceptions import ClientError
 
-from retraining import endpoints
+from retraining import aws_clients, endpoints
 from retraining.job_watch import (
     BACKOFF_RATE,
     FIRST_DELAY_S,
@@ -189,10 +189,6 @@ class EndpointSettledTrigger(BaseTrigger):
                 client = None
 
     def _client(self) -> Any:
-        from airflow.providers.amazon.aws.hooks.base_aws import (  # noqa: PLC0415 - 0.4 s
-            AwsBaseHook,
+        return aws_clients.client(
+            "sagemaker", aws_conn_id=self._aws_conn_id, region_name=self._region_name
         )
-
-        return AwsBaseHook(
-            aws_conn_id=self._aws_conn_id, region_name=self._region_name, client_type="sagemaker"
-        ).conn

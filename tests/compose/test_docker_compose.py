@@ -359,7 +359,8 @@ def test_airflow_init_writes_the_password_that_the_api_server_reads(
 ) -> None:
     shell, options, script = local["airflow-init"]["command"]
     path = tmp_path / "passwords.json"
-    (tmp_path / "airflow").write_text('#!/bin/sh\necho "$@" > migrated\n')
+    # A database in which there is no pool yet.
+    (tmp_path / "airflow").write_text('#!/bin/sh\necho "$@" >> said\n[ "$2" != get ]\n')
     (tmp_path / "airflow").chmod(0o755)
     subprocess.run(
         # `config` shows a dollar that is meant for the shell as two.
@@ -375,7 +376,12 @@ def test_airflow_init_writes_the_password_that_the_api_server_reads(
     )
     assert json.loads(path.read_text()) == {environment.ADMIN: 'a "quoted" word'}
     assert path.stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "migrated").read_text() == "db migrate\n"
+    pool = f"pools set {environment.JOB_POOL} {environment.JOB_SLOTS} SageMaker jobs at once"
+    assert (tmp_path / "said").read_text().splitlines() == [
+        "db migrate",
+        f"pools get {environment.JOB_POOL}",
+        f"{pool} --include-deferred",
+    ]
 
 
 def test_bucket_names_are_no_host_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -18,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import endpoints, naming, registry
+from retraining import endpoints, naming, registry, snapshots
 
 from local_stack import environment
+from tests.dags.airflow_place import airflow_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,29 +29,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "california_housing_deployment"
 SNAPSHOT = "2026-11-20"
 NAME = environment.PIPELINE
-
-
-def airflow_variables(folder: Path) -> dict[str, str]:
-    home = folder / "airflow"
-    home.mkdir(exist_ok=True)
-    nowhere = "http://127.0.0.1:9"
-    return environment.inherited(os.environ) | environment.airflow_environment(
-        environment.AirflowSettings(
-            dags=ROOT / "dags",
-            plugins=ROOT / "plugins",
-            home=home,
-            executor="LocalExecutor",
-            database_url=f"sqlite:///{home / 'airflow.db'}",
-            base_url=nowhere,
-            execution_url=f"{nowhere}/execution/",
-            api_host="127.0.0.1",
-            api_port=9,
-            passwords=home / "passwords.json",
-            fernet_key="",
-            jwt_secret="a secret of this test only, long enough for the algorithm, 64 bytes.",
-            session_secret="another",
-        )
-    )
 
 
 @dataclass(slots=True)
@@ -189,6 +166,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any)
         bucket, key = naming.split_s3_uri(uri)
         table = (ROOT / ".local" / "sample-data" / "california_housing.csv").read_bytes()
         s3.put_object(Bucket=bucket, Key=f"{key}houses.csv", Body=table)
+        s3.put_object(Bucket=bucket, Key=f"{key}{snapshots.MARKER}", Body=b"")
         variables = (
             airflow_variables(folder)
             | environment.embedded_aws_environment(server.url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import naming
+from retraining import naming, snapshots
 
 from local_stack import environment
+from tests.dags.airflow_place import airflow_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,33 +109,11 @@ class Place:
         ]
 
 
-def airflow_variables(folder: Path) -> dict[str, str]:
-    home = folder / "airflow"
-    home.mkdir(exist_ok=True)
-    nowhere = "http://127.0.0.1:9"
-    return environment.inherited(os.environ) | environment.airflow_environment(
-        environment.AirflowSettings(
-            dags=ROOT / "dags",
-            plugins=ROOT / "plugins",
-            home=home,
-            executor="LocalExecutor",
-            database_url=f"sqlite:///{home / 'airflow.db'}",
-            base_url=nowhere,
-            execution_url=f"{nowhere}/execution/",
-            api_host="127.0.0.1",
-            api_port=9,
-            passwords=home / "passwords.json",
-            fernet_key="",
-            jwt_secret="a secret of this test only, long enough for the algorithm, 64 bytes.",
-            session_secret="another",
-        )
-    )
-
-
 def land(s3: Any, date: str, content: bytes) -> None:
     uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, date)
     bucket, key = naming.split_s3_uri(uri)
     s3.put_object(Bucket=bucket, Key=f"{key}houses.csv", Body=content)
+    s3.put_object(Bucket=bucket, Key=f"{key}{snapshots.MARKER}", Body=b"")
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +173,10 @@ def test_both_arms_follow_the_check(shape: dict[str, Any]) -> None:
         ["preprocess", "train"],
         ["register_model", "ask_for_approval"],
         ["register_model", "record_approval"],
+        ["register_model", "report_history"],
+        ["reject_model", "report_history"],
         ["resolve_run", "preprocess"],
+        ["skip_registration", "report_history"],
         ["train", "evaluate"],
     ]
 
@@ -211,7 +192,9 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
         "approval_status": "PendingManualApproval",
         "ask_for_approval": False,
         "approval_hours": 24,
+        "backfill_approval_status": "PendingManualApproval",
         "when_rejected": "skip",
+        "reuse_steps": "backfills",
     }
     for name in [*dag["params"], *dag["tasks"]]:
         assert f"`{name}`" in dag["doc"]

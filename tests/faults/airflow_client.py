@@ -58,6 +58,16 @@ class AirflowClient:
         """Return a run's state."""
         return str(self._ask("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
 
+    def runs_by_date(self, dag_id: str) -> dict[str, dict[str, Any]]:
+        """Return a DAG's runs by their logical date, YYYY-MM-DD."""
+        runs = self._ask("GET", f"/dags/{dag_id}/dagRuns?limit=1000")["dag_runs"]
+        return {run["logical_date"][:10]: run for run in runs}
+
+    def backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return a DAG's backfills."""
+        found: list[dict[str, Any]] = self._ask("GET", f"/backfills?dag_id={dag_id}")["backfills"]
+        return found
+
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """Return a run's task instances by task id."""
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
@@ -84,6 +94,11 @@ class AirflowClient:
                 for detail in entry.get("error_detail") or []
             ]
         return "\n".join(lines)
+
+    def last_log(self, dag_id: str, run_id: str, *, task_id: str) -> str:
+        """Return the log of a task's last attempt."""
+        attempt = self.tasks(dag_id, run_id)[task_id]["try_number"]
+        return self.log(dag_id, run_id, task_id=task_id, attempt=attempt)
 
     def mark(self, dag_id: str, run_id: str, *, task_id: str, state: str) -> None:
         """Mark a task ``failed`` or ``success``, as a person does."""

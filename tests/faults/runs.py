@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retraining import naming
+from retraining import naming, snapshots
 
 from local_stack import environment
 from tests.faults.stack import Stack, poll
@@ -91,7 +91,8 @@ class Run:
         uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, self.snapshot)
         bucket, prefix = naming.split_s3_uri(uri)
         body = text.getvalue().encode()
-        self.stack.client("s3").put_object(Bucket=bucket, Key=f"{prefix}orders.csv", Body=body)
+        for name, content in (("orders.csv", body), (snapshots.MARKER, b"")):
+            self.stack.client("s3").put_object(Bucket=bucket, Key=f"{prefix}{name}", Body=content)
         self.stack.airflow.start(self.dag_id, self.run_id, {"snapshot": self.snapshot})
 
     def state(self) -> str:

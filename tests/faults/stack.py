@@ -62,6 +62,12 @@ class Stack:
 
     A context: leaving it ends all of them, and whatever they have started.
 
+    Args:
+        folder: All that it makes lies there.
+        dags: The DAG files.
+        scripts: The container scripts.
+        before_airflow: Is called when there is a bucket, and no Airflow yet.
+
     Attributes:
         proxy: Between Airflow and the embedded SageMaker.
         airflow: The client of its REST API.
@@ -69,8 +75,18 @@ class Stack:
         direct: The variables that lead to the embedded SageMaker past the proxy.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        dags: Path = FOLDER / "dags",
+        scripts: Path = FOLDER / "scripts",
+        before_airflow: Callable[[Stack], None] | None = None,
+    ) -> None:
         self._place = local_place(state=folder)
+        self._dags = dags
+        self._scripts = scripts
+        self._before_airflow = before_airflow
         self._children = Children()
         self._programs: dict[str, Child] = {}
         self._sessions: list[tuple[int, str]] = []
@@ -190,6 +206,8 @@ class Stack:
             log=self._place.logs / "db-migrate.log",
             say=lambda _: None,
         )
+        if self._before_airflow:
+            self._before_airflow(self)
         for name in _PROGRAMS:
             self.start(name)
         base = f"http://{LOOPBACK}:{port}"
@@ -199,7 +217,7 @@ class Stack:
         )
         token = airflow_api.token(base, environment.ADMIN, password)
         self.airflow = AirflowClient(base, token)
-        expected = {path.stem for path in (FOLDER / "dags").glob("*.py")} - {"product"}
+        expected = {path.stem for path in self._dags.glob("*.py")} - {"product"}
 
         def listed() -> bool:
             errors = airflow_api.import_errors(base, token)
@@ -215,7 +233,7 @@ class Stack:
         write_passwords(passwords, secret)
         url = f"http://{LOOPBACK}:{port}"
         settings = environment.AirflowSettings(
-            dags=FOLDER / "dags",
+            dags=self._dags,
             plugins=place.plugins,
             home=place.airflow_home,
             executor="LocalExecutor",
@@ -235,7 +253,7 @@ class Stack:
             **environment.embedded_aws_environment(self.proxy.url),
             **environment.retraining_environment(),
             **_QUICK,
-            "RETRAINING_SCRIPTS_FOLDER": str(FOLDER / "scripts"),
+            "RETRAINING_SCRIPTS_FOLDER": str(self._scripts),
             "RETRAINING_STOP_ORPHANS": "true",
         }
         return secret.password

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from retraining.settings import settings
+from retraining.settings import job_pool, settings
 
 from local_stack import environment
 
@@ -155,3 +155,7 @@ def test_the_library_accepts_the_settings(monkeypatch: pytest.MonkeyPatch) -> No
     assert read.role_arn == environment.ROLE_ARN
     assert read.image_uri == environment.IMAGE_URI
     assert read.git_commit == "abc1234"
+
+
+def test_the_pool_that_set_up_makes_is_the_one_that_tasks_ask_for() -> None:
+    assert job_pool() == environment.JOB_POOL

@@ -6,18 +6,16 @@ from typing import Any
 
 import pytest
 from retraining import gate, naming, records
+from retraining.bounds import Bound
 from retraining.conditions import (
-    GreaterThan,
     GreaterThanOrEqualTo,
     LessThan,
     Metric,
     Not,
-    Or,
     Parameter,
-    to_wire,
 )
 from retraining.gate import Verdict
-from retraining.history import Bound, History, Measure, bounds, read_history
+from retraining.history import History, Measure, read_history
 from retraining.history_what_if import at_least, what_if
 
 BUCKET = "history"
@@ -132,6 +130,17 @@ def test_runs_come_by_snapshot_and_then_as_they_were_decided(s3: Any, pipeline: 
     newest = read(s3, pipeline, newest=3).runs
     assert [run.snapshot[-2:] for run in newest] == ["19", "20", "20"]
     assert read(s3, pipeline, newest=0).runs == ()
+    assert read(s3, pipeline, newest=9) == history
+
+
+def test_snapshots_without_a_record_do_not_count_among_the_newest(s3: Any, pipeline: str) -> None:
+    for day in (17, 18):
+        judge(s3, pipeline, f"2026-11-{day}", report(0.7))
+    for day in (19, 20, 21):
+        uri = naming.run_uri(BUCKET, pipeline, f"2026-11-{day}", "failed")
+        put(s3, f"{naming.output_uri(uri, 'train')}train.csv", b"")
+    assert [run.snapshot[-2:] for run in read(s3, pipeline, newest=1).runs] == ["18"]
+    assert [run.snapshot[-2:] for run in read(s3, pipeline, newest=2).runs] == ["17", "18"]
 
 
 def test_a_record_that_names_its_run_type_is_believed(s3: Any, pipeline: str) -> None:
@@ -245,20 +254,6 @@ def test_a_run_s_other_files_are_no_records(s3: Any, pipeline: str) -> None:
     put(s3, f"{uri}decision.json", b"{}")
     assert len(read(s3, pipeline).runs) == 1
     assert read(s3, pipeline).problems == ()
-
-
-def test_bounds_are_of_conditions_that_compare_one_metric_with_a_number() -> None:
-    policy = [
-        GreaterThan(R2, 0.5),
-        LessThan(RMSE, Parameter("most")),
-        LessThan(RMSE, R2),
-        Or((GreaterThan(R2, 0.1),)),
-        GreaterThan(1, 0.5),
-    ]
-    assert bounds(to_wire(item, {"most": 2}) for item in policy) == (
-        Bound("regression_metrics.r2_score", ">", 0.5),
-        Bound("regression_metrics.rmse", "<", 2),
-    )
 
 
 def test_another_policy_judges_the_same_reports(s3: Any, pipeline: str) -> None:

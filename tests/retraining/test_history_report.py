@@ -12,11 +12,13 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from retraining.bounds import Bound, bounds
 from retraining.gate import Verdict, decide
-from retraining.history import Bound, History, Measure, PastRun, Problem, bounds
+from retraining.history import History, Measure, PastRun, Problem
 from retraining.history_plots import metric_plot, rows_plot
-from retraining.history_report import make_report, upload_report, write_report
-from retraining.history_what_if import at_least, what_if
+from retraining.history_report import make_report, write_report
+from retraining.history_standing import Standing
+from retraining.history_what_if import at_least, at_most, what_if
 
 # Matplotlib keeps a list of fonts, else in the home folder. It is imported with the first plot.
 os.environ["MPLCONFIGDIR"] = str(Path(__file__).resolve().parents[2] / ".local/tests/matplotlib")
@@ -51,6 +53,11 @@ def run(day: int, r2: float | None = 0.61, **other: Any) -> PastRun:
     return PastRun(**values | other)
 
 
+def standing(words: dict[Any, str], *sentences: str) -> Standing:
+    """Of versions the first of which serves."""
+    return Standing(words, next(iter(words)), sentences)
+
+
 RUNS = tuple(run(day, r2) for day, r2 in enumerate((0.61, 0.59, None, 0.6, 0.05, 0.63), start=1))
 HISTORY = History(RUNS, (Problem("s3://b/broken", "it is no decision record"),))
 
@@ -81,7 +88,7 @@ class Cells(HTMLParser):
 
 
 def test_the_page_has_every_run_the_latest_first() -> None:
-    page = make_report(HISTORY, pipeline="p", standing={RUNS[0].arn or "": "deployed"}).page
+    page = make_report(HISTORY, pipeline="p", standing=standing({RUNS[0].arn: "deployed"})).page
     header, *rows = Cells(page).rows
     assert header == [
         "Snapshot", "Verdict", "r2", "rmse", "mae", "Rows", "Version", "Run", "Why",
@@ -126,8 +133,8 @@ def test_the_page_needs_no_host_and_no_script() -> None:
 def test_nothing_that_a_record_says_becomes_markup() -> None:
     evil = run(1, run_id=EVIL, run_type=EVIL, explanation=EVIL)
     history = History((evil,), (Problem(EVIL, EVIL),))
-    standing = {evil.arn or "": f"{EVIL} $x$"}
-    page = make_report(history, pipeline=EVIL, standing=standing).page
+    words = standing({evil.arn: f"{EVIL} $x$"}, EVIL)
+    page = make_report(history, pipeline=EVIL, standing=words).page
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 8
 
@@ -145,6 +152,53 @@ def test_a_what_if_stands_beside_the_verdict() -> None:
         ["pass"],
     ]
     assert "1 passed, 4 rejected, 1 could not be judged; 2 verdicts would differ" in page
+
+
+def test_the_page_names_the_verdicts_that_would_differ() -> None:
+    said = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62))).sentences
+    assert said[-1] == ("Another verdict: 2026-11-02 (pass → reject), 2026-11-05 (pass → reject).")
+    said = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, POLICY)).sentences
+    assert "0 verdicts would differ" in said[-1]
+
+
+def test_an_error_can_be_bounded_from_above() -> None:
+    body = b'{"regression_metrics": {"rmse": 0.7}}'
+    runs = (run(1, report=body), run(2, report=body.replace(b"0.7", b"0.8")))
+    rejudged = what_if(runs, at_most(0.75, metric="regression_metrics.rmse"))
+    assert [item.decision.verdict for item in rejudged] == [Verdict.PASS, Verdict.REJECT]
+    page = make_report(History(runs, ()), pipeline="p", rejudged=rejudged).page
+    assert "What if the gate asked for rmse ≤ 0.75: 1 passed, 1 rejected" in page
+    assert "if ≤ 0.75" in page
+
+
+def test_only_the_version_that_serves_is_circled() -> None:
+    words = {run.arn: "approved" for run in RUNS if run.arn}
+    words[RUNS[0].arn] = "deployed"
+    page = make_report(
+        HISTORY, pipeline="p", standing=Standing(words, RUNS[0].arn, ("Version 1 serves.",))
+    ).page
+    assert "Version 1 serves." in page
+    plots = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    said = [text for svg in plots for text in texts(svg)]
+    assert said.count("deployed") == 2
+    assert "approved" not in said
+    assert page.count("approved</span>") == 2
+
+
+def test_the_days_without_a_decision_are_named() -> None:
+    runs = [run(day) for day in (1, 2, 4, 5, 9)]
+    said = make_report(History(tuple(runs), ()), pipeline="p").sentences
+    assert said[1].startswith(
+        "No decision for 4 days in between: 2026-11-04, 2026-11-07 to 2026-11-09; there "
+    )
+    assert len(make_report(History(tuple(runs[:2]), ()), pipeline="p").sentences) == 1
+
+
+def test_so_many_gaps_are_counted_and_not_all_named() -> None:
+    runs = tuple(run(day) for day in range(1, 365, 2))
+    (gaps,) = make_report(History(runs, ()), pipeline="p").sentences[1:]
+    assert gaps.startswith("No decision for 181 days in between: 2026-11-03, ")
+    assert ", and 169 more; " in gaps
 
 
 def test_the_table_can_be_read_back() -> None:
@@ -187,7 +241,7 @@ def test_equal_histories_make_equal_reports() -> None:
     ids=["none", "one", "unjudged", "twice", "two", "years apart", "no spread", "many"],
 )
 def test_a_history_of_any_length_has_a_report(runs: tuple[PastRun, ...]) -> None:
-    report = make_report(History(runs, ()), pipeline="p", standing={"x": "y"})
+    report = make_report(History(runs, ()), pipeline="p", standing=standing({"x": "y"}))
     assert len(Cells(report.page).rows) == (len(runs) + 1 if runs else 0)
     for svg in re.findall(r"<svg.*?</svg>", report.page, flags=re.DOTALL):
         ET.fromstring(svg)
@@ -209,12 +263,26 @@ def test_a_far_value_is_told_at_the_edge_and_flattens_no_other() -> None:
 
 def test_a_plot_shows_the_bound_and_what_is_deployed() -> None:
     line = ("≥ 0.6", Bound("regression_metrics.r2_score", "≥", 0.6))
-    said = texts(
-        metric_plot(RUNS, "r2_score", bounds=[line], standing={RUNS[0].arn or "": "deployed"})
-    )
+    said = texts(metric_plot(RUNS, "r2_score", bounds=[line], deployed=RUNS[0].arn))
     assert "≥ 0.6" in said
     assert "deployed" in said
     assert {"passed", "rejected", "could not be judged"} <= set(said)
+
+
+def test_bounds_beside_each_other_are_labelled_apart() -> None:
+    lines = [
+        (f"{word} {value}", Bound("regression_metrics.r2_score", "≥", value))
+        for word, value in (("b", 0.6005), ("a", 0.6), ("c", 0.601))
+    ]
+    root = ET.fromstring(metric_plot(RUNS, "r2_score", bounds=lines))
+    heights = {
+        "".join(item.itertext())[0]: float(re.findall(r"[\d.]+", item.get("transform", ""))[-1])
+        for item in root.iter("{http://www.w3.org/2000/svg}text")
+        if "".join(item.itertext())[:2] in {"a ", "b ", "c "}
+    }
+    # SVG counts from the top.
+    assert heights["a"] - heights["b"] >= 12
+    assert heights["b"] - heights["c"] >= 12
 
 
 def test_the_rows_of_a_snapshot_are_those_of_its_last_run() -> None:
@@ -235,15 +303,3 @@ def test_a_report_is_written_into_a_folder(tmp_path: Path) -> None:
     page, table = write_report(tmp_path / "a" / "b", report)
     assert page.read_text(encoding="utf-8") == report.page
     assert table.read_text(encoding="utf-8") == report.table
-
-
-def test_a_report_is_put_on_s3(embedded_sagemaker: Any) -> None:
-    s3 = embedded_sagemaker.client("s3")
-    s3.create_bucket(Bucket="history-report")
-    report = make_report(HISTORY, pipeline="p")
-    page, table = upload_report(s3, "s3://history-report/p/reports/x", report)
-    assert page == "s3://history-report/p/reports/x/history.html"
-    assert table == "s3://history-report/p/reports/x/history.csv"
-    found = s3.get_object(Bucket="history-report", Key="p/reports/x/history.html")
-    assert found["Body"].read().decode() == report.page
-    assert found["ContentType"] == "text/html; charset=utf-8"

@@ -66,3 +66,30 @@ def test_uris_split_into_bucket_and_key() -> None:
     assert (bucket, key) == ("b-1", "p/runs/2026-11-20/manual__x/evaluation/decision.json")
     with pytest.raises(naming.InvalidNameError, match="s3://bucket/key"):
         naming.split_s3_uri("https://b/k")
+
+
+def test_a_run_lies_in_its_snapshots_folder_of_runs() -> None:
+    run = naming.run_uri("b", "p", "2026-11-20", "r")
+    assert run == f"{naming.runs_uri('b', 'p')}2026-11-20/r/"
+
+
+def test_the_folders_of_a_pipeline_are_apart() -> None:
+    folders = [
+        naming.snapshots_uri("b", "p"),
+        naming.runs_uri("b", "p"),
+        naming.reports_uri("b", "p"),
+        naming.step_records_uri("b", "p", step="train", key="k"),
+        naming.code_uri("b", "p", "k"),
+    ]
+    assert len({folder.split("/")[4] for folder in folders}) == len(folders)
+    assert all(folder.startswith("s3://b/p/") and folder.endswith("/") for folder in folders)
+
+
+@pytest.mark.parametrize("step", ["", "../x", "a/b", "a b"])
+def test_a_step_that_is_no_path_segment_is_refused(step: str) -> None:
+    for refused in (
+        lambda: naming.step_records_uri("b", "p", step=step, key="k"),
+        lambda: naming.latest_step_uri("b", "p", step),
+    ):
+        with pytest.raises(naming.InvalidNameError, match="is not made of letters"):
+            refused()

@@ -292,11 +292,11 @@ def step(airflow: SimpleNamespace, run: str, **changes: Any) -> Any:
     return task
 
 
-def in_backfill(run_id: str, *, clears: int = 0) -> Any:
-    return context(run_id, clears=clears) | {"dag_run": SimpleNamespace(run_type="backfill")}
+def in_run(run_id: str, *, clears: int = 0) -> Any:
+    return context(run_id, clears=clears) | {"dag_run": SimpleNamespace(clear_number=clears)}
 
 
-def test_a_backfill_takes_the_result_of_an_equal_step(
+def test_a_run_may_take_the_result_of_an_equal_step(
     airflow: SimpleNamespace, embedded_sagemaker: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -304,16 +304,18 @@ def test_a_backfill_takes_the_result_of_an_equal_step(
     s3.create_bucket(Bucket="operators")
     for run, body in {"one": b"same", "two": b"same", "three": b"other", "four": b"same"}.items():
         s3.put_object(Bucket="operators", Key=f"p/runs/2026-11-20/{run}/a/data", Body=body)
-    nightly = context("nightly") | {"dag_run": SimpleNamespace(run_type="scheduled")}
-    first = step(airflow, "one").execute(nightly)
-    second = step(airflow, "two").execute(in_backfill("again"))
+    first = step(airflow, "one").execute(in_run("nightly"))
+    second = step(airflow, "two", reuse="0").execute(in_run("again"))
     assert "nothing has changed since" in caplog.text
-    third = step(airflow, "three").execute(in_backfill("changed"))
+    third = step(airflow, "three", reuse="0").execute(in_run("changed"))
     assert "step must run: input a" in caplog.text
     assert first["job_name"] == second["job_name"] != third["job_name"]
     copied = s3.get_object(Bucket="operators", Key="p/runs/2026-11-20/two/b/data")["Body"].read()
     assert copied == b"same"
-    # A person's clear means a new job, and so does a run that may not reuse.
-    cleared = step(airflow, "two").execute(in_backfill("again", clears=1))
-    never = step(airflow, "four", reuse="never").execute(in_backfill("never"))
+    # A person's clear of the step means a new job, and so does a run that may not reuse.
+    cleared = step(airflow, "two", reuse="0").execute(in_run("again", clears=1))
+    never = step(airflow, "four").execute(in_run("never"))
     assert len({first["job_name"], cleared["job_name"], never["job_name"]}) == 3
+    # A clear of the whole run does not: its first task has run again, and counted the clear.
+    whole = step(airflow, "one", reuse="1").execute(in_run("nightly", clears=1))
+    assert whole["job_name"] in {first["job_name"], cleared["job_name"], never["job_name"]}

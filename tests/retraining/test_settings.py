@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from retraining.settings import SettingsError, settings
+from retraining.settings import SettingsError, job_pool, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +40,11 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         settings()
+
+
+def test_another_pool_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAINING_JOB_POOL", "gpu.jobs")
+    assert job_pool() == "gpu.jobs"
+    monkeypatch.setenv("RETRAINING_JOB_POOL", "a pool")
+    with pytest.raises(SettingsError, match="RETRAINING_JOB_POOL='a pool'"):
+        job_pool()

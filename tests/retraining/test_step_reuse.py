@@ -15,7 +15,7 @@ from retraining.code_archive import CodeArchive, upload
 from retraining.jobs import ENDED, JobType
 from retraining.step_changes import changes
 from retraining.step_content import content_of, list_objects
-from retraining.step_records import StepRecord, latest_step_uri, step_records_uri
+from retraining.step_records import StepRecord
 from retraining.step_reuse import (
     InputsChangedError,
     Miss,
@@ -547,7 +547,7 @@ def test_parts_that_are_not_known_any_more_are_copied_all_the_same(s3: Any) -> N
 
 def test_a_record_is_written_once_and_last(done: Done, s3: Any) -> None:
     done.record("once")
-    folder = step_records_uri(BUCKET, PIPELINE, step="once", key=done.content.key)
+    folder = naming.step_records_uri(BUCKET, PIPELINE, step="once", key=done.content.key)
     before = list_objects(s3, folder)
     assert [item.name for item in before] == ["split-first.json"]
     other = {**done.described, "ProcessingJobArn": "arn:aws:sagemaker:us-east-1:1:other"}
@@ -574,19 +574,19 @@ def test_of_several_records_one_that_holds_is_taken(done: Done, s3: Any, code_ur
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"content": null}'])
 def test_a_broken_record_is_a_miss_that_says_so(done: Done, s3: Any, body: bytes) -> None:
-    folder = step_records_uri(BUCKET, PIPELINE, step="broken", key=done.content.key)
+    folder = naming.step_records_uri(BUCKET, PIPELINE, step="broken", key=done.content.key)
     put(s3, f"{folder}x.json", body)
     (words,) = done.miss("broken")
     assert words.startswith(f"the record {folder}x.json cannot be read: ")
     delete(s3, f"{folder}x.json")
-    put(s3, latest_step_uri(BUCKET, PIPELINE, "broken"), body)
+    put(s3, naming.latest_step_uri(BUCKET, PIPELINE, "broken"), body)
     (words,) = done.miss("broken")
     assert "latest.json cannot be read: " in words
 
 
 def test_a_record_cannot_name_objects_outside_of_the_runs(done: Done, s3: Any) -> None:
     done.record("forged")
-    uri = step_records_uri(BUCKET, PIPELINE, step="forged", key=done.content.key)
+    uri = naming.step_records_uri(BUCKET, PIPELINE, step="forged", key=done.content.key)
     forged = json.loads(get(s3, f"{uri}split-first.json"))
     forged["outputs"]["train"]["uri"] = "s3://somebody-elses/secrets/"
     put(s3, f"{uri}split-first.json", json.dumps(forged))
@@ -601,10 +601,14 @@ def test_a_record_of_another_step_is_not_taken(done: Done, s3: Any, code_uri: st
     key = content_of(s3, PROCESSING, other).key
     body = get(
         s3,
-        step_records_uri(BUCKET, PIPELINE, step="swapped", key=done.content.key)
+        naming.step_records_uri(BUCKET, PIPELINE, step="swapped", key=done.content.key)
         + "split-first.json",
     )
-    put(s3, step_records_uri(BUCKET, PIPELINE, step="swapped", key=key) + "split-first.json", body)
+    put(
+        s3,
+        naming.step_records_uri(BUCKET, PIPELINE, step="swapped", key=key) + "split-first.json",
+        body,
+    )
     (words,) = done.miss("swapped", other)
     assert words.endswith("split-first.json is of another step")
 

@@ -2,13 +2,21 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import pytest
-from airflow.sdk.api.datamodels._generated import DagRunType
 from retraining import tasks
 
 
-@pytest.mark.parametrize("kind", ["scheduled", "backfill", "manual", "asset_triggered"])
-def test_a_runs_type_is_read_as_airflow_writes_it(kind: str) -> None:
-    """In a task it is a member of an enumeration, whose str() is another text."""
-    assert tasks._run_type(SimpleNamespace(run_type=DagRunType(kind))) == kind
-    assert tasks._run_type(SimpleNamespace(run_type=kind)) == kind
+def test_the_report_is_left_to_a_run_that_is_to_come() -> None:
+    asked = {}
+
+    def waiting(**question: object) -> int:
+        asked.update(question)
+        return 3
+
+    run = SimpleNamespace(dag_id="nightly")
+    ti = SimpleNamespace(task_id="report_history", get_ti_count=waiting)
+    assert tasks.report_history(pipeline="p", dag_run=run, ti=ti) is None
+    assert asked == {
+        "dag_id": "nightly",
+        "task_ids": ["report_history"],
+        "states": ["null", "scheduled", "queued"],
+    }

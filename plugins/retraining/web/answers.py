@@ -23,10 +23,10 @@ def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str,
         serving: What the endpoint does; None if it did not answer.
     """
     run, limit = found.run, found.limit
-    name = limit.path.removesuffix(".value").rpartition(".")[2] if limit else None
+    name = limit.metric.removesuffix(".value").rpartition(".")[2] if limit else None
     value, spread = found.metrics.get(name or "", (None, None))
     if limit and value is None:
-        value = _operand(found, limit.path)
+        value = _operand(found, limit.metric)
     return {
         "run_id": run.run_id,
         "state": run.state,
@@ -40,7 +40,7 @@ def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str,
         and {
             "name": name,
             "sign": limit.sign,
-            "threshold": limit.threshold,
+            "threshold": limit.value,
             "value": value,
             "standard_deviation": spread,
         },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from retraining import naming
+from retraining.bounds import finite, first_bound
 from retraining.web import aws_reads
 from retraining.web.cache import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from retraining.bounds import Bound
     from retraining.web.dag_runs import Run
 
 FAILED = "failed"
@@ -29,21 +30,6 @@ _LARGEST = 1_000_000
 
 class BrokenFileError(Exception):
     """A decision record or a report is not what it should be; the message names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The gate's comparison of one metric with a number.
-
-    Attributes:
-        path: Of the metric in the report.
-        sign: ``≥``, ``>``, ``≤``, ``<`` or ``=``.
-        threshold: The number.
-    """
-
-    path: str
-    sign: str
-    threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +66,7 @@ class Row:
     verdict: str
     outcome: Outcome
     metrics: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
-    limit: Limit | None = None
+    limit: Bound | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
     version: int | None = None
     arn: str = ""
@@ -117,36 +103,12 @@ def read(runs: Sequence[Run], *, seconds: float) -> tuple[list[Row], list[str]]:
     return [_row(run, outcomes.get(run.run_id, Outcome())) for run in runs], said
 
 
-def first_limit(conditions: Sequence[Mapping[str, Any]]) -> Limit | None:
-    """Return the first comparison of a metric with a number in a record's conditions."""
-    signs = {
-        "GreaterThanOrEqualTo": "≥",
-        "GreaterThan": ">",
-        "LessThanOrEqualTo": "≤",
-        "LessThan": "<",
-        "Equals": "=",
-    }
-
-    def search(wire: object) -> Limit | None:
-        if not isinstance(wire, dict):
-            return None
-        left, right = wire.get("LeftValue"), wire.get("RightValue")
-        if wire.get("Type") in signs and isinstance(left, dict) and _number(right) is not None:
-            path = (left.get("Std:JsonGet") or {}).get("Path")
-            if isinstance(path, str):
-                return Limit(path, signs[wire["Type"]], float(right))  # type: ignore[arg-type]
-        inner = [wire.get("Expression"), *(wire.get("Conditions") or [])]
-        return next(filter(None, map(search, inner)), None)
-
-    return next(filter(None, (search(item.get("condition")) for item in conditions)), None)
-
-
 def metrics_of(report: object, name: str = "") -> dict[str, tuple[float, float | None]]:
     """Return a report's leaves that have a ``value``, by the last part of their names."""
     if not isinstance(report, dict):
         return {}
-    if (value := _number(report.get("value"))) is not None:
-        return {name: (value, _number(report.get("standard_deviation")))}
+    if (value := finite(report.get("value"))) is not None:
+        return {name: (value, finite(report.get("standard_deviation")))}
     found: dict[str, tuple[float, float | None]] = {}
     for key, inner in report.items():
         found |= metrics_of(inner, str(key))
@@ -217,7 +179,7 @@ def _row(run: Run, outcome: Outcome | Exception) -> Row:
         verdict=verdict if verdict in VERDICTS else UNKNOWN,
         outcome=outcome,
         metrics=metrics_of(report),
-        limit=first_limit(decision.get("conditions") or []),
+        limit=first_bound(item.get("condition") for item in decision.get("conditions") or []),
         rows={
             str(name): count
             for name, count in (report.get("rows") or {}).items()
@@ -226,9 +188,3 @@ def _row(run: Run, outcome: Outcome | Exception) -> Row:
         version=registered.get("version"),
         arn=str(registered.get("model_package_arn") or ""),
     )
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)

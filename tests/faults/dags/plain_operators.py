@@ -15,6 +15,7 @@ from retraining import tasks
 from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.job_requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
+from retraining.resolve_run import ResolveRunOperator
 
 PIPELINE = "california-housing"
 # The provider's default is 60 looks, one in 30 s. These are as many minutes, at a test's pace.
@@ -30,13 +31,11 @@ with DAG(
         "r2_threshold": 0.6,
         "instance_type": "ml.m5.large",
         "when_rejected": "skip",
+        "reuse_steps": "never",
     },
 ) as dag:
-    resolve_run = PythonOperator(
-        task_id="resolve_run",
-        python_callable=tasks.resolve_run,
-        op_kwargs={"pipeline": PIPELINE},
-        multiple_outputs=True,
+    resolve_run = ResolveRunOperator(
+        task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=20)
     )
     run = {
         name: f"{{{{ ti.xcom_pull('resolve_run', key='{name}') }}}}"

@@ -1,0 +1,42 @@
+"""What follows from how a run was started: by the schedule, by a backfill or by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BACKFILL = "backfill"
+
+
+def run_type(dag_run: Any) -> str:
+    """Return ``scheduled``, ``backfill``, ``manual`` and so on."""
+    # An enumeration whose str() is not its value.
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
+
+
+def is_backfill(dag_run: Any) -> bool:
+    """Say whether a backfill started the run, or took it over to run it again."""
+    return run_type(dag_run) == _BACKFILL
+
+
+def has_own_date(dag_run: Any) -> bool:
+    """Say whether the run is that of a night, and not of the moment when a person asked for it."""
+    return run_type(dag_run) in {"scheduled", _BACKFILL}
+
+
+def reuses_steps(dag_run: Any, params: Mapping[str, Any]) -> bool:
+    """Say whether the run takes the results of earlier equal steps."""
+    chosen = params["reuse_steps"]
+    return chosen == "always" or (chosen == "backfills" and is_backfill(dag_run))
+
+
+def approval_status(dag_run: Any, params: Mapping[str, Any]) -> str:
+    """Return what a version that the run registers starts as.
+
+    A backfill asks for it by a name of its own, so that a pipeline whose nightly versions are
+    approved at once does not deploy its history.
+    """
+    name = "backfill_approval_status" if is_backfill(dag_run) else "approval_status"
+    return str(params[name])
