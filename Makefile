@@ -89,8 +89,20 @@ snapshots: setup ## Land many nights of data, some of them bad, while `make up` 
 report: setup ## Show the past runs on one page, while `make up` runs [AT_LEAST=0.62 or AT_MOST=...] [METRIC=r2] [NEWEST=N] [FOLDER=...]
 	@$(RUN) -m local_stack report $(if $(AT_LEAST),--at-least='$(AT_LEAST)') $(if $(AT_MOST),--at-most='$(AT_MOST)') $(if $(METRIC),--metric '$(METRIC)') $(if $(NEWEST),--newest '$(NEWEST)') $(if $(FOLDER),--folder '$(FOLDER)')
 
+.PHONY: browser
+browser:
+	@# A CI that runs as root may have it installed; nobody else's machine is changed.
+	@if command -v chromium >/dev/null; then :; \
+	elif [ -n "$${CI:-}" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "browser: installing chromium"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } >/dev/null 2>&1 \
+			|| echo "browser: chromium could not be installed; the browser tests will be skipped"; \
+	else \
+		echo "browser: there is no chromium on the PATH; the browser tests will be skipped"; \
+	fi
+
 .PHONY: test
-test: setup ## Run the linter, the type checker and every test
+test: setup browser ## Run the linter, the type checker and every test
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy

@@ -41,9 +41,8 @@ was not verified yet is verified, or taken back, by the next run.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import (
     DAG,
     AssetOrTimeSchedule,
@@ -55,12 +54,14 @@ from airflow.sdk import (
 from retraining import deployment_tasks, notifications, retries
 from retraining.approved_models import approved_models
 from retraining.endpoint_operators import DeployVersionOperator, FlipBackOperator
+from retraining.pipeline_tasks import PipelineBranch, PipelineTask
 
 PIPELINE = "california-housing"
 TARGET = "MedHouseVal"
 
 with DAG(
     dag_id="california_housing_deployment",
+    dag_display_name="California housing: deployment",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("45 * * * *", timezone="UTC"),
@@ -70,9 +71,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args={
-        "retries": retries.RETRIES,
-        "retry_delay": timedelta(minutes=1),
-        "retry_policy": retries.PassingFailuresPolicy(),
+        **retries.retry_arguments(),
         "on_failure_callback": notifications.failure_callbacks(),
     },
     tags=["deployment", PIPELINE],
@@ -112,24 +111,24 @@ with DAG(
         "keep": Param(5, type="integer", minimum=1, title="Endpoint configs that are kept"),
     },
 ) as dag:
-    choose_version = BranchPythonOperator(
+    choose_version = PipelineBranch(
         task_id="choose_version",
         python_callable=deployment_tasks.choose_version,
         op_kwargs={"group": PIPELINE, "target": TARGET},
     )
     plan = XComArg(choose_version, key="plan")
-    nothing_to_do = PythonOperator(
+    nothing_to_do = PipelineTask(
         task_id="nothing_to_do",
         python_callable=deployment_tasks.nothing_to_do,
         op_kwargs={"reason": XComArg(choose_version, key="reason")},
     )
     deploy_version = DeployVersionOperator(task_id="deploy_version", plan=plan)
-    verify_version = BranchPythonOperator(
+    verify_version = PipelineBranch(
         task_id="verify_version",
         python_callable=deployment_tasks.verify_version,
         op_kwargs={"plan": plan, "target": TARGET},
     )
-    keep_version = PythonOperator(
+    keep_version = PipelineTask(
         task_id="keep_version",
         python_callable=deployment_tasks.keep_version,
         op_kwargs={"plan": plan},

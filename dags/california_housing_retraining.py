@@ -43,7 +43,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import DAG, Label, Param
 from retraining import approval_tasks, notifications, retries, tasks
 from retraining.approval_tasks import AskForApprovalOperator
@@ -52,7 +51,8 @@ from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.job_requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
 from retraining.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
-from retraining.resolve_run import ResolveRunOperator
+from retraining.pipeline_tasks import PipelineBranch, PipelineTask
+from retraining.resolve_run import ResolveRunOperator, resolved
 from retraining.settings import job_pool
 
 PIPELINE = "california-housing"
@@ -63,6 +63,7 @@ MESSAGE = "/opt/ml/output/message"
 
 with DAG(
     dag_id="california_housing_retraining",
+    dag_display_name="California housing: retraining",
     doc_md=__doc__,
     schedule="0 2 * * *",
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
@@ -70,13 +71,11 @@ with DAG(
     max_active_runs=4,
     deadline=notifications.deadline(),
     default_args={
-        "retries": retries.RETRIES,
-        "retry_delay": timedelta(minutes=1),
-        "retry_policy": retries.PassingFailuresPolicy(),
+        **retries.retry_arguments(),
         "on_failure_callback": notifications.failure_callbacks(),
         "weight_rule": "retraining.priority.NightlyFirst",
     },
-    render_template_as_native_obj=False,
+    user_defined_macros={"resolved": resolved},
     tags=["retraining", PIPELINE],
     params={
         "snapshot": Param(
@@ -137,7 +136,7 @@ with DAG(
         task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=20)
     )
     run = {
-        name: f"{{{{ ti.xcom_pull('resolve_run', key='{name}') }}}}"
+        name: f"{{{{ resolved(ti).{name} }}}}"
         for name in (
             "snapshot", "snapshot_uri", "data_fingerprint", "code_uri", "code_sha256",
             "image_uri", "role_arn", "run_uri",
@@ -147,7 +146,7 @@ with DAG(
         "deferrable": True,
         "pool": job_pool(),
         "pipeline": PIPELINE,
-        "reuse": "{{ ti.xcom_pull('resolve_run', key='reuse') }}",
+        "reuse": "{{ resolved(ti).reuse }}",
     }
     job = {
         "image_uri": run["image_uri"],
@@ -209,12 +208,12 @@ with DAG(
             outputs={"evaluation": output_uri(run["run_uri"], "evaluation")},
         ),
     )  # fmt: skip
-    check_quality = BranchPythonOperator(
+    check_quality = PipelineBranch(
         task_id="check_quality",
         python_callable=tasks.check_quality,
         op_kwargs={"run": run, "policy": QUALITY_POLICY},
     )
-    register_model = PythonOperator(
+    register_model = PipelineTask(
         task_id="register_model",
         python_callable=tasks.register_model,
         op_kwargs={
@@ -228,23 +227,23 @@ with DAG(
     ask_for_approval = AskForApprovalOperator(
         task_id="ask_for_approval", registered=register_model.output, endpoint_name=PIPELINE
     )
-    record_approval = PythonOperator(
+    record_approval = PipelineTask(
         task_id="record_approval",
         python_callable=approval_tasks.record_approval,
         op_kwargs={"registered": register_model.output, "answer": ask_for_approval.output},
         outlets=[approvals(PIPELINE)],
     )
-    skip_registration = PythonOperator(
+    skip_registration = PipelineTask(
         task_id="skip_registration",
         python_callable=tasks.skip_registration,
         op_kwargs={"run": run},
     )
-    reject_model = PythonOperator(
+    reject_model = PipelineTask(
         task_id="reject_model",
         python_callable=tasks.reject_model,
         op_kwargs={"run": run},
     )
-    report_history = PythonOperator(
+    report_history = PipelineTask(
         task_id="report_history",
         python_callable=tasks.report_history,
         op_kwargs={"pipeline": PIPELINE},

@@ -23,6 +23,7 @@ from retraining import retries, tasks
 
 with DAG(
     dag_id="sagemaker_orphans",
+    dag_display_name="SageMaker: orphaned jobs",
     doc_md=__doc__,
     schedule="@hourly",
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC

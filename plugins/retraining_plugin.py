@@ -16,10 +16,13 @@ class RetrainingPlugin(AirflowPlugin):
 
     @property
     def listeners(self) -> list[Any]:
-        """What writes a run's note; every process loads it, so it imports next to nothing, too."""
-        from retraining import run_listener  # noqa: PLC0415 - only once Airflow can be imported
+        """What writes a run's note, and what imports ahead; every process loads them."""
+        from retraining import (  # noqa: PLC0415 - only once Airflow can be imported
+            preimport,
+            run_listener,
+        )
 
-        return [run_listener]
+        return [preimport, run_listener]
 
     @property
     def priority_weight_strategies(self) -> list[Any]:
@@ -38,8 +41,8 @@ class RetrainingPlugin(AirflowPlugin):
         return [{"app": make_app(), "url_prefix": "/model-quality", "name": _NAME}]
 
     @property
-    def global_operator_extra_links(self) -> list[Any]:
-        """The buttons on tasks; on tasks of other DAGs they hide themselves."""
+    def operator_extra_links(self) -> list[Any]:
+        """The buttons on tasks of the library's own classes."""
         from retraining.links import LINKS  # noqa: PLC0415 - not when a task starts
 
         return [*LINKS]

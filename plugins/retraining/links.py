@@ -6,6 +6,7 @@ On AWS they lead into the console. On the embedded SageMaker, which has none, th
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from airflow.sdk import BaseOperatorLink
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
 PAGE = "/model-quality/"
@@ -105,7 +107,12 @@ def _console(region: str, service: str) -> str:
 
 
 class _Link(BaseOperatorLink):
-    """A button that Airflow asks for on every task of every DAG, by the API server's database."""
+    """A button that the API server asks for, on each task of the classes that have it."""
+
+    @property
+    def operators(self) -> list[type[BaseOperator]]:  # type: ignore[override] # known only there
+        """The classes of tasks that have it."""
+        return _linked_operators()
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
         """Return the address; "" hides the button."""
@@ -148,6 +155,31 @@ class EndpointLink(_Link):
     """The endpoint that the task deployed to, or may deploy to."""
 
     name = "Endpoint"
+
+
+@functools.cache
+def _linked_operators() -> list[type[BaseOperator]]:
+    # Heavy, and only the API server asks.
+    from retraining.approval_tasks import AskForApprovalOperator  # noqa: PLC0415
+    from retraining.endpoint_operators import (  # noqa: PLC0415
+        DeployVersionOperator,
+        FlipBackOperator,
+    )
+    from retraining.operators import (  # noqa: PLC0415
+        RetrainingProcessingOperator,
+        RetrainingTrainingOperator,
+    )
+    from retraining.pipeline_tasks import PipelineBranch, PipelineTask  # noqa: PLC0415
+
+    return [
+        RetrainingProcessingOperator,
+        RetrainingTrainingOperator,
+        PipelineTask,
+        PipelineBranch,
+        AskForApprovalOperator,
+        DeployVersionOperator,
+        FlipBackOperator,
+    ]
 
 
 LINKS = (JobLink(), LogLink(), ReportLink(), DecisionLink(), VersionLink(), EndpointLink())

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # The XCom that the gate's task pushes.
 KEY = "verdict_line"
+# The XCom that a task leaves when its job is there: its ARN.
+JOB_ARN = "job_arn"
+# The XCom that a task leaves when it fails: why it did.
+FAILURE = "failure"
 _SIGNS = {
     "GreaterThanOrEqualTo": ("≥", "<"),
     "GreaterThan": (">", "≤"),

@@ -16,13 +16,15 @@ from retraining.retries import passing_failure
 from retraining.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
 
+SNAPSHOT = "snapshot"
 _DELAY_S = 30.0
+_RESOLVED: dict[object, Mapping[str, str]] = {}
 
 
 class ResolveRunOperator(BaseOperator):
@@ -44,7 +46,7 @@ class ResolveRunOperator(BaseOperator):
     """
 
     def __init__(self, *, pipeline: str, patience: timedelta, **arguments: Any) -> None:
-        super().__init__(multiple_outputs=True, **arguments)
+        super().__init__(**arguments)
         self.pipeline = pipeline
         self.patience = patience
 
@@ -102,6 +104,8 @@ class ResolveRunOperator(BaseOperator):
     def _settle(self, context: Context, snapshot: snapshots.Snapshot) -> dict[str, str]:
         place, params, run = settings(), context["params"], context["dag_run"]
         s3 = aws_clients.client("s3")
+        # The page lists runs by it, also those that come no further.
+        context["ti"].xcom_push(SNAPSHOT, snapshot.date)
         log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)
         archive = code_archive.read_scripts(place.scripts_folder / self.pipeline.replace("-", "_"))
         code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=self.pipeline)
@@ -124,6 +128,17 @@ class ResolveRunOperator(BaseOperator):
 
     def _deadline(self, date: str) -> datetime:
         return datetime.combine(datetime.fromisoformat(date), time(), tzinfo=UTC) + self.patience
+
+
+def resolved(ti: Any) -> Mapping[str, str]:
+    """Return what the task ``resolve_run`` of a task's run settled: a macro for templates.
+
+    A task has many templates and asks Airflow once.
+    """
+    if ti.id not in _RESOLVED:
+        _RESOLVED.clear()
+        _RESOLVED[ti.id] = ti.xcom_pull("resolve_run")
+    return _RESOLVED[ti.id]
 
 
 class SnapshotTrigger(BaseTrigger):

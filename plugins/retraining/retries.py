@@ -92,6 +92,21 @@ class PassingFailuresPolicy(RetryPolicy):
         return cls()
 
 
+def retry_arguments() -> dict[str, Any]:
+    """Return how often and when a task is tried again, as operators take it.
+
+    The policy decides on what a task raises. The delays are for what it could not: its process was
+    killed, or Airflow lost sight of it. The next attempt finds the job of the one before.
+    """
+    return {
+        "retries": RETRIES,
+        "retry_policy": PassingFailuresPolicy(),
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": _BACKOFF_RATE,
+        "max_retry_delay": timedelta(minutes=10),
+    }
+
+
 def passing_failure(error: BaseException) -> timedelta | None:
     """Return the time before the first retry of a failure that passes, or None."""
     if isinstance(error, JobInterruptedError):

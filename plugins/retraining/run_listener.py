@@ -1,7 +1,8 @@
-"""Gives a run that has ended, and its gate's task, a note with the verdict.
+"""Gives a run and its gate's task a note with the verdict, and keeps why a task failed.
 
-Airflow calls it in the scheduler, in the transaction that ends the run, so it reads two XComs and
-nothing else; whatever goes wrong in here must not keep a run from ending.
+Of a run's end Airflow tells it in the scheduler, in the transaction that ends the run, so it reads
+two XComs and nothing else; of a task's failure in the task's own process. Whatever goes wrong in
+here must not keep either from ending.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# The tags by which `retraining.web.pipelines` knows the DAGs, too.
+_TAGS = frozenset({"retraining", "deployment"})
+_REASON_LENGTH = 2_000
+
 
 @hookimpl
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - Airflow's signature
@@ -29,6 +34,18 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - Air
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - Airflow's signature
     """Write the note of a run that failed, if it got as far as the gate."""
     _note(dag_run)
+
+
+@hookimpl
+def on_task_instance_failed(task_instance: Any, error: object) -> None:
+    """Leave the reason of a failure for the page: Airflow's database does not have it."""
+    try:
+        dag = getattr(getattr(task_instance, "task", None), "dag", None)
+        # What the scheduler tells of, a task whose process is gone, can push nothing.
+        if error is not None and _TAGS & set(getattr(dag, "tags", None) or ()):
+            task_instance.xcom_push(notes.FAILURE, str(error)[:_REASON_LENGTH])
+    except Exception:
+        log.exception("the reason of the failure is not kept")
 
 
 def _note(dag_run: DagRun) -> None:

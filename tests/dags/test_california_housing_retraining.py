@@ -94,6 +94,35 @@ class Place:
         decision: dict[str, Any] = json.loads(body)
         return decision
 
+    def outputs(self, run: dict[str, Any], snapshot: str = GOOD) -> dict[str, str]:
+        """Return the ETags of a run's splits by name."""
+        uri = naming.run_uri(environment.BUCKET, environment.PIPELINE, snapshot, run["run_id"])
+        prefix = naming.split_s3_uri(uri)[1]
+        found = {key.removeprefix(prefix): etag for key, etag in self._objects(prefix).items()}
+        return {key: found[key] for key in found if key.startswith(("train/", "test/"))}
+
+    def snapshots(self) -> dict[str, str]:
+        """Return the ETags of all that has landed."""
+        return self._objects(f"{environment.PIPELINE}/snapshots/")
+
+    def written(self) -> set[str]:
+        """Return where something lies besides the snapshots: of runs each run's own folder."""
+        root = f"{environment.PIPELINE}/"
+        parts = [key.removeprefix(root).split("/") for key in self._objects("")]
+        return {
+            "/".join(part[: 3 if part[0] == "runs" else 1])
+            for part in parts
+            if part[0] != "snapshots"
+        }
+
+    def _objects(self, prefix: str) -> dict[str, str]:
+        pages = self.sagemaker.client("s3").get_paginator("list_objects_v2")
+        return {
+            item["Key"]: item["ETag"]
+            for page in pages.paginate(Bucket=environment.BUCKET, Prefix=prefix)
+            for item in page.get("Contents", [])
+        }
+
     def versions(self) -> list[dict[str, Any]]:
         """Describe the versions of the pipeline's group, the oldest first."""
         client = self.sagemaker.client("sagemaker")
@@ -208,6 +237,7 @@ def test_parsing_is_stable_and_imports_nothing_heavy(shape: dict[str, Any]) -> N
 @pytest.mark.e2e
 def test_runs_end_as_the_gate_and_the_data_say(new_place: Callable[[], Any]) -> None:
     with new_place() as place:
+        landed = place.snapshots()
         runs, log = place.run(
             {"features": "raw", "snapshot": GOOD},
             {"features": "raw", "snapshot": GOOD, "when_rejected": "fail"},
@@ -226,6 +256,19 @@ def test_runs_end_as_the_gate_and_the_data_say(new_place: Callable[[], Any]) -> 
         assert decision["conditions"][0]["operands"]["regression_metrics.r2_score"] == (
             pytest.approx(0.5758, abs=1e-4)
         )
+
+        # Two runs of one snapshot with the same code and parameters, each below its own prefix.
+        splits = [place.outputs(run) for run in (skipped, failed)]
+        assert splits[0] == splits[1]
+        assert {"train/train.csv", "test/test.csv"} <= set(splits[0])
+        assert decision["conditions"] == place.decision(failed)["conditions"]
+        assert place.snapshots() == landed
+        assert place.written() <= {
+            "code", "steps", "reports",
+            *(f"runs/{day}/{naming.run_folder(run['run_id'])}" for run, day in zip(
+                runs, (GOOD, GOOD, GOOD, *BAD), strict=True
+            )),
+        }  # fmt: skip
 
         assert failed["tasks"]["reject_model"] == "failed"
         assert "is not ≥ 0.6" in log

@@ -32,12 +32,16 @@ def airflow(
             AirflowFailException,
             TaskDeferred,
         )
-        from retraining import operators, triggers  # noqa: PLC0415
+        from retraining import job_task, operators, triggers  # noqa: PLC0415
         from retraining.settings import settings  # noqa: PLC0415
 
         settings.cache_clear()
         yield SimpleNamespace(
-            operators=operators, triggers=triggers, Deferred=TaskDeferred, Fail=AirflowFailException
+            operators=operators,
+            job_task=job_task,
+            triggers=triggers,
+            Deferred=TaskDeferred,
+            Fail=AirflowFailException,
         )
         settings.cache_clear()
 
@@ -59,7 +63,11 @@ def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
     }
     return airflow.operators.RetrainingProcessingOperator(
-        task_id="step", config=config | changes, retries=2, deferrable=True
+        task_id="step",
+        config=config | changes,
+        retries=2,
+        deferrable=True,
+        defer_after=timedelta(),
     )
 
 
@@ -67,7 +75,7 @@ def context(run_id: str, *, clears: int = 0) -> Any:
     return {
         "ti": SimpleNamespace(
             dag_id="d", task_id="step", run_id=run_id, map_index=-1, try_number=1,
-            max_tries=2 + clears,
+            max_tries=2 + clears, xcom_push=lambda *_: None,
         )
     }  # fmt: skip
 
@@ -167,7 +175,7 @@ def test_a_job_stopped_at_its_limit_fails_and_names_the_limit(airflow: SimpleNam
     name = raised.value.trigger.serialize()[1]["job_name"]
     assert wait_for_end(airflow, name) == "Stopped"
     assert time.monotonic() - begin < 30
-    with pytest.raises(airflow.operators.JobFailedError, match="longer than its limit of 1 s"):
+    with pytest.raises(airflow.job_task.JobFailedError, match="longer than its limit of 1 s"):
         task.execute_complete(context("limit"), {"job_name": name, "status": "Stopped"})
 
 
@@ -246,6 +254,22 @@ def test_a_task_need_not_wait(airflow: SimpleNamespace) -> None:
     task.wait_for_completion = False
     name = task.execute(context("fire-and-forget"))["job_name"]
     asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_a_job_that_ends_soon_is_waited_for_without_a_trigger(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "print('quick')")
+    task.defer_after = timedelta(seconds=30)
+    begin = time.monotonic()
+    assert task.execute(context("soon"))["job_name"].startswith("d-step-")
+    assert time.monotonic() - begin < 25
+
+
+def test_a_longer_job_is_deferred_after_that(airflow: SimpleNamespace) -> None:
+    task = operator(airflow, "import time; time.sleep(20)")
+    task.defer_after = timedelta(seconds=2)
+    begin = time.monotonic()
+    deferred_job(airflow, task, context("longer"))
+    assert time.monotonic() - begin >= 2
 
 
 def test_results_that_swallow_errors_are_refused(airflow: SimpleNamespace) -> None:

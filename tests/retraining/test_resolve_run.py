@@ -65,12 +65,16 @@ def context(kind: str = "manual", date: str = "", *, snapshot: str | None = None
         logical_date=datetime.fromisoformat(f"{date or TODAY}T02:00:00+00:00"),
         clear_number=2,
     )
-    return {"dag_run": run, "params": params}
+    pushed: dict[str, str] = {}
+    ti = SimpleNamespace(pushed=pushed, xcom_push=pushed.__setitem__)
+    return {"dag_run": run, "params": params, "ti": ti}
 
 
 @pytest.mark.parametrize("kind", ["scheduled", "backfill"])
 def test_a_night_works_on_its_own_date(airflow: SimpleNamespace, kind: str) -> None:
-    found = resolve(airflow, context(kind, "2026-11-18"))
+    night = context(kind, "2026-11-18")
+    found = resolve(airflow, night)
+    assert night["ti"].pushed == {"snapshot": "2026-11-18"}
     assert found["snapshot"] == "2026-11-18"
     assert found["snapshot_uri"] == f"s3://{BUCKET}/{PIPELINE}/snapshots/2026-11-18/"
     assert found["run_uri"].startswith(f"s3://{BUCKET}/{PIPELINE}/runs/2026-11-18/{kind}__")
@@ -136,6 +140,19 @@ def test_a_snapshot_that_does_not_come_fails_when_its_time_is_over(
     )
     with pytest.raises(airflow.Fail, match=r"2026-11-17 has not landed.*until 2026-11-17 20:00"):
         operator.execute_complete(context("scheduled", "2026-11-17"), event)
+
+
+def test_templates_ask_airflow_once_a_task(airflow: SimpleNamespace) -> None:
+    asked = []
+
+    def pull(task_id: str) -> dict[str, str]:
+        asked.append(task_id)
+        return {"snapshot": f"the {len(asked)}."}
+
+    one, other = (SimpleNamespace(id=number, xcom_pull=pull) for number in (1, 2))
+    resolved = airflow.resolve_run.resolved
+    assert [resolved(ti)["snapshot"] for ti in (one, one, other)] == ["the 1.", "the 1.", "the 2."]
+    assert asked == ["resolve_run", "resolve_run"]
 
 
 def first_event(trigger: Any) -> Any:

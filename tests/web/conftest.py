@@ -35,6 +35,7 @@ BROKEN = {
     Past("manual__no-object", "2026-02-02"): b"[1]",
 }
 SLY = Past("manual__sly", "2026-01-10", is_judged=False)
+WHY = "no capacity\nand more"
 OTHER = Past("manual__other", "2026-11-20", is_judged=False)
 
 ENTRY_POINT = """
@@ -83,7 +84,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         sly = {"xcoms": [["resolve_run", "snapshot", "../../other/2026-01-01"]]}
         stack.seed([
             GOOD.seed({"preprocess": job}, version=1),
-            *(past.seed() for past in NEWEST if past is not GOOD),
+            *(past.seed() for past in NEWEST if past not in (GOOD, FAILED)),
+            FAILED.seed(failure=("train", WHY)),
             *(past.seed() for past in (UNREAD, *BROKEN)),
             SLY.seed() | sly,
             OTHER.seed() | others,

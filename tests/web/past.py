@@ -45,13 +45,18 @@ class Past:
         return naming.run_uri(BUCKET, PIPELINE, self.snapshot, self.run_id)
 
     def seed(
-        self, jobs: dict[str, str] | None = None, *, version: int | None = None
+        self,
+        jobs: dict[str, str] | None = None,
+        *,
+        version: int | None = None,
+        failure: tuple[str, str] | None = None,
     ) -> dict[str, Any]:
         """Return it as `seed.py` takes it.
 
         Args:
             jobs: The ARN of the job of each task that had one.
             version: What the run registered.
+            failure: The task that failed, and why.
         """
         registered = {"model_package_arn": f"{_PACKAGES}/{version}", "version": version}
         return {
@@ -64,6 +69,7 @@ class Past:
                 ["resolve_run", "snapshot", self.snapshot],
                 *([["check_quality", notes.KEY, self.line]] if self.is_judged else []),
                 *([["register_model", "return_value", registered]] if version else []),
+                *([[failure[0], notes.FAILURE, failure[1]]] if failure else []),
                 *(
                     [task, "return_value", {"job_arn": arn, "job_name": arn.rpartition("/")[2]}]
                     for task, arn in (jobs or {}).items()

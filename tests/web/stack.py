@@ -1,7 +1,7 @@
 """An API server of a real Airflow with the project's DAGs and plugins, and an embedded SageMaker.
 
-There is no scheduler: runs are put into the database by `seed.py`, and what they would have left
-on S3 and in the registry by the library's own functions.
+There is no scheduler unless a test asks for one: runs are put into the database by `seed.py`, and
+what they would have left on S3 and in the registry by the library's own functions.
 """
 
 from __future__ import annotations
@@ -105,6 +105,20 @@ class Stack:
         """Return a boto3 client of the embedded SageMaker: sagemaker or s3."""
         make = {"sagemaker": embedded_sagemaker.api, "s3": embedded_sagemaker.s3}[service]
         return make(self.direct)
+
+    def start_runs(self) -> None:
+        """Start what runs DAGs: scheduler, DAG processor and triggerer."""
+        *_, last = [
+            self._children.start(self._program(*arguments))
+            for arguments in (
+                ("scheduler", "--skip-serve-logs"),
+                ("dag-processor",),
+                ("triggerer", "--skip-serve-logs"),
+            )
+        ]
+        self._children.wait(
+            lambda: airflow_api.unhealthy(self.url) == [], _START_S, child=last, poll_s=0.25
+        )
 
     def seed(self, runs: Iterable[Mapping[str, Any]]) -> None:
         """Put runs into Airflow's database; see `seed.py`."""

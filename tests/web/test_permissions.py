@@ -71,7 +71,7 @@ def test_the_page_is_told_what_its_user_may_do(stack: Stack, user: str, may: boo
         {
             "name": "california-housing",
             "dag_id": DAG,
-            "title": DAG,
+            "title": "California housing: retraining",
             "deployment_dag_id": DEPLOYMENT,
             "may_edit": may,
             "may_deploy": may,

@@ -20,6 +20,7 @@ from tests.web.conftest import (
     SLY,
     THIRD,
     UNDECIDABLE,
+    WHY,
     History,
 )
 from tests.web.stack import DAG, DEPLOYMENT, Stack
@@ -112,6 +113,12 @@ def test_a_run_without_a_decision_is_shown_all_the_same(stack: Stack, past: Past
     run = one(stack, past)
     assert (run["conditions"], run["metric"], run["version"]) == ([], None, None)
     assert run["notices"] == []
+
+
+def test_a_task_that_failed_says_why(stack: Stack) -> None:
+    reasons = {step["task_id"]: step["failure"] for step in one(stack, FAILED)["steps"]}
+    assert reasons.pop("train") == WHY
+    assert set(reasons.values()) == {""}
 
 
 def test_a_job_tells_seconds_and_cost(history: History) -> None:

@@ -10,7 +10,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import func, select
 
-from retraining import naming
+from retraining import naming, notes
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Run:
         started: When it started.
         ended: When it ended.
         snapshot: The date of its data; None as long as it is not settled.
-        jobs: The ARN of each step's job that has ended well.
+        jobs: The ARN of each step's newest job; of a step that was reused, of the earlier job.
     """
 
     dag_id: str
@@ -77,12 +77,14 @@ class Step:
         state: Its state; None before it was scheduled.
         seconds: From its start to its end, waiting included.
         try_number: Of the last attempt.
+        failure: Why it failed, or "".
     """
 
     task_id: str
     state: str | None
     seconds: float | None
     try_number: int
+    failure: str
 
 
 def newest(
@@ -116,6 +118,14 @@ def steps(session: Session, run: Run) -> list[Step]:
         .where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
         .order_by(TaskInstance.start_date.asc().nulls_last(), TaskInstance.task_id)
     )
+    failures = session.execute(
+        select(XComModel.task_id, XComModel.value).where(
+            XComModel.dag_id == run.dag_id,
+            XComModel.run_id == run.run_id,
+            XComModel.key == notes.FAILURE,
+        )
+    )
+    reasons = {task_id: str(value) for task_id, value in failures}
     return [
         Step(
             ti.task_id,
@@ -124,6 +134,7 @@ def steps(session: Session, run: Run) -> list[Step]:
             if ti.start_date and ti.end_date
             else None,
             ti.try_number,
+            reasons.get(ti.task_id, ""),
         )
         for ti in found
     ]
@@ -138,12 +149,14 @@ def _with_returns(
         select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value).where(
             XComModel.dag_id == dag_id,
             XComModel.run_id.in_([run.run_id for run in found]),
-            XComModel.key.in_((_SNAPSHOT, _RETURNED)),
+            XComModel.key.in_((_SNAPSHOT, _RETURNED, notes.JOB_ARN)),
         )
     )
     for run_id, task_id, key, value in rows:
         if key == _SNAPSHOT and (date := _date(value)):
             snapshots[run_id] = date
+        elif key == notes.JOB_ARN:
+            jobs.setdefault(run_id, {})[task_id] = str(value)
         elif isinstance(value, dict) and isinstance(value.get("job_arn"), str):
             jobs.setdefault(run_id, {})[task_id] = value["job_arn"]
     return [

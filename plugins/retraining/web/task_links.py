@@ -46,10 +46,14 @@ def _links(dag_id: str, run_id: str, task_id: str, map_index: int) -> Mapping[st
         returned: Mapping[str, Any] = value if isinstance(value, dict) else {}
         endpoint = endpoint_name(session, pipeline)
         runs = dag_runs.some(session, dag_id, pipeline=pipeline.name, run_ids=[run_id])
-    job, package = (str(returned.get(name, "")) for name in ("job_arn", "model_package_arn"))
+    job = runs[0].jobs.get(task_id, "") if runs else ""
+    package = str(returned.get("model_package_arn", ""))
     deploys = dag_id == pipeline.deployment_dag_id
     uri = runs[0].uri if runs else None
-    region = (job or package).partition(":sagemaker:")[2].partition(":")[0]
+    # Of whatever the run has made: the gate itself makes nothing that has an ARN.
+    arns = (job, package, *(runs[0].jobs.values() if runs else ()))
+    regions = (arn.partition(":sagemaker:")[2].partition(":")[0] for arn in arns)
+    region = next(filter(None, regions), "")
     found: dict[str, str | None] = {}
     if links.is_embedded():
         run_page = None if deploys else run_id

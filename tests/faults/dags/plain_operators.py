@@ -38,7 +38,7 @@ with DAG(
         task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=20)
     )
     run = {
-        name: f"{{{{ ti.xcom_pull('resolve_run', key='{name}') }}}}"
+        name: f"{{{{ ti.xcom_pull('resolve_run')['{name}'] }}}}"
         for name in ("snapshot", "snapshot_uri", "code_uri", "image_uri", "role_arn", "run_uri")
     }
     job = {

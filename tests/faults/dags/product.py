@@ -42,6 +42,10 @@ def impatient(name: str) -> DAG:
     dag.max_active_runs = 16
     for task in dag.tasks:
         task.retry_delay = _DELAY
+        task.retry_exponential_backoff = 0
+        if hasattr(task, "defer_after"):
+            # What is shown of a wait needs one.
+            task.defer_after = timedelta()
         if task.retry_policy is not None:
             task.retry_policy = ImpatientPolicy(task.retry_policy)
     return dag

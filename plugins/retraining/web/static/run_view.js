@@ -18,7 +18,7 @@ export async function runView(pipeline, runId, overviewAddress) {
       verdict(run.verdict),
       el("span", { class: "tag" }, run.run_type),
       el("span", { class: "tag" }, `run ${run.state}`),
-      run.version ? el("span", { class: `tag${run.is_serving ? " serving" : ""}` }, `version ${run.version}${run.approval ? `, ${approval(run.approval)}` : ""}${run.is_serving ? ", serves now" : ""}`) : null,
+      run.version ? el("a", { class: `tag${run.is_serving ? " serving" : ""}`, href: `${overviewAddress}#versions` }, `version ${run.version}${run.approval ? `, ${approval(run.approval)}` : ""}${run.is_serving ? ", serves now" : ""}`) : null,
       airflowLink("Run in Airflow", "dags", pipeline.dag_id, "runs", run.run_id)),
     notices(run.notices),
     el("p", { class: "sentence" }, sentence(run)),
@@ -34,14 +34,20 @@ function sentence(run) {
     ? `${run.metric.name} ${number(run.metric.value)} ${holds(run) ? "is" : "is not"} ${run.metric.sign} ${run.metric.threshold}`
     : null;
   if (run.verdict === "pass") {
-    return `${metric ?? "All conditions hold"}: ${run.version ? `registered as version ${run.version}` : "not registered yet"}.`;
+    return `${metric ?? "All conditions hold"}: ${run.version ? `registered as version ${run.version}.` : `not registered${failure(run) ?? " yet."}`}`;
   }
   if (run.verdict === "reject") return `${metric ?? run.explanation}: not registered.`;
   if (run.verdict === "undecidable") return `${run.explanation}. Nothing was registered.`;
-  if (run.verdict === "failed") return "The run failed before the gate decided. See its steps below.";
+  if (run.verdict === "failed") return `The run failed before the gate decided${failure(run) ?? ". See its steps below."}`;
   if (run.verdict === "running") return "The run goes on; the gate has not decided yet.";
   if (run.verdict === "none") return "The run ended well, but left no decision record.";
   return `What was decided is not known: ${run.explanation}`;
+}
+
+// Why, by the first task that said so, in its first line; the steps have the rest.
+function failure(run) {
+  const step = run.steps.find((one) => one.failure);
+  return step ? `: ${step.task_id}: ${step.failure.split("\n")[0]}` : null;
 }
 
 const holds = (run) => run.conditions.every((condition) => condition.holds);
@@ -104,7 +110,7 @@ function stepRow(pipeline, run, step) {
   const job = step.job;
   return el("tr", {},
     el("td", { class: "key" }, airflowLink(step.task_id, "dags", pipeline.dag_id, "runs", run.run_id, "tasks", step.task_id)),
-    el("td", { class: "key" }, step.state ?? "not started"),
+    el("td", { class: step.failure ? null : "key" }, step.state ?? "not started", step.failure ? el("pre", { tabindex: 0, class: "failure" }, step.failure) : null),
     el("td", { class: "number" }, duration(step.seconds)),
     el("td", { class: "number" }, duration(job?.seconds)),
     el("td", { class: "number" }, job ? (job.cost === null ? "unknown" : `$${job.cost.toFixed(4)}`) : ""),
