@@ -170,8 +170,10 @@ def _linked_operators() -> list[type[BaseOperator]]:
         RetrainingTrainingOperator,
     )
     from retraining.pipeline_tasks import PipelineBranch, PipelineTask  # noqa: PLC0415
+    from retraining.resolve_run import ResolveRunOperator  # noqa: PLC0415
 
     return [
+        ResolveRunOperator,
         RetrainingProcessingOperator,
         RetrainingTrainingOperator,
         PipelineTask,

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import naming
+from retraining import naming, snapshots
 
 from local_stack import environment, history_landing
 from local_stack.history import make_history, real_table
@@ -122,6 +123,27 @@ def test_repeating_the_backfill_costs_no_job_and_no_version(
     assert "nothing has changed since" in log
     register = stack.airflow.last_log(DAG_ID, run_id, task_id="register_model")
     assert "already registered as version" in register
+
+
+def test_a_run_waits_for_a_snapshot_that_is_still_landing(stack: Stack, history: History) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, tomorrow)
+    bucket, prefix = naming.split_s3_uri(uri)
+    put = partial(stack.client("s3").put_object, Bucket=bucket)
+    stack.airflow.start(DAG_ID, "manual__late", {"snapshot": tomorrow})
+    poll(lambda: state_of_late(stack) == "deferred", what="the wait for the snapshot")
+    for name, content in history.nights[0].files.items():
+        put(Key=f"{prefix}{name}", Body=content)
+    assert state_of_late(stack) == "deferred"
+    put(Key=f"{prefix}{snapshots.MARKER}", Body=b"")
+    poll(lambda: stack.airflow.state(DAG_ID, "manual__late") == "success", what="its end")
+    log = stack.airflow.last_log(DAG_ID, "manual__late", task_id="resolve_run")
+    assert f"snapshot {tomorrow} has not landed" in log
+
+
+def state_of_late(stack: Stack) -> str | None:
+    state: str | None = stack.airflow.tasks(DAG_ID, "manual__late")["resolve_run"]["state"]
+    return state
 
 
 def run_backfill(

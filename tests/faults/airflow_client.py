@@ -59,9 +59,9 @@ class AirflowClient:
         return str(self._ask("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
 
     def runs_by_date(self, dag_id: str) -> dict[str, dict[str, Any]]:
-        """Return a DAG's runs by their logical date, YYYY-MM-DD."""
+        """Return a DAG's runs that have a logical date by that date, YYYY-MM-DD."""
         runs = self._ask("GET", f"/dags/{dag_id}/dagRuns?limit=1000")["dag_runs"]
-        return {run["logical_date"][:10]: run for run in runs}
+        return {run["logical_date"][:10]: run for run in runs if run["logical_date"]}
 
     def backfills(self, dag_id: str) -> list[dict[str, Any]]:
         """Return a DAG's backfills."""
