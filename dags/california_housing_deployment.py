@@ -87,12 +87,24 @@ with DAG(
             type="string",
             pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
             title="Endpoint",
+            description="It is made if there is none.",
         ),
         "memory_size_mb": Param(
-            2048, type="integer", minimum=1024, maximum=6144, multipleOf=1024, title="Memory in MB"
+            2048,
+            type="integer",
+            minimum=1024,
+            maximum=6144,
+            multipleOf=1024,
+            title="Memory in MB",
+            description="Of a serverless endpoint.",
         ),
         "max_concurrency": Param(
-            5, type="integer", minimum=1, maximum=200, title="Requests at once"
+            5,
+            type="integer",
+            minimum=1,
+            maximum=200,
+            title="Requests at once",
+            description="That a serverless endpoint answers.",
         ),
         "instance_type": Param(
             "",
@@ -105,10 +117,31 @@ with DAG(
             True,
             type="boolean",
             title="Mark a broken version as Rejected",
+            description="One that does not answer its own test rows; it is not tried again.",
         ),
-        "smoke_rows": Param(20, type="integer", minimum=0, maximum=1000, title="Test rows"),
-        "tolerance": Param(1e-6, type="number", minimum=0, maximum=1, title="Relative tolerance"),
-        "keep": Param(5, type="integer", minimum=1, title="Endpoint configs that are kept"),
+        "smoke_rows": Param(
+            20,
+            type="integer",
+            minimum=0,
+            maximum=1000,
+            title="Test rows",
+            description="So many rows of its own test split the version must answer.",
+        ),
+        "tolerance": Param(
+            1e-6,
+            type="number",
+            minimum=0,
+            maximum=1,
+            title="Relative tolerance",
+            description="Between an answer and what evaluation predicted for the row.",
+        ),
+        "keep": Param(
+            5,
+            type="integer",
+            minimum=1,
+            title="Endpoint configs that are kept",
+            description="The newest, to roll back to.",
+        ),
     },
 ) as dag:
     choose_version = PipelineBranch(

@@ -93,19 +93,25 @@ with DAG(
             description="A model below it is not registered.",
         ),
         "features": Param(
-            "engineered", enum=["engineered", "raw"], title="Feature set", type="string"
+            "engineered",
+            type="string",
+            enum=["engineered", "raw"],
+            title="Feature set",
+            description="The eight columns as they are, or what is made of them.",
         ),
         "instance_type": Param(
             "ml.m5.large",
             type="string",
             pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$",
             title="Instance type of the jobs",
+            description="Each of the three jobs runs on one of these.",
         ),
         "approval_status": Param(
             "PendingManualApproval",
             type="string",
             enum=["PendingManualApproval", "Approved", "Rejected"],
             title="Approval status of a registered version",
+            description="One that is Approved is deployed without anybody having looked at it.",
         ),
         "backfill_approval_status": Param(
             "PendingManualApproval",
@@ -115,13 +121,25 @@ with DAG(
             description="Instead of the one above, so that history is not deployed unasked.",
         ),
         "ask_for_approval": Param(
-            False, type="boolean", title="Ask a person to approve a pending version"
+            False,
+            type="boolean",
+            title="Ask a person to approve a pending version",
+            description='In Airflow, under "Required actions". Not in backfills.',
         ),
         "approval_hours": Param(
-            24, type="number", exclusiveMinimum=0, maximum=336, title="Hours to wait for an answer"
+            24,
+            type="number",
+            exclusiveMinimum=0,
+            maximum=336,
+            title="Hours to wait for an answer",
+            description="Without one the version stays pending.",
         ),
         "when_rejected": Param(
-            "skip", type="string", enum=["skip", "fail"], title="What a rejected model does"
+            "skip",
+            type="string",
+            enum=["skip", "fail"],
+            title="What a rejected model does",
+            description="Skip: the run succeeds with nothing registered. Fail: the run fails.",
         ),
         "reuse_steps": Param(
             "backfills",
