@@ -25,6 +25,8 @@ _PASSED_OVER = naming.deployment_tag_key("passed-over")
 # Of an endpoint whose first config has not been verified yet.
 _NONE = "none"
 _CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+# In these states its config answers requests.
+_ANSWERING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 _MISSING = frozenset({"ValidationException", "ResourceNotFound"})
 
 
@@ -68,6 +70,11 @@ class Endpoint:
     def is_sound(self) -> bool:
         """Whether it serves what was verified, and nothing else is under way."""
         return self.status in {"InService", "SystemUpdating"} and self.config == self.verified
+
+    @property
+    def answering_config(self) -> str | None:
+        """The config that answers requests, also while another is on its way; None if none does."""
+        return (self.config or None) if self.status in _ANSWERING else None
 
     def serves(self, config: str) -> bool:
         """Say whether a config is what answers requests now."""

@@ -22,8 +22,6 @@ _APPROVALS = {
     registry.REJECTED: "rejected",
     registry.PENDING: "pending",
 }
-# In these states of an endpoint its config answers requests.
-_SERVES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,8 @@ def _serving(client: SageMakerClient, endpoint_name: str) -> tuple[str | None, s
     endpoint = endpoints.find(client, endpoint_name)
     if endpoint is None:
         return None, f"Nothing is deployed: there is no endpoint {endpoint_name}."
-    serves = endpoint.config and endpoint.status in _SERVES
-    version = endpoints.version_of_config(client, endpoint.config) if serves else None
+    config = endpoint.answering_config
+    version = endpoints.version_of_config(client, config) if config else None
     state = f"the endpoint {endpoint_name} is {endpoint.status}"
     if version is None:
         return None, f"No registered version is known to be deployed; {state}."

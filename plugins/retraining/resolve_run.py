@@ -58,7 +58,7 @@ class ResolveRunOperator(BaseOperator):
         """
         date = self._date(context)
         try:
-            return self._settle(context, self._find(date))
+            return self._settle(context, date)
         except naming.InvalidNameError as error:
             raise AirflowFailException(str(error)) from error
         except snapshots.SnapshotNotFoundError as error:
@@ -81,7 +81,7 @@ class ResolveRunOperator(BaseOperator):
             AirflowFailException: The snapshot has not become complete in time.
         """
         try:
-            return self._settle(context, self._find(event["date"]))
+            return self._settle(context, event["date"])
         except snapshots.SnapshotNotFoundError as error:
             raise AirflowFailException(
                 f"{error}; then clear this task. It was waited for until"
@@ -95,15 +95,14 @@ class ResolveRunOperator(BaseOperator):
             date = run.logical_date.date().isoformat()
         return date
 
-    def _find(self, date: str | None) -> snapshots.Snapshot:
-        s3, bucket = aws_clients.client("s3"), settings().bucket
-        if date is not None:
-            return snapshots.find_snapshot(s3, bucket, pipeline=self.pipeline, date=date)
-        return snapshots.newest_snapshot(s3, bucket, pipeline=self.pipeline)
-
-    def _settle(self, context: Context, snapshot: snapshots.Snapshot) -> dict[str, str]:
+    def _settle(self, context: Context, date: str | None) -> dict[str, str]:
         place, params, run = settings(), context["params"], context["dag_run"]
         s3 = aws_clients.client("s3")
+        snapshot = (
+            snapshots.newest_snapshot(s3, place.bucket, pipeline=self.pipeline)
+            if date is None
+            else snapshots.find_snapshot(s3, place.bucket, pipeline=self.pipeline, date=date)
+        )
         # The page lists runs by it, also those that come no further.
         context["ti"].xcom_push(SNAPSHOT, snapshot.date)
         log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _PAGE = 100
 _PAGES = 10
 _SECONDS = 5.0
-# In these states of an endpoint its config answers requests.
-_SERVES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +188,8 @@ def _serving(client: Any, endpoint_name: str) -> Serving:
     endpoint = endpoints.find(client, endpoint_name)
     if endpoint is None:
         return Serving(endpoint_name)
-    serves = endpoint.config and endpoint.status in _SERVES
-    version = endpoints.version_of_config(client, endpoint.config) if serves else None
+    config = endpoint.answering_config
+    version = endpoints.version_of_config(client, config) if config else None
     return Serving(
         endpoint_name, endpoint.status, version.number if version else None, endpoint.is_sound
     )
