@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from retraining import aws_clients, code_archive, images, naming, run_types, snapshots
+from retraining import aws_clients, code_archive, images, naming, notes, run_types, snapshots
 from retraining.retries import passing_failure
 from retraining.settings import settings
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT = "snapshot"
 _DELAY_S = 30.0
 _RESOLVED: dict[object, Mapping[str, str]] = {}
 
@@ -104,7 +103,7 @@ class ResolveRunOperator(BaseOperator):
             else snapshots.find_snapshot(s3, place.bucket, pipeline=self.pipeline, date=date)
         )
         # The page lists runs by it, also those that come no further.
-        context["ti"].xcom_push(SNAPSHOT, snapshot.date)
+        context["ti"].xcom_push(notes.SNAPSHOT, snapshot.date)
         log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)
         archive = code_archive.read_scripts(place.scripts_folder / self.pipeline.replace("-", "_"))
         code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=self.pipeline)

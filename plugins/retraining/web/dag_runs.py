@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-_SNAPSHOT = "snapshot"
 _RETURNED = "return_value"
 
 
@@ -149,11 +148,11 @@ def _with_returns(
         select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value).where(
             XComModel.dag_id == dag_id,
             XComModel.run_id.in_([run.run_id for run in found]),
-            XComModel.key.in_((_SNAPSHOT, _RETURNED, notes.JOB_ARN)),
+            XComModel.key.in_((notes.SNAPSHOT, _RETURNED, notes.JOB_ARN)),
         )
     )
     for run_id, task_id, key, value in rows:
-        if key == _SNAPSHOT and (date := _date(value)):
+        if key == notes.SNAPSHOT and (date := _date(value)):
             snapshots[run_id] = date
         elif key == notes.JOB_ARN:
             jobs.setdefault(run_id, {})[task_id] = str(value)
