@@ -3,7 +3,8 @@
 For each number of nights the sample history is landed, and run twice: by a backfill on a whole
 Airflow with the embedded SageMaker, as `make up` starts it, and by a loop that runs preprocess.py,
 train.py and evaluate.py, a process each, with no Airflow, S3, gate or registry. The backfill is
-then repeated, with every step reused. It prints the tables that docs/backfills.md quotes:
+then repeated, with every step reused, and a DAG of as many empty tasks is run for the same nights.
+It prints the tables that docs/backfills.md quotes:
 
     .venv/bin/python benchmarks/backfill.py
 """
@@ -42,7 +43,8 @@ from local_stack import (  # noqa: E402 - after the path
 from local_stack.keys import keys  # noqa: E402
 from local_stack.places import local_place  # noqa: E402
 
-DAG_ID = "california_housing_retraining"
+RETRAINING = "california_housing_retraining"
+EMPTY_TASKS = "empty_tasks"
 SCRIPTS = ROOT / "include" / "scripts" / "california_housing"
 IMAGE_PYTHON = ROOT / ".local" / "images" / "sklearn-1.4-2" / "bin" / "python"
 # Whose process it is whose command line has the words.
@@ -75,10 +77,15 @@ class Measured:
 
 
 class Stack:
-    """What `make up` starts, in a folder of its own, with the nights landed."""
+    """What `make up` starts, in a folder of its own, with the nights landed and one more DAG."""
 
     def __init__(self, folder: Path, nights: int) -> None:
-        self._place = local_place(state=folder)
+        project = folder / "project"
+        shutil.copytree(ROOT / "dags", project / "dags")
+        shutil.copy(ROOT / "benchmarks" / "dags" / f"{EMPTY_TASKS}.py", project / "dags")
+        for name in ("include", "local_sagemaker", "plugins"):
+            (project / name).symlink_to(ROOT / name)
+        self._place = local_place(project, folder / "place")
         port, sagemaker_port = ports.any_free(), ports.any_free()
         self._command("up", "--port", str(port), "--sagemaker-port", str(sagemaker_port))
         aws = environment.embedded_aws_environment(f"http://127.0.0.1:{sagemaker_port}")
@@ -86,8 +93,9 @@ class Stack:
         self._url = f"http://127.0.0.1:{port}"
         secret = keys(self._place.control / "secrets.json").password
         self._token = airflow_api.token(self._url, environment.ADMIN, secret)
-        # The night's own run, which starts by itself.
-        self._wait(lambda: not self._runs("queued", "running"))
+        # The night's own runs, which start by themselves.
+        for dag_id in (RETRAINING, EMPTY_TASKS):
+            self._wait(lambda dag_id=dag_id: self._runs(dag_id, "success", "failed"))
         self._last = datetime.now(UTC).date() - timedelta(days=1)
         self._nights = nights
         self._command("snapshots", "--days", str(nights), "--end", self._last.isoformat())
@@ -96,7 +104,7 @@ class Stack:
         """Stop it."""
         self._command("down")
 
-    def backfill(self, *, active: int) -> Measured:
+    def backfill(self, dag_id: str = RETRAINING, *, active: int) -> Measured:
         """Run all nights, and wait until the last has ended."""
         first = self._last - timedelta(days=self._nights - 1)
         before = self._processor()
@@ -104,7 +112,7 @@ class Stack:
         made = self._ask(
             "backfills",
             {
-                "dag_id": DAG_ID,
+                "dag_id": dag_id,
                 "from_date": f"{first}T00:00:00Z",
                 "to_date": f"{self._last}T23:59:59Z",
                 "max_active_runs": active,
@@ -114,7 +122,8 @@ class Stack:
         memory = Memory(self._supervisor())
         self._wait(lambda: self._ask(f"backfills/{made['id']}")["completed_at"])
         # A backfill is looked at every half minute; its last run has ended before.
-        ends = [datetime.fromisoformat(run["end_date"]) for run in self._runs("success", "failed")]
+        runs = self._runs(dag_id, "success", "failed")
+        ends = [datetime.fromisoformat(run["end_date"]) for run in runs]
         wall = (max(ends) - begin).total_seconds()
         after = self._processor()
         used = {kind: after[kind] - before[kind] for kind in after}
@@ -124,13 +133,12 @@ class Stack:
         deadline = time.monotonic() + 1800
         while not is_over():
             assert time.monotonic() < deadline
-            time.sleep(0.2)
+            time.sleep(1)
 
-    def _runs(self, *states: str) -> list[dict[str, Any]]:
+    def _runs(self, dag_id: str, *states: str) -> list[dict[str, Any]]:
         query = "&".join(f"state={state}" for state in states)
-        runs: list[dict[str, Any]] = self._ask(f"dags/{DAG_ID}/dagRuns?limit=1000&{query}")[
-            "dag_runs"
-        ]
+        answer = self._ask(f"dags/{dag_id}/dagRuns?limit=1000&{query}")
+        runs: list[dict[str, Any]] = answer["dag_runs"]
         return runs
 
     def _jobs(self) -> int:
@@ -169,8 +177,8 @@ class Stack:
             return json.load(answer)
 
     def _command(self, *arguments: str) -> None:
-        state = ("--state", str(self._place.state))
-        command = [sys.executable, "-m", "local_stack", *state, *arguments]
+        place = ("--project", str(self._place.project), "--state", str(self._place.state))
+        command = [sys.executable, "-m", "local_stack", *place, *arguments]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -295,34 +303,40 @@ def main() -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     print(
         "| nights | backfill | a minute | bare loop | backfill / loop | again, all reused "
-        "| memory |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        "| empty tasks | memory |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     )
     used = []
     for nights in options.nights:
-        pairs = []
+        rounds = []
         for _ in range(options.rounds):
             folder = Path(tempfile.mkdtemp(dir=scratch))
             loop = bare_loop(folder / "bare", nights, options.processes)
-            stack = Stack(folder / "place", nights)
+            stack = Stack(folder, nights)
             try:
                 first = stack.backfill(active=options.active)
                 again = stack.backfill(active=options.active)
+                empty = stack.backfill(EMPTY_TASKS, active=options.active)
             finally:
                 stack.down()
             assert again.jobs == first.jobs, f"{again.jobs - first.jobs} jobs ran again"
             shutil.rmtree(folder)
-            pairs.append((first, loop, again))
-        wall = statistics.median(first.wall for first, _, _ in pairs)
-        loop = statistics.median(loop for _, loop, _ in pairs)
-        ratio = statistics.median(first.wall / loop for first, loop, _ in pairs)
-        again_s = statistics.median(again.wall for _, _, again in pairs)
-        memory = max(first.memory for first, _, _ in pairs)
+            rounds.append((first, loop, again, empty))
+        firsts, loops, agains, empties = zip(*rounds, strict=True)
+        wall = statistics.median(first.wall for first in firsts)
+        loop = statistics.median(loops)
+        ratio = statistics.median(
+            first.wall / loop for first, loop in zip(firsts, loops, strict=True)
+        )
+        again_s = statistics.median(again.wall for again in agains)
+        empty_s = statistics.median(empty.wall for empty in empties)
+        memory = max(first.memory for first in firsts)
         print(
             f"| {nights} | {wall:.0f} s | {nights / wall * 60:.1f} | {loop:.0f} s | {ratio:.2f} "
-            f"| {again_s:.0f} s | {memory:.0f} MiB |",
+            f"| {again_s:.0f} s | {empty_s:.0f} s | {memory:.0f} MiB |",
             flush=True,
         )
-        used.append(f"| {nights} | {shares([first.processor for first, _, _ in pairs])} |")
+        used.append(f"| {nights} | {shares([first.processor for first in firsts])} |")
+        used.append(f"| {nights}, empty tasks | {shares([empty.processor for empty in empties])} |")
     print(f"\n| nights | {' | '.join([*KINDS, OTHER])} |\n|{' ---: |' * (len(KINDS) + 2)}")
     print("\n".join(used))
 

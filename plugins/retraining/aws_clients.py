@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from retraining import service_models
+
 # The provider's own default.
 AWS_CONN_ID = "aws_default"
 
@@ -32,6 +34,7 @@ def client(
     # As the hook's own `conn`, but without the name of the operator in the user agent: to find it
     # the hook reads the source of all that is on the stack, which costs more than the client.
     session: Any = hook.get_session(region_name=region_name)
+    service_models.share(session)
     return session.client(
         service,
         endpoint_url=hook.conn_config.get_service_endpoint_url(service_name=service),

@@ -1,9 +1,10 @@
-"""Imports what tasks need in the process that forks them, once, and not in every task.
+"""Loads what tasks need in the process that forks them, once, and not in every task.
 
 A task of the LocalExecutor is forked from a worker that is forked from the scheduler; the triggerer
 and the DAG processor fork as well. Each of their children imported the same libraries anew: a
-third of the processor time of a short task. This project's own modules are not among them, so that
-a task runs the code that lies there when it starts.
+third of the processor time of a short task. Parsing the models of AWS's services took half of the
+rest, and this library's own modules a quarter of what was left: as with all plugins of Airflow, a
+change to them needs a restart, whereas a DAG's file and the scripts are read when a task starts.
 """
 
 from __future__ import annotations
@@ -13,12 +14,21 @@ import logging
 
 from airflow.listeners import hookimpl
 
+from retraining import service_models
+
 log = logging.getLogger(__name__)
 
 _LIBRARIES = (
     "airflow.providers.amazon.aws.operators.sagemaker",
     "airflow.providers.standard.operators.hitl",
     "airflow.providers.standard.operators.python",
+    # What the DAGs name.
+    "retraining.approval_tasks",
+    "retraining.deployment_tasks",
+    "retraining.operators",
+    "retraining.orphans",
+    "retraining.resolve_run",
+    "retraining.tasks",
     # What botocore and boto3 leave to the first client.
     "boto3.s3.inject",
     "botocore.args",
@@ -43,3 +53,7 @@ def on_starting(component: object) -> None:
             importlib.import_module(name)
         except ImportError as error:
             log.warning("%s cannot be imported before it is needed: %s", name, error)
+    try:
+        service_models.parse()
+    except Exception as error:
+        log.warning("the models of AWS's services cannot be parsed before a task: %s", error)
