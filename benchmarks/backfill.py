@@ -57,6 +57,7 @@ KINDS = {
 }
 OTHER = "the rest"
 ENVIRONMENT = environment.inherited(os.environ)
+_LOOK_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class Stack:
 
 
 class Memory:
-    """Looks at the memory of all descendants of a process, once a second."""
+    """Looks at the memory of a process and its descendants; seldom, as the kernel has to count."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -199,7 +200,7 @@ class Memory:
         return self._most
 
     def _look(self) -> None:
-        while not self._is_over.wait(1):
+        while not self._is_over.wait(_LOOK_S):
             sizes = (share(pid) for pid in (self._pid, *kernel.descendants(self._pid)))
             self._most = max(self._most, sum(sizes) / 1024)
 

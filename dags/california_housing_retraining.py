@@ -45,7 +45,7 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Label, Param
 from retraining import approval_tasks, notifications, retries, tasks
-from retraining.approval_tasks import AskForApprovalOperator
+from retraining.approval_tasks import AskForApprovalOperator, RegisterModelOperator
 from retraining.approved_models import approvals
 from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.job_requests import input_path, output_path, processing_job, training_job
@@ -231,8 +231,9 @@ with DAG(
         python_callable=tasks.check_quality,
         op_kwargs={"run": run, "policy": QUALITY_POLICY},
     )
-    register_model = PipelineTask(
+    register_model = RegisterModelOperator(
         task_id="register_model",
+        question="ask_for_approval",
         python_callable=tasks.register_model,
         op_kwargs={
             "pipeline": PIPELINE,

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+)
 
 from retraining import approval, approved_models, aws_clients, registry, run_types
+from retraining.pipeline_tasks import PipelineTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +24,37 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
+
+
+class RegisterModelOperator(PipelineTask):
+    """Registers a model, and skips the question about it if nobody is to be asked.
+
+    Airflow would start a process for that question, only to find that it skips itself.
+
+    Args:
+        question: The id of the task that asks.
+    """
+
+    def __init__(self, *, question: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.question = question
+
+    def execute(self, context: Context) -> Any:
+        """Register it.
+
+        Returns:
+            What the callable returns.
+
+        Raises:
+            DownstreamTasksSkipped: Nobody is to be asked; what the callable returns is pushed.
+        """
+        registered = super().execute(context)
+        if why := _why_nobody_is_asked(context):
+            log.info(why)
+            # Airflow pushes only what a task returns.
+            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, registered)
+            raise DownstreamTasksSkipped(tasks=[self.question])  # type: ignore[no-untyped-call]
+        return registered
 
 
 class AskForApprovalOperator(HITLOperator):
@@ -49,11 +86,8 @@ class AskForApprovalOperator(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, unless there is no need to."""
-        params = context["params"]
-        if not params["ask_for_approval"]:
-            raise AirflowSkipException("nobody is asked: ask_for_approval is false")
-        if run_types.is_backfill(context["dag_run"]):
-            raise AirflowSkipException("nobody is asked about the versions of a backfill")
+        if why := _why_nobody_is_asked(context):
+            raise AirflowSkipException(why)
         sagemaker = aws_clients.client("sagemaker")
         version = registry.describe(sagemaker, self.registered["model_package_arn"])
         if version.approval != registry.PENDING:
@@ -65,7 +99,7 @@ class AskForApprovalOperator(HITLOperator):
         self.body = approval.question(
             sagemaker, aws_clients.client("s3"), version, endpoint_name=self.endpoint_name
         )
-        self.response_timeout = timedelta(hours=params["approval_hours"])
+        self.response_timeout = timedelta(hours=context["params"]["approval_hours"])
         return super().execute(context)
 
     def process_trigger_event_error(self, event: dict[str, Any]) -> NoReturn:
@@ -77,6 +111,14 @@ class AskForApprovalOperator(HITLOperator):
         if event["error_type"] == "timeout":
             raise AirflowSkipException("nobody has answered in time; the version stays pending")
         raise AirflowFailException(f"the question was not answered: {event['error']}")
+
+
+def _why_nobody_is_asked(context: Context) -> str | None:
+    if not context["params"]["ask_for_approval"]:
+        return "nobody is asked: ask_for_approval is false"
+    if run_types.is_backfill(context["dag_run"]):
+        return "nobody is asked about the versions of a backfill"
+    return None
 
 
 def record_approval(

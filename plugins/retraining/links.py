@@ -160,7 +160,10 @@ class EndpointLink(_Link):
 @functools.cache
 def _linked_operators() -> list[type[BaseOperator]]:
     # Heavy, and only the API server asks.
-    from retraining.approval_tasks import AskForApprovalOperator  # noqa: PLC0415
+    from retraining.approval_tasks import (  # noqa: PLC0415
+        AskForApprovalOperator,
+        RegisterModelOperator,
+    )
     from retraining.endpoint_operators import (  # noqa: PLC0415
         DeployVersionOperator,
         FlipBackOperator,
@@ -178,6 +181,7 @@ def _linked_operators() -> list[type[BaseOperator]]:
         RetrainingTrainingOperator,
         PipelineTask,
         PipelineBranch,
+        RegisterModelOperator,
         AskForApprovalOperator,
         DeployVersionOperator,
         FlipBackOperator,

@@ -25,8 +25,10 @@ _LIBRARIES = (
     # What the DAGs name.
     "retraining.approval_tasks",
     "retraining.deployment_tasks",
+    "retraining.endpoint_operators",
+    "retraining.notifications",
     "retraining.operators",
-    "retraining.orphans",
+    "retraining.pipeline_tasks",
     "retraining.resolve_run",
     "retraining.tasks",
     # What botocore and boto3 leave to the first client.

@@ -20,15 +20,16 @@ from local_stack.places import PROJECT, sample_csv
 from tests.faults.stack import Stack, poll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from local_stack.history import History
+    from local_stack.history import History, Night
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 DAG_ID = "california_housing_retraining"
 NIGHTS = 30
+CONTENDERS = 12
 CLIENT_S = 120
 BACKFILL_S = 900
 
@@ -125,6 +126,35 @@ def test_repeating_the_backfill_costs_no_job_and_no_version(
     assert "already registered as version" in register
 
 
+def test_another_run_goes_before_those_of_a_backfill(
+    stack: Stack, history: History, tmp_path: Path
+) -> None:
+    never = ("--reprocess-behavior", "completed", "--dag-run-conf", '{"reuse_steps": "never"}')
+    create_backfill(stack, history.nights[-CONTENDERS:], tmp_path, *never)
+    poll(
+        lambda: len(stack.airflow.open_runs()) >= 2 * environment.JOB_SLOTS,
+        what="many runs at once",
+    )
+    snapshot = history.nights[0].date
+    stack.airflow.start(DAG_ID, "manual__now", {"snapshot": snapshot, "reuse_steps": "never"})
+    wait_for_backfills(stack)
+    assert stack.airflow.state(DAG_ID, "manual__now") == "success"
+
+    nights = stack.airflow.runs_by_date(DAG_ID)
+    theirs = [
+        moments_of(stack, nights[night.date]["dag_run_id"])
+        for night in history.nights[-CONTENDERS:]
+    ]
+    waited = [moments for run in theirs for moments in run]
+    assert waited
+    overtaken = 0
+    for scheduled, queued in moments_of(stack, "manual__now"):
+        between = [moments for moments in waited if scheduled < moments[1] < queued]
+        assert not between, "a task of a backfill got a slot that this one was waiting for"
+        overtaken += sum(moments[0] < scheduled and queued < moments[1] for moments in waited)
+    assert overtaken, "the pool was never short of slots"
+
+
 def test_a_run_waits_for_a_snapshot_that_is_still_landing(stack: Stack, history: History) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
     uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, tomorrow)
@@ -149,8 +179,19 @@ def state_of_late(stack: Stack) -> str | None:
 def run_backfill(
     stack: Stack, history: History, folder: Path, *options: str, is_disturbed: bool = False
 ) -> None:
-    """Run Airflow's own command, and wait until the backfill is over."""
-    first, last = history.nights[0].date, history.nights[-1].date
+    """Run Airflow's own command on all nights, and wait until the backfill is over."""
+    create_backfill(stack, history.nights, folder, *options)
+    if is_disturbed:
+        third = NIGHTS // 3
+        poll(lambda: ended(stack) >= third, what="a third of the nights", seconds=BACKFILL_S)
+        stack.kill("scheduler", signal.SIGKILL)
+        stack.start("scheduler")
+        stack.wait_healthy()
+    wait_for_backfills(stack)
+
+
+def create_backfill(stack: Stack, nights: Sequence[Night], folder: Path, *options: str) -> None:
+    first, last = nights[0].date, nights[-1].date
     command = [
         *(sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", DAG_ID),
         *("--from-date", first, "--to-date", f"{last}T23:59:59", "--max-active-runs", "8"),
@@ -159,12 +200,9 @@ def run_backfill(
     subprocess.run(
         command, env=stack.variables, cwd=folder, check=True, capture_output=True, timeout=CLIENT_S
     )
-    if is_disturbed:
-        third = NIGHTS // 3
-        poll(lambda: ended(stack) >= third, what="a third of the nights", seconds=BACKFILL_S)
-        stack.kill("scheduler", signal.SIGKILL)
-        stack.start("scheduler")
-        stack.wait_healthy()
+
+
+def wait_for_backfills(stack: Stack) -> None:
     poll(
         lambda: all(
             backfill["completed_at"] is not None for backfill in stack.airflow.backfills(DAG_ID)
@@ -177,6 +215,18 @@ def run_backfill(
 def ended(stack: Stack) -> int:
     runs = stack.airflow.runs_by_date(DAG_ID).values()
     return sum(run["state"] in {"success", "failed"} for run in runs)
+
+
+def moments_of(stack: Stack, run_id: str) -> list[tuple[datetime, datetime]]:
+    """Return when each task of the pool was ready to go, and when it got its slot."""
+    return [
+        (
+            datetime.fromisoformat(task["scheduled_when"]),
+            datetime.fromisoformat(task["queued_when"]),
+        )
+        for task in stack.airflow.tasks(DAG_ID, run_id).values()
+        if task["pool"] == environment.JOB_POOL and task["queued_when"]
+    ]
 
 
 def outcome_of(stack: Stack, day: str, run: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ def airflow(
         from airflow.sdk.exceptions import (  # noqa: PLC0415
             AirflowFailException,
             AirflowSkipException,
+            DownstreamTasksSkipped,
         )
         from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415
         from retraining import approval_tasks, approved_models  # noqa: PLC0415
@@ -38,6 +39,7 @@ def airflow(
             Events=OutletEventAccessors,
             Skip=AirflowSkipException,
             Fail=AirflowFailException,
+            SkipOthers=DownstreamTasksSkipped,
         )
 
 
@@ -90,6 +92,33 @@ def record(airflow: SimpleNamespace, registered: dict[str, Any], choice: str) ->
         outlet_events=events,
     )
     return status, events[airflow.alias].asset_alias_events
+
+
+@pytest.mark.parametrize(
+    ("ask_for_approval", "run_type", "is_asked"),
+    [(True, "scheduled", True), (False, "scheduled", False), (True, "backfill", False)],
+)
+def test_no_process_is_started_for_a_question_that_is_not_asked(
+    airflow: SimpleNamespace, ask_for_approval: bool, run_type: str, is_asked: bool
+) -> None:
+    task = airflow.tasks.RegisterModelOperator(
+        task_id="register_model", question="ask", python_callable=lambda: {"version": 3}
+    )
+    pushed: dict[str, Any] = {}
+    context = {
+        "params": {"ask_for_approval": ask_for_approval},
+        "dag_run": SimpleNamespace(run_type=run_type),
+        "ti": SimpleNamespace(xcom_push=pushed.__setitem__),
+        "outlet_events": airflow.Events(),
+    }
+    if is_asked:
+        assert task.execute(context) == {"version": 3}
+        assert pushed == {}
+        return
+    with pytest.raises(airflow.SkipOthers) as skipped:
+        task.execute(context)
+    assert skipped.value.tasks == ["ask"]
+    assert pushed == {"return_value": {"version": 3}}
 
 
 def test_nobody_is_asked_unasked_in_a_backfill_or_about_what_is_decided(
