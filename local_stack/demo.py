@@ -104,25 +104,12 @@ def _retrain(
 
 
 def _airflow_environment(own: Place) -> dict[str, str]:
-    secret = keys(own.control / "secrets.json")
-    # dag.test() needs no API server: nothing listens at this address.
-    nowhere = "http://127.0.0.1:9"
-    return environment.airflow_environment(
-        environment.AirflowSettings(
-            dags=own.dags,
-            plugins=own.plugins,
-            home=own.airflow_home,
-            executor="LocalExecutor",
-            database_url=f"sqlite:///{own.airflow_home / 'airflow.db'}",
-            base_url=nowhere,
-            execution_url=f"{nowhere}/execution/",
-            api_host="127.0.0.1",
-            api_port=9,
-            passwords=own.control / "passwords.json",
-            fernet_key=secret.fernet,
-            jwt_secret=secret.jwt,
-            session_secret=secret.session,
-        )
+    # dag.test() needs no API server: nothing listens at this port.
+    return environment.local_airflow_environment(
+        own,
+        9,
+        database_url=f"sqlite:///{own.airflow_home / 'airflow.db'}",
+        secret=keys(own.control / "secrets.json"),
     )
 
 

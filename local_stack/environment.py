@@ -11,9 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from local_stack.ports import LOOPBACK
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from local_stack.keys import Keys
+    from local_stack.places import Place
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -106,6 +111,38 @@ def airflow_environment(settings: AirflowSettings) -> dict[str, str]:
         "AIRFLOW_CONN_AWS_DEFAULT": '{"conn_type": "aws"}',
         **LATENCY,
     }
+
+
+def local_airflow_environment(
+    place: Place, port: int, *, database_url: str, secret: Keys, dags: Path | None = None
+) -> dict[str, str]:
+    """Return the variables of the Airflow of a place on this machine.
+
+    Args:
+        place: Its folders.
+        port: The port of its API server, on loopback.
+        database_url: SQLAlchemy's URL of the metadata database.
+        secret: Its keys.
+        dags: Another folder of DAG files than the project's.
+    """
+    url = f"http://{LOOPBACK}:{port}"
+    return airflow_environment(
+        AirflowSettings(
+            dags=dags or place.dags,
+            plugins=place.plugins,
+            home=place.airflow_home,
+            executor="LocalExecutor",
+            database_url=database_url,
+            base_url=url,
+            execution_url=f"{url}/execution/",
+            api_host=LOOPBACK,
+            api_port=port,
+            passwords=place.passwords,
+            fernet_key=secret.fernet,
+            jwt_secret=secret.jwt,
+            session_secret=secret.session,
+        )
+    )
 
 
 def embedded_aws_environment(sagemaker_url: str) -> dict[str, str]:

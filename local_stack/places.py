@@ -58,6 +58,11 @@ class Place:
         """What starting and stopping need to know: lock, process ids, secrets."""
         return self.state / "up"
 
+    @property
+    def passwords(self) -> Path:
+        """The simple auth manager's file of passwords."""
+        return self.control / "passwords.json"
+
 
 def local_place(project: Path = PROJECT, state: Path | None = None) -> Place:
     """Return the place of a checkout.

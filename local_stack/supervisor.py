@@ -166,27 +166,10 @@ def _start(
 
 
 def _variables(place: Place, port: int, *, database_url: str, secret: Keys) -> dict[str, str]:
-    url = f"http://{LOOPBACK}:{port}"
-    passwords = place.control / "passwords.json"
-    write_passwords(passwords, secret)
-    settings = environment.AirflowSettings(
-        dags=place.dags,
-        plugins=place.plugins,
-        home=place.airflow_home,
-        executor="LocalExecutor",
-        database_url=database_url,
-        base_url=url,
-        execution_url=f"{url}/execution/",
-        api_host=LOOPBACK,
-        api_port=port,
-        passwords=passwords,
-        fernet_key=secret.fernet,
-        jwt_secret=secret.jwt,
-        session_secret=secret.session,
-    )
-    return environment.airflow_environment(settings) | environment.retraining_environment(
-        git_commit=git_commit(place.project)
-    )
+    write_passwords(place.passwords, secret)
+    return environment.local_airflow_environment(
+        place, port, database_url=database_url, secret=secret
+    ) | environment.retraining_environment(git_commit=git_commit(place.project))
 
 
 def _start_airflow(place: Place, children: Children, variables: dict[str, str]) -> Child:

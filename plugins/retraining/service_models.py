@@ -1,4 +1,4 @@
-"""What botocore knows of AWS's services, parsed once instead of by every boto3 session.
+"""What botocore knows of AWS's services, parsed once instead of by every session.
 
 Parsing took half of the processor time of a task that waits a second for its job. All sessions of a
 process share one loader of such models, and a task shares that of the process that forks it, which
@@ -12,16 +12,16 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import boto3
     from botocore.loaders import Loader
+    from botocore.session import Session
 
 _SERVICES = ("sagemaker", "s3", "logs")
 
 
-def share(session: boto3.Session) -> None:
-    """Let the clients of a session be made from what has been parsed already."""
-    # botocore's session is made for it; boto3, which wraps it, does not pass it on.
-    session._session.register_component("data_loader", _loader())  # noqa: SLF001
+def share(session: Any) -> None:
+    """Let the clients of a boto3 session be made from what has been parsed already."""
+    # botocore's session is made for it; boto3's, which wraps one, does not pass it on.
+    _share(session._session)  # noqa: SLF001
 
 
 def parse() -> None:
@@ -30,14 +30,20 @@ def parse() -> None:
     Raises:
         BotoCoreError: The environment or AWS's configuration files are in no order.
     """
-    import boto3
-    from botocore import UNSIGNED  # noqa: PLC0415 - every Airflow process loads this module
+    import botocore.session  # noqa: PLC0415 - every Airflow process loads this module
+    from botocore import UNSIGNED  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    session: Any = boto3.Session(region_name="us-east-1")
-    share(session)
+    session = botocore.session.get_session()
+    _share(session)
     for service in _SERVICES:
-        session.client(service, config=Config(signature_version=UNSIGNED))
+        session.create_client(
+            service, region_name="us-east-1", config=Config(signature_version=UNSIGNED)
+        )
+
+
+def _share(session: Session) -> None:
+    session.register_component("data_loader", _loader())
 
 
 @functools.cache

@@ -42,7 +42,6 @@ _PROGRAMS = {
 }
 # How soon Airflow notices deaths; the defaults suit a large installation, not a test.
 _QUICK = {
-    "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
@@ -51,7 +50,6 @@ _QUICK = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
     # The files do not change.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
 }
@@ -227,34 +225,17 @@ class Stack:
         self._children.wait(listed, _HEALTHY_S, child=api_server, poll_s=0.5)
 
     def _set_variables(self, own: dict[str, str], port: int, database_url: str) -> str:
-        place = self._place
-        secret = keys(place.control / "secrets.json")
-        passwords = place.control / "passwords.json"
-        write_passwords(passwords, secret)
-        url = f"http://{LOOPBACK}:{port}"
-        settings = environment.AirflowSettings(
-            dags=self._dags,
-            plugins=place.plugins,
-            home=place.airflow_home,
-            executor="LocalExecutor",
-            database_url=database_url,
-            base_url=url,
-            execution_url=f"{url}/execution/",
-            api_host=LOOPBACK,
-            api_port=port,
-            passwords=passwords,
-            fernet_key=secret.fernet,
-            jwt_secret=secret.jwt,
-            session_secret=secret.session,
-        )
+        secret = keys(self._place.control / "secrets.json")
+        write_passwords(self._place.passwords, secret)
         self.variables = {
             **own,
-            **environment.airflow_environment(settings),
+            **environment.local_airflow_environment(
+                self._place, port, database_url=database_url, secret=secret, dags=self._dags
+            ),
             **environment.embedded_aws_environment(self.proxy.url),
             **environment.retraining_environment(),
             **_QUICK,
             "RETRAINING_SCRIPTS_FOLDER": str(self._scripts),
-            "RETRAINING_STOP_ORPHANS": "true",
         }
         return secret.password
 

@@ -258,25 +258,12 @@ class Stack:
     def _settings(self, port: int, database_url: str) -> dict[str, str]:
         place = self._place
         secret = keys(place.control / "secrets.json")
-        passwords = place.control / "passwords.json"
-        write_private(passwords, json.dumps({user: f"{user}'s password" for user in ROLES}))
-        settings = environment.AirflowSettings(
-            dags=place.dags,
-            plugins=place.plugins,
-            home=place.airflow_home,
-            executor="LocalExecutor",
-            database_url=database_url,
-            base_url=self.url,
-            execution_url=f"{self.url}/execution/",
-            api_host=LOOPBACK,
-            api_port=port,
-            passwords=passwords,
-            fernet_key=secret.fernet,
-            jwt_secret=secret.jwt,
-            session_secret=secret.session,
-        )
+        passwords = {user: f"{user}'s password" for user in ROLES}
+        write_private(place.passwords, json.dumps(passwords))
         return {
-            **environment.airflow_environment(settings),
+            **environment.local_airflow_environment(
+                place, port, database_url=database_url, secret=secret
+            ),
             **environment.embedded_aws_environment(self.direct["AWS_ENDPOINT_URL"]),
             **environment.retraining_environment(),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
