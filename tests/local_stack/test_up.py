@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -61,15 +62,19 @@ def running(place: Place) -> list[psutil.Process]:
         if str(place.state) in " ".join(process.info["cmdline"] or [])
     ]
     record = control.read_record(place)
-    sessions = [
-        psutil.Process(pid)
+    pids = {process.pid for process in named} | {
+        pid
         for program in (record.programs.values() if record else [])
         for pid in kernel.session(*program)
-    ]
-    return sorted(
-        (process for process in {*named, *sessions} if process.status() != psutil.STATUS_ZOMBIE),
-        key=lambda process: process.pid,
-    )
+    }
+    found = []
+    for pid in sorted(pids):
+        # Tasks come and go.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 @pytest.fixture
@@ -185,20 +190,22 @@ def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
     assert re.search(r"snapshots/\d{4}-\d{2}-\d{2}/ landed", answer.stdout)
 
     # Nothing can be reached from outside of this machine.
-    processes = running(place)
-    ports = {
-        (connection.laddr.ip, connection.laddr.port)
-        for process in processes
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    ports, commands = set(), []
+    for process in running(place):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            commands.append(" ".join(process.cmdline()))
+            ports |= {
+                (connection.laddr.ip, connection.laddr.port)
+                for connection in process.net_connections("inet")
+                if connection.status == psutil.CONN_LISTEN
+            }
     assert {ip for ip, _ in ports} == {"127.0.0.1"}
     assert len(ports) == 2
 
     # No secret is in an argument or in a file that others can read.
     secrets = (place.control / "secrets.json").read_text()
     for secret in re.findall(r'"([^"]{12,})"', secrets):
-        assert not any(secret in " ".join(process.cmdline()) for process in processes)
+        assert not any(secret in command for command in commands)
     for name in ("secrets.json", "passwords.json", "environment.sh", "place.json"):
         assert stat.S_IMODE((place.control / name).stat().st_mode) == 0o600
 
