@@ -92,7 +92,7 @@ class Stack:
         aws = environment.embedded_aws_environment(f"http://127.0.0.1:{sagemaker_port}")
         self._sagemaker = embedded_sagemaker.api(aws)
         self._url = f"http://127.0.0.1:{port}"
-        secret = keys(self._place.control / "secrets.json").password
+        secret = keys(self._place.secrets).password
         self._token = airflow_api.token(self._url, environment.ADMIN, secret)
         # The night's own runs, which start by themselves.
         for dag_id in (RETRAINING, EMPTY_TASKS):

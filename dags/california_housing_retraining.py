@@ -233,7 +233,6 @@ with DAG(
     )
     register_model = RegisterModelOperator(
         task_id="register_model",
-        question="ask_for_approval",
         python_callable=tasks.register_model,
         op_kwargs={
             "pipeline": PIPELINE,

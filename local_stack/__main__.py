@@ -55,7 +55,7 @@ def _down(place: Place, options: argparse.Namespace) -> int:
 def _up(place: Place, options: argparse.Namespace) -> int:
     wanted = up.Wanted(options.port, options.sagemaker_port, options.sample)
     record = up.up(place, wanted, partial(_say, "up"))
-    password = keys(place.control / "secrets.json").password
+    password = keys(place.secrets).password
     dags = (f"{dag} (paused)" if dag in record.paused else dag for dag in record.dags)
     print()
     for name, value in (

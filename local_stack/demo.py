@@ -109,7 +109,7 @@ def _airflow_environment(own: Place) -> dict[str, str]:
         own,
         9,
         database_url=f"sqlite:///{own.airflow_home / 'airflow.db'}",
-        secret=keys(own.control / "secrets.json"),
+        secret=keys(own.secrets),
     )
 
 

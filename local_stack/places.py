@@ -59,6 +59,11 @@ class Place:
         return self.state / "up"
 
     @property
+    def secrets(self) -> Path:
+        """The keys and the password that were made for it."""
+        return self.control / "secrets.json"
+
+    @property
     def passwords(self) -> Path:
         """The simple auth manager's file of passwords."""
         return self.control / "passwords.json"

@@ -128,7 +128,7 @@ def _start(
     say(f"snapshot {landed.uri} {'landed' if landed.is_new else 'lies there already'}")
 
     url = f"http://{LOOPBACK}:{choice.port}"
-    secret = keys(place.control / "secrets.json")
+    secret = keys(place.secrets)
     variables = _variables(place, choice.port, database_url=database.url(), secret=secret) | aws
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     write_private(place.control / "environment.sh", exports)

@@ -30,14 +30,7 @@ class RegisterModelOperator(PipelineTask):
     """Registers a model, and skips the question about it if nobody is to be asked.
 
     Airflow would start a process for that question, only to find that it skips itself.
-
-    Args:
-        question: The id of the task that asks.
     """
-
-    def __init__(self, *, question: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.question = question
 
     def execute(self, context: Context) -> Any:
         """Register it.
@@ -49,11 +42,16 @@ class RegisterModelOperator(PipelineTask):
             DownstreamTasksSkipped: Nobody is to be asked; what the callable returns is pushed.
         """
         registered = super().execute(context)
-        if why := _why_nobody_is_asked(context):
+        questions = [
+            task.task_id
+            for task in self.get_direct_relatives(upstream=False)
+            if isinstance(task, AskForApprovalOperator)
+        ]
+        if questions and (why := _why_nobody_is_asked(context)):
             log.info(why)
             # Airflow pushes only what a task returns.
             context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, registered)
-            raise DownstreamTasksSkipped(tasks=[self.question])  # type: ignore[no-untyped-call]
+            raise DownstreamTasksSkipped(tasks=questions)  # type: ignore[no-untyped-call]
         return registered
 
 

@@ -18,11 +18,8 @@ from retraining import service_models
 
 log = logging.getLogger(__name__)
 
-_LIBRARIES = (
-    "airflow.providers.amazon.aws.operators.sagemaker",
-    "airflow.providers.standard.operators.hitl",
-    "airflow.providers.standard.operators.python",
-    # What the DAGs name.
+# What the DAGs name, which brings what that needs, and what boto3 leaves to the first client of S3.
+_MODULES = (
     "retraining.approval_tasks",
     "retraining.deployment_tasks",
     "retraining.endpoint_operators",
@@ -31,26 +28,17 @@ _LIBRARIES = (
     "retraining.pipeline_tasks",
     "retraining.resolve_run",
     "retraining.tasks",
-    # What botocore and boto3 leave to the first client.
     "boto3.s3.inject",
-    "botocore.args",
-    "botocore.endpoint",
-    "botocore.handlers",
-    "botocore.httpsession",
-    "botocore.httpchecksum",
-    "botocore.regions",
-    "botocore.retries.standard",
-    "s3transfer.manager",
 )
 
 
 @hookimpl
 def on_starting(component: object) -> None:
-    """Import them, unless it is a task that starts; a library that is not there is its own news."""
+    """Import them, unless it is a task that starts; a module that is not there is its own news."""
     # Airflow has no other word for it: of its components only these have a heartbeat.
     if not hasattr(component, "latest_heartbeat"):
         return
-    for name in _LIBRARIES:
+    for name in _MODULES:
         try:
             importlib.import_module(name)
         except ImportError as error:

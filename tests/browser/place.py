@@ -135,7 +135,7 @@ def running_place(state: Path) -> Iterator[Site]:
         _command(place, "up", "--port", port, "--sagemaker-port", another)
         record = control.read_record(place)
         assert record is not None
-        password = keys(place.control / "secrets.json").password
+        password = keys(place.secrets).password
         variables = environment.inherited(os.environ) | _exported(
             (place.control / "environment.sh").read_text()
         )

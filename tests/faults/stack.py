@@ -225,7 +225,7 @@ class Stack:
         self._children.wait(listed, _HEALTHY_S, child=api_server, poll_s=0.5)
 
     def _set_variables(self, own: dict[str, str], port: int, database_url: str) -> str:
-        secret = keys(self._place.control / "secrets.json")
+        secret = keys(self._place.secrets)
         write_passwords(self._place.passwords, secret)
         self.variables = {
             **own,

@@ -24,6 +24,7 @@ def airflow(
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
         for name, value in embedded_sagemaker.environment.items():
             patch.setenv(name, value)
+        from airflow.sdk import DAG  # noqa: PLC0415
         from airflow.sdk.exceptions import (  # noqa: PLC0415
             AirflowFailException,
             AirflowSkipException,
@@ -36,6 +37,7 @@ def airflow(
             tasks=approval_tasks,
             alias=approved_models.approvals(GROUP),
             asset=approved_models.approved_models(GROUP),
+            Dag=DAG,
             Events=OutletEventAccessors,
             Skip=AirflowSkipException,
             Fail=AirflowFailException,
@@ -101,9 +103,13 @@ def record(airflow: SimpleNamespace, registered: dict[str, Any], choice: str) ->
 def test_no_process_is_started_for_a_question_that_is_not_asked(
     airflow: SimpleNamespace, ask_for_approval: bool, run_type: str, is_asked: bool
 ) -> None:
-    task = airflow.tasks.RegisterModelOperator(
-        task_id="register_model", question="ask", python_callable=lambda: {"version": 3}
-    )
+    with airflow.Dag("registers"):
+        task = airflow.tasks.RegisterModelOperator(
+            task_id="register_model", python_callable=lambda: {"version": 3}
+        )
+        airflow.tasks.AskForApprovalOperator(
+            task_id="ask", registered=task.output, endpoint_name="nobodys"
+        )
     pushed: dict[str, Any] = {}
     context = {
         "params": {"ask_for_approval": ask_for_approval},

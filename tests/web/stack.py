@@ -257,7 +257,7 @@ class Stack:
 
     def _settings(self, port: int, database_url: str) -> dict[str, str]:
         place = self._place
-        secret = keys(place.control / "secrets.json")
+        secret = keys(place.secrets)
         passwords = {user: f"{user}'s password" for user in ROLES}
         write_private(place.passwords, json.dumps(passwords))
         return {
