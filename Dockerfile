@@ -19,7 +19,8 @@ WORKDIR /opt/gated-retraining
 # The same set-up as without Docker: Airflow's environment, the scikit-learn image's, the data.
 COPY --chown=retraining:retraining Makefile requirements*.txt ./
 COPY --chown=retraining:retraining local_sagemaker/images local_sagemaker/images
-COPY --chown=retraining:retraining local_stack/__init__.py local_stack/sample_data.py local_stack/
+COPY --chown=retraining:retraining local_stack/__init__.py local_stack/
+COPY --chown=retraining:retraining local_stack/samples/__init__.py local_stack/samples/housing_table.py local_stack/samples/
 RUN make setup && rm -rf /home/retraining/.cache
 COPY --chown=retraining:retraining local_stack local_stack
 COPY --chown=retraining:retraining plugins plugins

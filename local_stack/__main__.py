@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_stack import environment, up
+from local_stack.commands import up
 from local_stack.errors import LocalStackError
-from local_stack.keys import keys
-from local_stack.places import PROJECT, local_place, sample_csv
+from local_stack.programs.keys import ADMIN, keys
+from local_stack.programs.places import PROJECT, local_place, sample_csv
+from local_stack.services import environment
 
 if TYPE_CHECKING:
-    from local_stack.places import Place
+    from local_stack.programs.places import Place
 
 _INTERRUPTED = 130
 
@@ -60,7 +61,7 @@ def _up(place: Place, options: argparse.Namespace) -> int:
     print()
     for name, value in (
         ("Airflow", record.url),
-        ("login", f"{environment.ADMIN} / {password}"),
+        ("login", f"{ADMIN} / {password}"),
         ("SageMaker", f"{record.sagemaker_url} (embedded, with its S3 and logs)"),
         ("snapshot", record.snapshot),
         ("DAGs", ", ".join(dags) or "none"),
@@ -74,18 +75,18 @@ def _up(place: Place, options: argparse.Namespace) -> int:
 
 def _demo(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "demo" needs it.
-    from local_stack.demo import demo  # noqa: PLC0415
+    from local_stack.commands.demo import demo
 
     demo(place, options.sample, partial(_say, "demo"))
     return 0
 
 
 def _supervise(place: Place, options: argparse.Namespace) -> int:
-    from local_stack.supervisor import Choice, supervise  # noqa: PLC0415 - heavy
+    from local_stack.commands.supervisor import Choice, supervise
 
     def ready() -> None:
         # Whoever started this process reads standard output no further than this line.
-        from local_stack import kernel  # noqa: PLC0415
+        from local_stack.programs import kernel
 
         kernel.set_death_signal(0)
         _say_plainly(up.READY)
@@ -104,10 +105,11 @@ def _supervise(place: Place, options: argparse.Namespace) -> int:
 
 def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "land-snapshot" needs them.
-    import boto3  # noqa: PLC0415
-    from retraining import naming  # noqa: PLC0415
+    import boto3
+    from retraining import naming
 
-    from local_stack import embedded_sagemaker, snapshot  # noqa: PLC0415
+    from local_stack.samples import landing
+    from local_stack.services import embedded_sagemaker
 
     if options.deployment:
         s3, bucket = boto3.client("s3"), os.environ.get("RETRAINING_BUCKET", "")
@@ -121,37 +123,38 @@ def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
     except naming.InvalidNameError as error:
         return _failed(options.command, error)
     files = {options.sample.name: options.sample}
-    landed = snapshot.land(s3, uri, files, make_bucket=options.make_bucket)
+    landed = landing.land(s3, uri, files, make_bucket=options.make_bucket)
     _say(options.command, f"{uri} {'landed' if landed.is_new else 'lies there already'}")
     return 0
 
 
 def _snapshots(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "snapshots" needs them.
-    from local_stack import embedded_sagemaker, history_landing  # noqa: PLC0415
-    from local_stack.history import make_history, real_table  # noqa: PLC0415
+    from local_stack.samples import nights_landing
+    from local_stack.samples.nights import make_history, real_table
+    from local_stack.services import embedded_sagemaker
 
     say = partial(_say, options.command)
     pipeline = environment.PIPELINE
     table = real_table(options.sample)
     if options.folder:
-        manifest = history_landing.manifest_in_folder(options.folder, pipeline=pipeline)
-        land = partial(history_landing.write_history, options.folder)
+        manifest = nights_landing.manifest_in_folder(options.folder, pipeline=pipeline)
+        land = partial(nights_landing.write_history, options.folder)
         where = str(options.folder)
     else:
         url = up.sagemaker_url(place)
         s3 = embedded_sagemaker.s3(environment.embedded_aws_environment(url))
         bucket = environment.BUCKET
-        manifest = history_landing.manifest_in_bucket(s3, bucket, pipeline=pipeline)
-        land = partial(history_landing.land_history, s3, bucket)
+        manifest = nights_landing.manifest_in_bucket(s3, bucket, pipeline=pipeline)
+        land = partial(nights_landing.land_history, s3, bucket)
         where = f"s3://{bucket}/"
     # What was begun on another day is completed as it was begun. Today's snapshot comes by "up".
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    last = options.end or (history_landing.last_night(manifest) if manifest else yesterday)
+    last = options.end or (nights_landing.last_night(manifest) if manifest else yesterday)
     history = make_history(table, options.days, last=last)
     new = land(pipeline=pipeline, history=history, say=say)
     bad = sum(night.fault is not None for night in history.nights)
-    manifest_key = history_landing.manifest_uri("", pipeline).removeprefix("s3:///")
+    manifest_key = nights_landing.manifest_uri("", pipeline).removeprefix("s3:///")
     say(f"{options.days} nights, {bad} of them bad, {new} new, in {where}; see {manifest_key}")
     return 0
 
@@ -159,7 +162,7 @@ def _snapshots(place: Place, options: argparse.Namespace) -> int:
 def _report(place: Place, options: argparse.Namespace) -> int:
     # Matplotlib would keep its list of fonts in the home folder.
     os.environ["MPLCONFIGDIR"] = str(place.state / "matplotlib")
-    from local_stack import report  # noqa: PLC0415 - heavy
+    from local_stack.commands import report
 
     source = report.deployment() if options.deployment else report.running(place)
     wanted = report.Wanted(options.at_least, options.at_most, options.metric, options.newest)
@@ -171,7 +174,7 @@ def _report(place: Place, options: argparse.Namespace) -> int:
 
 
 def _serve_sagemaker(place: Place, options: argparse.Namespace) -> int:
-    from local_stack.gateway import serve  # noqa: PLC0415 - heavy
+    from local_stack.services.gateway import serve
 
     # Being asked to stop is how it ends.
     with contextlib.suppress(KeyboardInterrupt):

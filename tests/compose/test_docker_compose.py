@@ -16,8 +16,8 @@ import psycopg2.extensions
 import pytest
 import yaml
 
-from local_stack import environment
-from local_stack.places import PROJECT
+from local_stack.programs.places import PROJECT
+from local_stack.services import environment
 
 FILE = PROJECT / "docker-compose.yaml"
 COMPOSE = Path(sys.executable).with_name("docker-compose")

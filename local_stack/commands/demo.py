@@ -1,0 +1,203 @@
+"""``make demo``: retrain twice on the real data, once to be rejected and once to be registered.
+
+The two runs are real Airflow runs on an embedded SageMaker of their own. What the table says is
+read back from S3 and the model registry, and checked: a demo in which something did not happen
+ends with an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retraining import naming
+
+from local_stack.commands.demo_outcome import Evidence, Run, check, gather, table
+from local_stack.programs import control
+from local_stack.programs.keys import keys
+from local_stack.programs.places import git_commit
+from local_stack.programs.processes import (
+    Children,
+    Program,
+    ProgramEndedError,
+    interruptible,
+    no_survivors,
+    obituary,
+)
+from local_stack.samples import landing
+from local_stack.services import embedded_sagemaker, environment, migration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local_stack.programs.places import Place
+
+DAG_ID = "california_housing_retraining"
+FEATURE_SETS = ("raw", "engineered")
+_DAG_RUNS = Path(__file__).with_name("dag_runs.py")
+_SAGEMAKER, _AIRFLOW = range(2)
+_RUNS_S = 900.0
+
+
+def demo(place: Place, sample: Path, say: Callable[[str], None]) -> None:
+    """Run the demo and print what came of it.
+
+    Args:
+        place: The checkout's place; the demo has one of its own below it.
+        sample: The CSV file that is landed as today's snapshot.
+        say: Is told of each step.
+
+    Raises:
+        DemoError: Something did not happen; the message says what.
+        AlreadyRunningError: Another demo runs in this checkout.
+        ProgramEndedError: A program failed.
+        NotReadyError: A program took too long.
+        KeyboardInterrupt: A signal asked for the end; all is stopped.
+    """
+    own = replace(place, state=place.state / "demo")
+    begin = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(control.hold(own))
+        stack.enter_context(interruptible())
+        control.end_leftovers(own)
+        stack.enter_context(no_survivors())
+        children = stack.enter_context(Children(say))
+        today = datetime.now(UTC).date().isoformat()
+        evidence = _retrain(own, today, sample, children=children, say=say)
+    print(f"\n{table(evidence.outcomes)}\n")
+    check(evidence, today)
+    say(f"done in {time.monotonic() - begin:.0f} s. Airflow's log: {own.state / 'airflow.log'}")
+
+
+def _retrain(
+    own: Place, day: str, sample: Path, *, children: Children, say: Callable[[str], None]
+) -> Evidence:
+    inherited = environment.inherited(os.environ)
+    shutil.rmtree(own.sagemaker, ignore_errors=True)
+    say("starting the embedded SageMaker")
+    _, url = embedded_sagemaker.start(
+        children,
+        project=own.project,
+        state=own.sagemaker,
+        images=own.images,
+        port=0,
+        environment=inherited,
+        log=own.state / "local-sagemaker.log",
+        stage=_SAGEMAKER,
+    )
+    control.write_record(own, control.record_of(children.running))
+    aws = environment.embedded_aws_environment(url)
+    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, day)
+    landing.land(embedded_sagemaker.s3(aws), uri, {sample.name: sample}, make_bucket=True)
+    say(f"snapshot {uri} landed on {url}")
+    variables = inherited | _airflow_environment(own) | aws
+    variables |= environment.retraining_environment(git_commit=git_commit(own.project))
+    _migrate(own, children, variables, say=say)
+    runs = _run_dag(own, children, variables, snapshot_date=day, say=say)
+    return gather(aws, runs)
+
+
+def _airflow_environment(own: Place) -> dict[str, str]:
+    # dag.test() needs no API server: nothing listens at this port.
+    return environment.local_airflow_environment(
+        own,
+        9,
+        database_url=f"sqlite:///{own.airflow_home / 'airflow.db'}",
+        secret=keys(own.secrets),
+    )
+
+
+def _migrate(
+    own: Place, children: Children, variables: dict[str, str], *, say: Callable[[str], None]
+) -> None:
+    own.airflow_home.mkdir(parents=True, exist_ok=True)
+    marker = own.airflow_home / "migrated"
+    database = own.airflow_home / "airflow.db"
+    if not (migration.is_current(marker) and database.exists()):
+        # One of another version holds only the history of earlier demos.
+        database.unlink(missing_ok=True)
+        migration.migrate(
+            children,
+            marker,
+            environment=variables,
+            folder=own.airflow_home,
+            log=own.state / "db-migrate.log",
+            say=say,
+        )
+
+
+def _run_dag(
+    own: Place,
+    children: Children,
+    variables: dict[str, str],
+    *,
+    snapshot_date: str,
+    say: Callable[[str], None],
+) -> tuple[Run, ...]:
+    confs = [{"features": features, "snapshot": snapshot_date} for features in FEATURE_SETS]
+    events = own.state / "events.jsonl"
+    events.unlink(missing_ok=True)
+    say(f"starting Airflow's tasks: {DAG_ID}, twice (about a minute)")
+    child = children.start(
+        Program(
+            name="airflow",
+            command=(
+                # -P: the import path of the tasks is Airflow's; this package is not on it.
+                *(sys.executable, "-P", str(_DAG_RUNS), DAG_ID, "--events", str(events)),
+                *(part for conf in confs for part in ("--conf", json.dumps(conf))),
+            ),
+            environment=variables,
+            folder=own.airflow_home,
+            log=own.state / "airflow.log",
+            stage=_AIRFLOW,
+        )
+    )
+    control.write_record(own, control.record_of(children.running))
+    follower = _follow(events, say)
+    runs: tuple[Run, ...] = ()
+
+    def ended() -> bool:
+        nonlocal runs
+        has_ended = child.has_ended()
+        runs = next(follower)
+        return has_ended
+
+    children.wait(ended, _RUNS_S, child=child, may_end=True)
+    if child.exit_code() != 0 and len(runs) < len(FEATURE_SETS):
+        raise ProgramEndedError(obituary(child))
+    return runs
+
+
+def _follow(events: Path, say: Callable[[str], None]) -> Iterator[tuple[Run, ...]]:
+    """Tell what is new in the file of events; yield the runs that have ended, at each look."""
+    runs: list[Run] = []
+    seconds: dict[str, float] = {}
+    features = ""
+    with contextlib.ExitStack() as stack:
+        file = None
+        rest = ""
+        while True:
+            if file is None and events.exists():
+                file = stack.enter_context(events.open())
+            rest += file.read() if file else ""
+            *lines, rest = rest.split("\n")
+            for line in lines:
+                match json.loads(line):
+                    case {"event": "run_began", "conf": conf}:
+                        features, seconds = conf["features"], {}
+                    case {"event": "task_ended", "task": task, "state": state, "seconds": took}:
+                        if state != "skipped":
+                            seconds[task] = took
+                        say(f"{features}: {task} {state} after {took:.1f} s")
+                    case {"event": "run_ended", "run_id": run_id, "state": state, "params": params}:
+                        say(f"{features}: the run ended as {state}")
+                        runs.append(Run(features, run_id, state, params, seconds))
+            yield tuple(runs)

@@ -1,0 +1,235 @@
+"""The process that runs a place: it starts all programs, watches them and stops them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_stack.programs import control
+from local_stack.programs.keys import ADMIN, Keys, keys, write_passwords, write_private
+from local_stack.programs.places import git_commit
+from local_stack.programs.ports import LOOPBACK
+from local_stack.programs.processes import (
+    Child,
+    Children,
+    Program,
+    ProgramEndedError,
+    interruptible,
+    no_survivors,
+)
+from local_stack.samples import landing
+from local_stack.services import airflow_api, embedded_sagemaker, environment, migration, postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_stack.programs.places import Place
+
+# Stages of stopping, last first: tasks need the API, everything needs the database.
+_DATABASE, _SAGEMAKER, _AIRFLOW = range(3)
+_HEALTHY_S = 240.0
+_LISTED_S = 120.0
+_WATCH_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person may choose when starting a place.
+
+    Attributes:
+        port: The port of Airflow's UI.
+        sagemaker_port: The port of the embedded SageMaker.
+        sample: The CSV file that is landed as last night's snapshot.
+    """
+
+    port: int
+    sagemaker_port: int
+    sample: Path
+
+
+def supervise(
+    place: Place, choice: Choice, *, say: Callable[[str], None], ready: Callable[[], None]
+) -> None:
+    """Run a place until a signal or the end of one of its programs.
+
+    Args:
+        place: Its folders.
+        choice: Its ports and data.
+        say: Is told of each step.
+        ready: Is called once, when all is healthy.
+
+    Raises:
+        AlreadyRunningError: Another process runs it.
+        KeyboardInterrupt: A signal asked for the end; all is stopped.
+        ProgramEndedError: A program ended; the others are stopped.
+        NotReadyError: A program did not become ready in time; all is stopped.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(control.hold(place))
+        stack.enter_context(interruptible())
+        for name in control.end_leftovers(place):
+            say(f"ended {name}, which an earlier start had left behind")
+        control.write_record(place, control.record_of(()))
+        database = postgres.server(place.postgres)
+        stack.callback(postgres.tidy_up, database)
+        stack.enter_context(no_survivors())
+        children = stack.enter_context(Children(say))
+        _start(place, choice, database=database, children=children, say=say)
+        ready()
+        try:
+            while True:
+                children.check()
+                time.sleep(_WATCH_S)
+        except ProgramEndedError as error:
+            if record := control.read_record(place):
+                now = datetime.now(UTC).isoformat(" ", "seconds")
+                control.write_record(place, replace(record, ended=f"{now}: {error}"))
+            raise
+
+
+def _start(
+    place: Place,
+    choice: Choice,
+    *,
+    database: postgres.Server,
+    children: Children,
+    say: Callable[[str], None],
+) -> None:
+    own = environment.inherited(os.environ)
+    say("starting PostgreSQL and the embedded SageMaker")
+    postgres.start(children, database, environment=own, logs=place.logs, stage=_DATABASE)
+    control.write_record(place, control.record_of(children.running))
+    _, sagemaker_url = embedded_sagemaker.start(
+        children,
+        project=place.project,
+        state=place.sagemaker,
+        images=place.images,
+        port=choice.sagemaker_port,
+        environment=own,
+        log=place.logs / "local-sagemaker.log",
+        stage=_SAGEMAKER,
+    )
+    control.write_record(place, control.record_of(children.running))
+    aws = environment.embedded_aws_environment(sagemaker_url)
+    landed = _land(choice.sample, aws)
+    say(f"snapshot {landed.uri} {'landed' if landed.is_new else 'lies there already'}")
+
+    url = f"http://{LOOPBACK}:{choice.port}"
+    secret = keys(place.secrets)
+    variables = _variables(place, choice.port, database_url=database.url(), secret=secret) | aws
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    write_private(place.control / "environment.sh", exports)
+    place.airflow_home.mkdir(parents=True, exist_ok=True)
+    marker = place.postgres / "migrated"
+    if not migration.is_current(marker):
+        migration.migrate(
+            children,
+            marker,
+            environment=own | variables,
+            folder=place.airflow_home,
+            log=place.logs / "db-migrate.log",
+            say=say,
+        )
+    say("starting Airflow: API server, scheduler, DAG processor, triggerer (about half a minute)")
+    api_server = _start_airflow(place, children, own | variables)
+    record = control.record_of(children.running)
+    control.write_record(place, record)
+    _wait_until_healthy(children, api_server, url=url, say=say)
+    bearer = airflow_api.token(url, ADMIN, secret.password)
+    dags = _wait_until_listed(place, children, api_server, url=url, bearer=bearer)
+    for name, trace in airflow_api.import_errors(url, bearer).items():
+        say(f"{name} cannot be imported: {trace.strip().splitlines()[-1]}")
+    control.write_record(
+        place,
+        replace(
+            record,
+            url=url,
+            sagemaker_url=sagemaker_url,
+            snapshot=landed.uri,
+            dags=tuple(dag.dag_id for dag in dags),
+            paused=tuple(dag.dag_id for dag in dags if dag.is_paused),
+        ),
+    )
+
+
+def _variables(place: Place, port: int, *, database_url: str, secret: Keys) -> dict[str, str]:
+    write_passwords(place.passwords, secret)
+    return environment.local_airflow_environment(
+        place, port, database_url=database_url, secret=secret
+    ) | environment.retraining_environment(git_commit=git_commit(place.project))
+
+
+def _start_airflow(place: Place, children: Children, variables: dict[str, str]) -> Child:
+    """Start Airflow's processes; return the API server."""
+    # Two of them have log servers that would listen on every network; the API server, which
+    # would ask them, can read the files itself.
+    api_server, *_ = [
+        children.start(
+            Program(
+                name=arguments[0],
+                command=(sys.executable, "-m", "airflow", *arguments),
+                environment=variables,
+                folder=place.airflow_home,
+                log=place.logs / f"{arguments[0]}.log",
+                stage=_AIRFLOW,
+            )
+        )
+        for arguments in (
+            ("api-server",),
+            ("scheduler", "--skip-serve-logs"),
+            ("dag-processor",),
+            ("triggerer", "--skip-serve-logs"),
+        )
+    ]
+    return api_server
+
+
+def _land(sample: Path, aws: dict[str, str]) -> landing.Landing:
+    # Heavy, and "down" need not wait for it.
+    from retraining import naming
+
+    # Airflow starts the latest night's run as soon as it sees the DAG: that of 02:00.
+    night = (datetime.now(UTC) - timedelta(hours=2)).date().isoformat()
+    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, night)
+    return landing.land(embedded_sagemaker.s3(aws), uri, {sample.name: sample}, make_bucket=True)
+
+
+def _wait_until_healthy(
+    children: Children, api_server: Child, *, url: str, say: Callable[[str], None]
+) -> None:
+    begin = time.monotonic()
+    waiting: set[str] | None = None
+
+    def healthy() -> bool:
+        nonlocal waiting
+        answer = airflow_api.unhealthy(url)
+        if answer is None:
+            return False
+        before = waiting if waiting is not None else set(airflow_api.COMPONENTS)
+        for name in sorted(before - set(answer)):
+            say(f"{name.replace('_', ' ')} healthy after {time.monotonic() - begin:.0f} s")
+        waiting = set(answer)
+        return not waiting
+
+    children.wait(healthy, _HEALTHY_S, child=api_server, poll_s=0.5)
+
+
+def _wait_until_listed(
+    place: Place, children: Children, api_server: Child, *, url: str, bearer: str
+) -> list[airflow_api.ListedDag]:
+    # The house rule: a DAG has its file's name.
+    expected = {path.stem for path in place.dags.glob("*.py")}
+
+    def listed() -> bool:
+        broken = {Path(name).stem for name in airflow_api.import_errors(url, bearer)}
+        return expected <= {dag.dag_id for dag in airflow_api.dags(url, bearer)} | broken
+
+    children.wait(listed, _LISTED_S, child=api_server, poll_s=0.5)
+    return sorted(airflow_api.dags(url, bearer), key=lambda dag: dag.dag_id)

@@ -1,0 +1,103 @@
+"""``make demo`` for real."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from local_stack.programs.places import PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# It has the name and the parameters, but judges and registers nothing.
+IDLE_DAG = """
+from airflow.sdk import DAG, Param, task
+
+PARAMS = {"features": Param("raw"), "snapshot": Param(""), "r2_threshold": Param(0.6)}
+with DAG("california_housing_retraining", schedule=None, params=PARAMS):
+    @task
+    def rest():
+        pass
+    rest()
+"""
+
+
+def demo(state: Path, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "local_stack"),
+            *("--project", str(project), "--state", str(state), "demo"),
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+def processes(state: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(state) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+@pytest.mark.e2e
+def test_the_demo_rejects_one_model_and_registers_the_other(tmp_path: Path) -> None:
+    answer = demo(tmp_path / "state")
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    table = [line.split() for line in answer.stdout.splitlines() if line.startswith("  ")]
+    runs = {row[0]: row for row in table[1:3]}
+    assert runs["raw"][2:4] == ["20,640", "0.5758"]
+    assert runs["raw"][6:9] == ["reject", "not", "registered:"]
+    assert runs["engineered"][2] == "20,640"
+    assert float(runs["engineered"][3]) >= 0.6
+    assert runs["engineered"][6] == "pass"
+    assert re.fullmatch(
+        r"arn:aws:sagemaker:us-east-1:123456789012:model-package/\S+/1", (runs["engineered"][7])
+    )
+    steps = table[3]
+    assert steps[0] == "seconds"
+    assert {"preprocess", "train", "evaluate", "check_quality", "register_model"} <= set(steps)
+    assert processes(tmp_path / "state") == []
+
+
+@pytest.mark.e2e
+def test_a_demo_in_which_nothing_was_judged_fails_and_says_so(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "dags").mkdir(parents=True)
+    (project / "dags" / "california_housing_retraining.py").write_text(IDLE_DAG)
+    for folder in ("plugins", "local_sagemaker"):
+        (project / folder).symlink_to(PROJECT / folder)
+
+    answer = demo(tmp_path / "state", project)
+
+    assert answer.returncode == 1
+    assert "the gate's verdict on raw features is no decision.json, not reject" in answer.stderr
+    assert "the registry holds 0 versions, not 1" in answer.stderr
+    assert processes(tmp_path / "state") == []
+
+
+def test_a_demo_whose_dag_cannot_be_read_fails_and_says_why(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "dags").mkdir(parents=True)
+    (project / "dags" / "broken.py").write_text(
+        "from airflow.sdk import DAG\nraise ValueError(7)\n"
+    )
+    for folder in ("plugins", "local_sagemaker"):
+        (project / folder).symlink_to(PROJECT / folder)
+
+    answer = demo(tmp_path / "state", project)
+
+    assert answer.returncode == 1
+    assert "has no DAG california_housing_retraining" in answer.stderr
+    assert processes(tmp_path / "state") == []
