@@ -32,16 +32,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from local_stack import (  # noqa: E402 - after the path
-    airflow_api,
-    control,
-    embedded_sagemaker,
-    environment,
-    kernel,
-    ports,
-)
-from local_stack.keys import keys  # noqa: E402
-from local_stack.places import local_place  # noqa: E402
+from local_stack.programs import control, kernel, ports  # noqa: E402 - after the path
+from local_stack.programs.keys import keys  # noqa: E402
+from local_stack.programs.places import local_place  # noqa: E402
+from local_stack.services import airflow_api, embedded_sagemaker, environment  # noqa: E402
 
 RETRAINING = "california_housing_retraining"
 EMPTY_TASKS = "empty_tasks"

@@ -28,15 +28,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 import boto3  # noqa: E402 - after the path
 from retraining import naming  # noqa: E402
-from retraining.code_archive import read_scripts  # noqa: E402
-from retraining.job_requests import (  # noqa: E402
-    input_path,
-    output_path,
-    processing_job,
-    training_job,
-)
+from retraining.jobs.requests import input_path, output_path, processing_job, training_job  # noqa: E402
+from retraining.runs.code_archive import read_scripts  # noqa: E402
 
-from local_stack.environment import (  # noqa: E402
+from local_stack.services.environment import (  # noqa: E402
     IMAGE_URI,
     REGION,
     ROLE_ARN,

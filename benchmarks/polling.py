@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
-from local_stack.environment import (  # noqa: E402 - after the path
+from local_stack.services.environment import (  # noqa: E402 - after the path
     IMAGE_URI,
     ROLE_ARN,
     embedded_aws_environment,
@@ -126,7 +126,7 @@ async def count_calls(
 
 def ours(names: list[str]) -> list[Any]:
     """Return our triggers."""
-    from retraining.triggers import JobEndTrigger  # noqa: PLC0415 - after the environment is set
+    from retraining.jobs.triggers import JobEndTrigger  # noqa: PLC0415 - after the environment is set
 
     now = datetime.now(tz=UTC)
     return [

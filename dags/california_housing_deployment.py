@@ -51,10 +51,11 @@ from airflow.sdk import (
     Param,
     XComArg,
 )
-from retraining import deployment_tasks, notifications, retries
-from retraining.approved_models import approved_models
-from retraining.endpoint_operators import DeployVersionOperator, FlipBackOperator
-from retraining.pipeline_tasks import PipelineBranch, PipelineTask
+from retraining import notifications, retries
+from retraining.deployment import tasks
+from retraining.deployment.operators import DeployVersionOperator, FlipBackOperator
+from retraining.python_tasks import PipelineBranch, PipelineTask
+from retraining.registry.assets import approved_models
 
 PIPELINE = "california-housing"
 TARGET = "MedHouseVal"
@@ -146,24 +147,24 @@ with DAG(
 ) as dag:
     choose_version = PipelineBranch(
         task_id="choose_version",
-        python_callable=deployment_tasks.choose_version,
+        python_callable=tasks.choose_version,
         op_kwargs={"group": PIPELINE, "target": TARGET},
     )
     plan = XComArg(choose_version, key="plan")
     nothing_to_do = PipelineTask(
         task_id="nothing_to_do",
-        python_callable=deployment_tasks.nothing_to_do,
+        python_callable=tasks.nothing_to_do,
         op_kwargs={"reason": XComArg(choose_version, key="reason")},
     )
     deploy_version = DeployVersionOperator(task_id="deploy_version", plan=plan)
     verify_version = PipelineBranch(
         task_id="verify_version",
-        python_callable=deployment_tasks.verify_version,
+        python_callable=tasks.verify_version,
         op_kwargs={"plan": plan, "target": TARGET},
     )
     keep_version = PipelineTask(
         task_id="keep_version",
-        python_callable=deployment_tasks.keep_version,
+        python_callable=tasks.keep_version,
         op_kwargs={"plan": plan},
     )
     flip_back = FlipBackOperator(

@@ -44,15 +44,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Label, Param
-from retraining import approval_tasks, notifications, retries, tasks
-from retraining.approval_tasks import AskForApprovalOperator, RegisterModelOperator
-from retraining.approved_models import approvals
-from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
-from retraining.job_requests import input_path, output_path, processing_job, training_job
+from retraining import notifications, retries
+from retraining.approval import operators
+from retraining.approval.operators import AskForApprovalOperator, RegisterModelOperator
+from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
+from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
+from retraining.jobs.requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
-from retraining.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
-from retraining.pipeline_tasks import PipelineBranch, PipelineTask
-from retraining.resolve_run import ResolveRunOperator, resolved
+from retraining.python_tasks import PipelineBranch, PipelineTask
+from retraining.registry.assets import approvals
+from retraining.runs import tasks
+from retraining.runs.operators import ResolveRunOperator, resolved
 from retraining.settings import job_pool
 
 PIPELINE = "california-housing"
@@ -73,7 +75,7 @@ with DAG(
     default_args={
         **retries.retry_arguments(),
         "on_failure_callback": notifications.failure_callbacks(),
-        "weight_rule": "retraining.priority.NightlyFirst",
+        "weight_rule": "retraining.plugin.priority.NightlyFirst",
     },
     user_defined_macros={"resolved": resolved},
     tags=["retraining", PIPELINE],
@@ -247,7 +249,7 @@ with DAG(
     )
     record_approval = PipelineTask(
         task_id="record_approval",
-        python_callable=approval_tasks.record_approval,
+        python_callable=operators.record_approval,
         op_kwargs={"registered": register_model.output, "answer": ask_for_approval.output},
         outlets=[approvals(PIPELINE)],
     )

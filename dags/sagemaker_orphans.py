@@ -19,7 +19,8 @@ from datetime import datetime
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
-from retraining import retries, tasks
+from retraining import retries
+from retraining.runs import tasks
 
 with DAG(
     dag_id="sagemaker_orphans",

@@ -17,17 +17,14 @@ class RetrainingPlugin(AirflowPlugin):
     @property
     def listeners(self) -> list[Any]:
         """What writes a run's note, and what imports ahead; every process loads them."""
-        from retraining import (  # noqa: PLC0415 - only once Airflow can be imported
-            preimport,
-            run_listener,
-        )
+        from retraining.plugin import preimport, run_listener  # noqa: PLC0415 - only once Airflow can be imported
 
         return [preimport, run_listener]
 
     @property
     def priority_weight_strategies(self) -> list[Any]:
         """How a DAG orders its tasks: only who schedules or serializes asks for it."""
-        from retraining.priority import NightlyFirst  # noqa: PLC0415 - not when a task starts
+        from retraining.plugin.priority import NightlyFirst  # noqa: PLC0415 - not when a task starts
 
         return [NightlyFirst]
 
@@ -43,14 +40,14 @@ class RetrainingPlugin(AirflowPlugin):
     @property
     def operator_extra_links(self) -> list[Any]:
         """The buttons on tasks of the library's own classes."""
-        from retraining.links import LINKS  # noqa: PLC0415 - not when a task starts
+        from retraining.plugin.links import LINKS  # noqa: PLC0415 - not when a task starts
 
         return [*LINKS]
 
     @property
     def external_views(self) -> list[dict[str, str]]:
         """Where the page is shown: in the navigation, and as a tab of every DAG, run and task."""
-        from retraining.links import page_root  # noqa: PLC0415 - not when a task starts
+        from retraining.plugin.links import page_root  # noqa: PLC0415 - not when a task starts
 
         queries = {
             "nav": "",

@@ -12,18 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import naming, snapshots
+from retraining import naming
+from retraining.runs import snapshots
 
-from local_stack import environment, history_landing
-from local_stack.history import make_history, real_table
-from local_stack.places import PROJECT, sample_csv
+from local_stack.programs.places import PROJECT, sample_csv
+from local_stack.samples import nights_landing as history_landing
+from local_stack.samples.nights import make_history, real_table
+from local_stack.services import environment
 from tests.faults.stack import Stack, poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from local_stack.history import History, Night
+    from local_stack.samples.nights import History, Night
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 

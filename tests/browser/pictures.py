@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from local_stack.places import PROJECT
+from local_stack.programs.places import PROJECT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -21,12 +21,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from retraining import naming, registry
+from retraining import naming
+from retraining.registry import versions as registry
 
-from local_stack import airflow_api, control, embedded_sagemaker, environment, ports
-from local_stack.environment import BUCKET, PIPELINE
-from local_stack.keys import keys
-from local_stack.places import PROJECT, Place, local_place
+from local_stack.programs import control, ports
+from local_stack.programs.keys import keys
+from local_stack.programs.places import PROJECT, Place, local_place
+from local_stack.services import airflow_api, embedded_sagemaker, environment
+from local_stack.services.environment import BUCKET, PIPELINE
 from tests.faults.airflow_client import AirflowClient
 from tests.web.past import DAG, Past, serve
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from local_stack.environment import PIPELINE
+from local_stack.services.environment import PIPELINE
 from tests.browser.place import BAD_RUN, DEPLOYMENT, OTHER_DAG, ROLES, Site, until
 from tests.browser.visitor import NARROW, PAGE, TALL, Visitor, page_frame
 from tests.web.past import DAG

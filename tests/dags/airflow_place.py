@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from local_stack import environment
+from local_stack.services import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import endpoints, naming, registry, snapshots
+from retraining import naming
+from retraining.deployment import endpoints
+from retraining.registry import versions as registry
+from retraining.runs import snapshots
 
-from local_stack import environment
+from local_stack.services import environment
 from tests.dags.airflow_place import airflow_variables
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ class Place:
         events = self.folder / f"events-{len(list(self.folder.iterdir()))}.jsonl"
         ended = subprocess.run(
             [
-                *(sys.executable, "-P", str(ROOT / "local_stack" / "dag_runs.py"), dag_id),
+                *(sys.executable, "-P", str(ROOT / "local_stack/commands/dag_runs.py"), dag_id),
                 *("--events", str(events)),
                 *(part for conf in confs for part in ("--conf", json.dumps(conf))),
             ],

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import naming, snapshots
+from retraining import naming
+from retraining.runs import snapshots
 
-from local_stack import environment
+from local_stack.services import environment
 from tests.dags.airflow_place import airflow_variables
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Place:
         events = self.folder / f"events-{len(list(self.folder.iterdir()))}.jsonl"
         ended = subprocess.run(
             [
-                *(sys.executable, "-P", str(ROOT / "local_stack" / "dag_runs.py"), DAG_ID),
+                *(sys.executable, "-P", str(ROOT / "local_stack/commands/dag_runs.py"), DAG_ID),
                 *("--events", str(events)),
                 *(part for conf in confs for part in ("--conf", json.dumps(conf))),
             ],

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retraining import naming, snapshots
+from retraining import naming
+from retraining.runs import snapshots
 
-from local_stack import environment
+from local_stack.services import environment
 from tests.faults.stack import Stack, poll
 
 if TYPE_CHECKING:

@@ -11,19 +11,12 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from local_stack import (
-    airflow_api,
-    embedded_sagemaker,
-    environment,
-    kernel,
-    migration,
-    ports,
-    postgres,
-)
-from local_stack.keys import keys, write_passwords
-from local_stack.places import PROJECT, local_place
-from local_stack.ports import LOOPBACK
-from local_stack.processes import Child, Children, Program
+from local_stack.programs import kernel, ports
+from local_stack.programs.keys import keys, write_passwords
+from local_stack.programs.places import PROJECT, local_place
+from local_stack.programs.ports import LOOPBACK
+from local_stack.programs.processes import Child, Children, Program
+from local_stack.services import airflow_api, embedded_sagemaker, environment, migration, postgres
 from tests.faults.airflow_client import AirflowClient
 from tests.faults.proxy import Proxy
 

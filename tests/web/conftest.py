@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining import naming, registry
+from retraining import naming
+from retraining.registry import versions as registry
 
-from local_stack.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
 from tests.web.past import Past, serve
 from tests.web.stack import OTHER_DAG, Stack
 

@@ -6,10 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining import gate, job_requests, naming, notes, records, registry
-from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
+from retraining import naming
+from retraining.gate import decision, verdict_line
+from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
+from retraining.jobs import requests
+from retraining.registry import versions
+from retraining.runs import records
 
-from local_stack.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,9 +71,9 @@ class Past:
             "run_after": f"{self.snapshot}T02:00:00+00:00",
             "xcoms": [
                 ["resolve_run", "snapshot", self.snapshot],
-                *([["check_quality", notes.KEY, self.line]] if self.is_judged else []),
+                *([["check_quality", verdict_line.KEY, self.line]] if self.is_judged else []),
                 *([["register_model", "return_value", registered]] if version else []),
-                *([[failure[0], notes.FAILURE, failure[1]]] if failure else []),
+                *([[failure[0], verdict_line.FAILURE, failure[1]]] if failure else []),
                 *(
                     [task, "return_value", {"job_arn": arn, "job_name": arn.rpartition("/")[2]}]
                     for task, arn in (jobs or {}).items()
@@ -102,7 +106,7 @@ class Past:
         records.write_decision(
             s3,
             self.uri,
-            decision=gate.decide(found.content, POLICY, parameters={"r2_threshold": 0.6}),
+            decision=decision.decide(found.content, POLICY, parameters={"r2_threshold": 0.6}),
             report=found,
             run={
                 "run_id": self.run_id,
@@ -115,13 +119,13 @@ class Past:
             },
         )
 
-    def register(self, s3: Any, sagemaker: Any, *, since: datetime) -> registry.Version:
+    def register(self, s3: Any, sagemaker: Any, *, since: datetime) -> versions.Version:
         """Register it, as `register_model` does."""
-        registry.ensure_group(sagemaker, PIPELINE, description="houses")
+        versions.ensure_group(sagemaker, PIPELINE, description="houses")
         mark = naming.fingerprint(self.run_id)
-        version = registry.register_once(
+        version = versions.register_once(
             sagemaker,
-            job_requests.model_package(
+            requests.model_package(
                 group=PIPELINE,
                 image_uri=IMAGE_URI,
                 model_uri=f"s3://{BUCKET}/model.tar.gz",
@@ -131,8 +135,8 @@ class Past:
                 realtime_instance_types=["ml.m5.large"],
                 transform_instance_types=["ml.m5.large"],
                 metadata={
-                    registry.FINGERPRINT: mark,
-                    registry.SNAPSHOT: self.snapshot,
+                    versions.FINGERPRINT: mark,
+                    versions.SNAPSHOT: self.snapshot,
                     "run_id": self.run_id,
                     "r2_score": self.r2,
                 },
@@ -145,7 +149,7 @@ class Past:
         return version
 
 
-def serve(sagemaker: Any, version: registry.Version) -> None:
+def serve(sagemaker: Any, version: versions.Version) -> None:
     """Let an endpoint of the pipeline's name serve a version; it starts in the background."""
     name = f"{PIPELINE}-v{version.number}-00000000"
     sagemaker.create_model(

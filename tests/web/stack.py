@@ -18,18 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-from local_stack import (
-    airflow_api,
-    embedded_sagemaker,
-    environment,
-    migration,
-    ports,
-    postgres,
-)
-from local_stack.keys import keys, write_private
-from local_stack.places import PROJECT, local_place
-from local_stack.ports import LOOPBACK
-from local_stack.processes import Child, Children, Program
+from local_stack.programs import ports
+from local_stack.programs.keys import keys, write_private
+from local_stack.programs.places import PROJECT, local_place
+from local_stack.programs.ports import LOOPBACK
+from local_stack.programs.processes import Child, Children, Program
+from local_stack.services import airflow_api, embedded_sagemaker, environment, migration, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_stack.environment import PIPELINE
+from local_stack.services.environment import PIPELINE
 from tests.web.conftest import BETTER, FAILED, GOOD, OTHER, REJECTED, UNDECIDABLE, History
 from tests.web.stack import DAG, DEPLOYMENT, OTHER_DAG, Stack
 

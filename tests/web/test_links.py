@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from retraining import links
+from retraining.plugin import links
 
 JOB = "arn:aws:sagemaker:eu-west-1:123456789012:processing-job/houses-evaluate-1"
 TRAINING = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/houses-train-1"

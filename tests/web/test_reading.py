@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_stack.environment import PIPELINE
+from local_stack.services.environment import PIPELINE
 from tests.web.conftest import (
     BETTER,
     BROKEN,

@@ -11,7 +11,7 @@ from airflow.models.dag import DagModel
 from airflow.models.log import Log
 from airflow.utils.types import DagRunTriggeredByType
 
-from retraining import registry
+from retraining.registry import versions
 from retraining.web import aws_reads, model_versions
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retraining.web.pipelines import Pipeline
 
 _SECONDS = 8.0
-_STATUS = {"approve": registry.APPROVED, "reject": registry.REJECTED}
+_STATUS = {"approve": versions.APPROVED, "reject": versions.REJECTED}
 
 
 class RefusedError(Exception):
@@ -75,14 +75,14 @@ def decide(
     reason = f"{status} by {who} in Airflow, page Model quality: {why}"
 
     def change(client: Any) -> None:
-        version = registry.version_asked_for(client, pipeline.name, number)
+        version = versions.version_asked_for(client, pipeline.name, number)
         if version.approval != seen:
             raise RefusedError(
                 f"version {number} is {version.approval} by now"
                 + (f" ({version.approval_reason})" if version.approval_reason else "")
                 + "; nothing was changed"
             )
-        decide_on = registry.approve if action == "approve" else registry.reject
+        decide_on = versions.approve if action == "approve" else versions.reject
         decide_on(client, version.arn, reason=reason)
 
     try:
@@ -119,7 +119,7 @@ def deploy(session: Session, pipeline: Pipeline, number: int, *, who: str, why: 
         raise RefusedError(f"{pipeline.name} has no deployment DAG")
     if model.has_import_errors:
         raise RefusedError(f"{dag_id} has import errors and cannot be started")
-    version = _ask(lambda client: registry.version_asked_for(client, pipeline.name, number))
+    version = _ask(lambda client: versions.version_asked_for(client, pipeline.name, number))
     if not version.is_deployable:
         raise RefusedError(
             f"version {number} is {version.approval} and {version.status}; only Approved and"

@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
 from fastapi.responses import FileResponse, JSONResponse
 
-from retraining.web import acting, aws_reads, permissions, reading
+from retraining.web import aws_reads, permissions, routes_act, routes_read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -57,18 +57,18 @@ def make_app() -> FastAPI:
     app.add_exception_handler(aws_reads.UnavailableError, _unavailable)
     app.get("/")(page)
     app.get("/static/{name}")(static)
-    app.get("/data/pipelines")(reading.list_pipelines)
-    app.get("/data/runs")(reading.list_runs)
-    app.get("/data/jobs")(reading.list_jobs)
-    app.get("/data/run")(reading.one_run)
-    app.get("/data/predictions")(reading.run_predictions)
-    app.get("/data/log")(reading.run_log)
-    app.get("/data/versions")(reading.list_versions)
-    app.get("/runs.csv")(reading.download)
+    app.get("/data/pipelines")(routes_read.list_pipelines)
+    app.get("/data/runs")(routes_read.list_runs)
+    app.get("/data/jobs")(routes_read.list_jobs)
+    app.get("/data/run")(routes_read.one_run)
+    app.get("/data/predictions")(routes_read.run_predictions)
+    app.get("/data/log")(routes_read.run_log)
+    app.get("/data/versions")(routes_read.list_versions)
+    app.get("/runs.csv")(routes_read.download)
     act = [Depends(permissions.from_this_page)]
-    app.post("/actions/approve", dependencies=act)(acting.approve)
-    app.post("/actions/reject", dependencies=act)(acting.reject)
-    app.post("/actions/deploy", dependencies=act)(acting.deploy)
+    app.post("/actions/approve", dependencies=act)(routes_act.approve)
+    app.post("/actions/reject", dependencies=act)(routes_act.reject)
+    app.post("/actions/deploy", dependencies=act)(routes_act.deploy)
     return app
 
 

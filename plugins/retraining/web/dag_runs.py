@@ -10,7 +10,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import func, select
 
-from retraining import naming, notes
+from retraining import naming
+from retraining.gate import verdict_line
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def steps(session: Session, run: Run) -> list[Step]:
         select(XComModel.task_id, XComModel.value).where(
             XComModel.dag_id == run.dag_id,
             XComModel.run_id == run.run_id,
-            XComModel.key == notes.FAILURE,
+            XComModel.key == verdict_line.FAILURE,
         )
     )
     reasons = {task_id: str(value) for task_id, value in failures}
@@ -148,13 +149,13 @@ def _with_returns(
         select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value).where(
             XComModel.dag_id == dag_id,
             XComModel.run_id.in_([run.run_id for run in found]),
-            XComModel.key.in_((notes.SNAPSHOT, _RETURNED, notes.JOB_ARN)),
+            XComModel.key.in_((verdict_line.SNAPSHOT, _RETURNED, verdict_line.JOB_ARN)),
         )
     )
     for run_id, task_id, key, value in rows:
-        if key == notes.SNAPSHOT and (date := _date(value)):
+        if key == verdict_line.SNAPSHOT and (date := _date(value)):
             snapshots[run_id] = date
-        elif key == notes.JOB_ARN:
+        elif key == verdict_line.JOB_ARN:
             jobs.setdefault(run_id, {})[task_id] = str(value)
         elif isinstance(value, dict) and isinstance(value.get("job_arn"), str):
             jobs.setdefault(run_id, {})[task_id] = value["job_arn"]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from retraining import naming
-from retraining.bounds import finite, first_bound
+from retraining.gate.bounds import finite, first_bound
 from retraining.web import aws_reads
-from retraining.web.cache import Recent
+from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retraining.bounds import Bound
+    from retraining.gate.bounds import Bound
     from retraining.web.dag_runs import Run
 
 FAILED = "failed"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.models.dagbag import DBDagBag
 
 from retraining import naming
-from retraining.web.cache import Recent
+from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

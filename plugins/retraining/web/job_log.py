@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from retraining.jobs import JobType
+from retraining.jobs.kinds import JobType
 from retraining.web import aws_reads
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining.jobs import ENDED, JobType
+from retraining.jobs.kinds import ENDED, JobType
 from retraining.web import aws_reads
-from retraining.web.cache import Recent
+from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from retraining import endpoints, registry
+from retraining.deployment import endpoints
+from retraining.registry import versions
 from retraining.web import aws_reads
-from retraining.web.cache import Recent
+from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,7 +179,7 @@ def _described(client: Any, arn: str) -> ModelVersion:
         status=described.get("ModelPackageStatus", ""),
         approval=described.get("ModelApprovalStatus", ""),
         approval_reason=described.get("ApprovalDescription", ""),
-        snapshot=metadata.get(registry.SNAPSHOT, ""),
+        snapshot=metadata.get(versions.SNAPSHOT, ""),
         run_id=metadata.get("run_id", ""),
         metadata=metadata,
     )

@@ -8,11 +8,12 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from retraining import links, naming
+from retraining import naming
+from retraining.plugin import links
 from retraining.web import dag_runs
-from retraining.web.cache import Recent
 from retraining.web.endpoint_names import endpoint_name
 from retraining.web.pipelines import pipeline_of
+from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,11 +11,11 @@ from airflow.providers.amazon.aws.operators.sagemaker import (
 )
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 from airflow.sdk import DAG, Param
-from retraining import tasks
-from retraining.conditions import GreaterThanOrEqualTo, Metric, Parameter
-from retraining.job_requests import input_path, output_path, processing_job, training_job
+from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
+from retraining.jobs.requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
-from retraining.resolve_run import ResolveRunOperator
+from retraining.runs import tasks
+from retraining.runs.operators import ResolveRunOperator
 
 PIPELINE = "california-housing"
 # The provider's default is 60 looks, one in 30 s. These are as many minutes, at a test's pace.

@@ -1,0 +1,172 @@
+"""Operators that change an endpoint and wait, deferred, until the service has settled it.
+
+Each is a loop of steps that begin with a look (``endpoints.bring_to``), so an attempt that follows
+a death goes on from whatever state there is. Ending a task by hand changes nothing: the endpoint
+stays as it is, and the next run of the DAG mends it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from retraining.aws import clients
+from retraining.deployment import deploy, endpoints
+from retraining.deployment.endpoints import Step
+from retraining.deployment.plan import DeploymentRefusedError, Plan, read_plan, size_of
+from retraining.jobs.triggers import OUT_OF_TIME, EndpointSettledTrigger
+from retraining.registry import versions
+from retraining.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+# The service gives an endpoint an hour at most to come up, and as long to be taken back.
+_PATIENCE = timedelta(hours=2)
+
+
+class _EndpointOperator(BaseOperator):
+    """Takes steps until the endpoint has settled.
+
+    Args:
+        plan: What ``choose_version`` settled.
+    """
+
+    template_fields: Sequence[str] = ("plan",)
+
+    def __init__(self, *, plan: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan: Any = plan
+
+    def execute(self, context: Context) -> Any:
+        """Begin, or go on where an earlier attempt ended."""
+        deadline = datetime.now(tz=UTC) + _PATIENCE
+        try:
+            self._begin(context)
+        except DeploymentRefusedError as error:
+            raise AirflowFailException(str(error)) from error
+        return self._go_on(context, deadline=deadline.isoformat(), is_asked=False)
+
+    def resume(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Go on after the endpoint has settled.
+
+        Raises:
+            AirflowFailException: It has not within two hours.
+        """
+        if event["status"] == OUT_OF_TIME:
+            raise AirflowFailException(
+                f"the service is still at work on endpoint {event['endpoint_name']}, {_PATIENCE}"
+                " after this task began. Nothing was undone. See the endpoint's log; when it has"
+                " settled, start a new run"
+            )
+        return self._go_on(context, deadline=event["deadline"], is_asked=event["is_asked"])
+
+    def _go_on(self, context: Context, *, deadline: str, is_asked: bool) -> Any:
+        plan = read_plan(self.plan)
+        step = endpoints.bring_to(
+            self._sagemaker(),
+            plan.endpoint_name,
+            self._config(plan),
+            verified=plan.previous_config,
+            is_asked=is_asked,
+        )
+        if step is Step.DONE:
+            return self._finish(context)
+        self.log.info("%s: %s", plan.endpoint_name, step.value)
+        self.defer(
+            trigger=EndpointSettledTrigger(
+                plan.endpoint_name,
+                deadline=deadline,
+                is_asked=is_asked or step is Step.ASKED,
+                aws_conn_id=clients.AWS_CONN_ID,
+                region_name=None,
+            ),
+            method_name="resume",
+        )
+        raise AssertionError("to defer is to raise")
+
+    def _begin(self, context: Context) -> None:
+        raise NotImplementedError
+
+    def _config(self, plan: Plan) -> str | None:
+        raise NotImplementedError
+
+    def _finish(self, context: Context) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def _sagemaker() -> Any:
+        return clients.client("sagemaker")
+
+
+class DeployVersionOperator(_EndpointOperator):
+    """Makes the plan's model and config, and asks for an endpoint that serves it.
+
+    Succeeds when the service has settled, whatever came of it: that is judged by who verifies.
+    """
+
+    def _begin(self, context: Context) -> None:
+        plan, client = read_plan(self.plan), self._sagemaker()
+        deploy.check_current(client, plan)
+        deploy.prepare(client, plan, size=size_of(context["params"]), role_arn=settings().role_arn)
+
+    def _config(self, plan: Plan) -> str | None:
+        return plan.config_name
+
+    def _finish(self, context: Context) -> Any:  # noqa: ARG002 - the other one needs it
+        plan = read_plan(self.plan)
+        found = endpoints.find(self._sagemaker(), plan.endpoint_name)
+        self.log.info("%s has settled: %s", plan.endpoint_name, found)
+
+
+class FlipBackOperator(_EndpointOperator):
+    """Puts the last verified config back, or deletes an endpoint that never had one; then fails.
+
+    The version is marked Rejected, with the reason, if the parameter ``reject_when_broken`` says
+    so.
+
+    Args:
+        plan: What ``choose_version`` settled.
+        reason: What is wrong with the version.
+    """
+
+    template_fields: Sequence[str] = ("plan", "reason")
+
+    def __init__(self, *, reason: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason: Any = reason
+
+    def _begin(self, context: Context) -> None:  # noqa: ARG002 - the other one needs it
+        deploy.check_current(self._sagemaker(), read_plan(self.plan))
+
+    def _config(self, plan: Plan) -> str | None:
+        return plan.previous_config
+
+    def _finish(self, context: Context) -> Any:
+        plan, client = read_plan(self.plan), self._sagemaker()
+        name, previous = plan.endpoint_name, plan.previous_config
+        what = f"version {plan.version_number}" if plan.version_number else plan.config_name
+        told = [f"{what} was not kept: {self.reason}"]
+        found = endpoints.find(client, name)
+        if previous is None:
+            told.append(f"there was nothing to flip back to, so {name} was deleted")
+        elif found is not None and found.serves(previous):
+            told.append(f"{name} serves {previous} again")
+        else:
+            told.append(f"{name} COULD NOT BE FLIPPED BACK to {previous}: {found}")
+        if context["params"]["reject_when_broken"] and plan.version_arn and not plan.is_restoring:
+            version = versions.find(client, plan.version_arn)
+            if version is not None and version.approval == versions.APPROVED:
+                run = context["dag_run"]
+                versions.reject(
+                    client,
+                    plan.version_arn,
+                    reason=f"deployment {run.run_id} to {name}: {self.reason}",
+                )
+            told.append("the version is marked as Rejected")
+        raise AirflowFailException("; ".join(told))

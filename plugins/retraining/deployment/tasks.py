@@ -1,0 +1,170 @@
+"""What the Python tasks of a deployment DAG do. Each takes its DAG run's context by name."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from retraining import naming
+from retraining.aws import clients
+from retraining.deployment import deploy, endpoints, smoke
+from retraining.deployment.plan import DeploymentRefusedError, make_plan, read_plan, size_of
+from retraining.registry import versions
+from retraining.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retraining.deployment.plan import Plan
+    from retraining.deployment.smoke import SmokeRows
+
+log = logging.getLogger(__name__)
+
+
+def choose_version(
+    *,
+    group: str,
+    target: str,
+    params: Mapping[str, Any],
+    dag_run: Any,
+    ti: Any,
+    triggering_asset_events: Any = None,
+) -> str:
+    """Settle what is deployed, before anything is changed, and choose the branch.
+
+    The XComs ``plan`` and ``reason`` say what was settled.
+
+    Returns:
+        The id of the task to go on with: ``deploy_version`` or ``nothing_to_do``.
+
+    Raises:
+        AirflowFailException: The version may not be deployed, or could not be verified.
+    """
+    for event in _events(triggering_asset_events):
+        log.info("started by %s", event.extra)
+    sagemaker = clients.client("sagemaker")
+    try:
+        plan, reason = make_plan(
+            sagemaker,
+            group,
+            endpoint_name=params["endpoint_name"],
+            wanted=params["version"],
+            size=size_of(params),
+            role_arn=settings().role_arn,
+            is_resizing=dag_run.run_type == "manual",
+        )
+        if plan is not None:
+            # Not to find out only when it serves already.
+            _rows(plan, target, params)
+    except (
+        DeploymentRefusedError,
+        naming.InvalidNameError,
+        versions.NoSuchVersionError,
+        smoke.SmokeRowsError,
+    ) as error:
+        raise AirflowFailException(f"{error}. Nothing was changed") from error
+    log.info("%s: %s", params["endpoint_name"], reason)
+    ti.xcom_push("reason", reason)
+    if plan is None:
+        return "nothing_to_do"
+    ti.xcom_push("plan", asdict(plan))
+    return "deploy_version"
+
+
+def nothing_to_do(*, reason: str) -> None:
+    """Say why nothing is deployed; the run succeeds."""
+    log.info("nothing to do: %s", reason)
+
+
+def verify_version(
+    *, plan: Mapping[str, Any], target: str, params: Mapping[str, Any], ti: Any
+) -> str:
+    """Judge what the endpoint serves now, and choose the branch; the XCom ``reason`` says why.
+
+    Returns:
+        ``keep_version`` or ``flip_back``.
+
+    Raises:
+        AirflowFailException: Another deployment has changed the endpoint since.
+    """
+    settled = read_plan(plan)
+    sagemaker = clients.client("sagemaker")
+    try:
+        deploy.check_current(sagemaker, settled)
+        rows = _rows(settled, target, params)
+    except (DeploymentRefusedError, smoke.SmokeRowsError) as error:
+        raise AirflowFailException(str(error)) from error
+    reason = deploy.fault(
+        sagemaker,
+        clients.client("sagemaker-runtime"),
+        settled,
+        rows=rows,
+        tolerance=params["tolerance"],
+    )
+    if reason:
+        log.error("%s: %s", settled.endpoint_name, reason)
+        ti.xcom_push("reason", reason)
+        return "flip_back"
+    log.info(
+        "%s serves version %d; %s",
+        settled.endpoint_name,
+        settled.version_number,
+        f"{len(rows.predicted)} test rows are predicted as evaluation predicted them"
+        if rows
+        else "its predictions were not looked at",
+    )
+    return "keep_version"
+
+
+def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Note that the version is verified, and delete old models and configs.
+
+    Returns:
+        ``endpoint_name``, ``version`` and ``model_package_arn``.
+    """
+    settled = read_plan(plan)
+    sagemaker = clients.client("sagemaker")
+    try:
+        deploy.check_current(sagemaker, settled)
+    except DeploymentRefusedError as error:
+        raise AirflowFailException(str(error)) from error
+    endpoints.mark_verified(
+        sagemaker,
+        settled.endpoint_name,
+        settled.config_name,
+        passed_over=settled.passed_over,
+    )
+    deleted = deploy.clean_up(sagemaker, settled, keep=params["keep"])
+    log.info(
+        "%s keeps version %d; deleted: %s",
+        settled.endpoint_name,
+        settled.version_number,
+        ", ".join(deleted) or "nothing",
+    )
+    return {
+        "endpoint_name": settled.endpoint_name,
+        "version": settled.version_number,
+        "model_package_arn": settled.version_arn,
+    }
+
+
+def _rows(plan: Plan, target: str, params: Mapping[str, Any]) -> SmokeRows | None:
+    if not params["smoke_rows"] or not plan.version_arn:
+        return None
+    try:
+        return smoke.read(
+            clients.client("s3"), plan.report_uri, target=target, rows=params["smoke_rows"]
+        )
+    except smoke.SmokeRowsError as error:
+        if not plan.is_restoring:
+            raise
+        # What was verified once is better than what never was.
+        log.warning("%s; it is put back without a look at its predictions", error)
+        return None
+
+
+def _events(triggering: Any) -> list[Any]:
+    return [event for events in (triggering or {}).values() for event in events]

@@ -1,0 +1,87 @@
+"""The provider's processing and training operators, with jobs that know whose they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.operators.sagemaker import (
+    SageMakerProcessingOperator,
+    SageMakerTrainingOperator,
+)
+
+from retraining.jobs.kinds import JobType
+from retraining.jobs.lifecycle import DEFER_AFTER, SageMakerJobTask
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator):
+    """A processing job that is created once, waited for, and explains its failure.
+
+    Takes the arguments of ``SageMakerProcessingOperator``, but the config needs no job name, and
+
+    * ``action_if_job_exists``, ``check_interval`` and ``max_attempts`` are without effect: a job
+      is adopted, and looked at after one second and then ever less often;
+    * ``output_files_to_xcom`` is refused, as the provider takes an unreadable file for a result.
+
+    Args:
+        pipeline: Under its name results are recorded, and found by later runs; None does neither.
+        defer_after: So long a worker waits before the task is deferred.
+        reuse: Not empty if the result of an earlier job with equal inputs, code, image and
+            arguments may be taken instead of a new job: then how often the run had been cleared
+            when it began. If that is more by now, a person wants this task done anew.
+        arguments: As the provider's.
+
+    Without ``deferrable`` a worker waits, and a user's kill cannot be told from a worker's end:
+    the job goes on.
+
+    Returns:
+        The job's name and ARN.
+    """
+
+    job_type = JobType("Processing")
+
+    template_fields = (*SageMakerProcessingOperator.template_fields, "reuse")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str | None = None,
+        reuse: str = "",
+        defer_after: timedelta = DEFER_AFTER,
+        **arguments: Any,
+    ) -> None:
+        self.pipeline = pipeline
+        self.reuse = reuse
+        self.defer_after = defer_after
+        if arguments.get("output_files_to_xcom"):
+            raise ValueError(
+                f"{arguments.get('task_id')}: output_files_to_xcom is not supported; let a task"
+                " read the file, so that an unreadable one is an error"
+            )
+        super().__init__(**arguments)
+
+
+class RetrainingTrainingOperator(SageMakerJobTask, SageMakerTrainingOperator):
+    """The same for a training job, with the arguments of ``SageMakerTrainingOperator``.
+
+    Returns:
+        The job's name, its ARN, and ``model_uri`` once it has completed.
+    """
+
+    job_type = JobType("Training")
+    template_fields = (*SageMakerTrainingOperator.template_fields, "reuse")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str | None = None,
+        reuse: str = "",
+        defer_after: timedelta = DEFER_AFTER,
+        **arguments: Any,
+    ) -> None:
+        self.pipeline = pipeline
+        self.reuse = reuse
+        self.defer_after = defer_after
+        super().__init__(**arguments)

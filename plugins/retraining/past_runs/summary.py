@@ -1,0 +1,130 @@
+"""Past runs in a few sentences, for a page and for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from retraining.gate.decision import Verdict
+from retraining.past_runs.reading import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from retraining.gate.bounds import Bound
+    from retraining.past_runs.reading import History, PastRun
+    from retraining.past_runs.standing import Standing
+    from retraining.past_runs.what_if import Rejudged
+
+# The metrics that a report shows, and what it calls them.
+METRIC_NAMES = {"r2_score": "r2", "rmse": "rmse", "mae": "mae"}
+WORDS = {
+    Verdict.PASS: "passed",
+    Verdict.REJECT: "rejected",
+    Verdict.UNDECIDABLE: "could not be judged",
+}
+# So many items of a list are told, the rest is counted.
+_TOLD = 12
+
+
+def sentences(
+    history: History, *, standing: Standing, rejudged: Sequence[Rejudged] = ()
+) -> tuple[str, ...]:
+    """Tell what a report is about.
+
+    Args:
+        history: The runs.
+        standing: What has become of their versions.
+        rejudged: What another policy says of the same runs.
+    """
+    said = [_verdicts(history.runs), _gaps(history)]
+    if history.problems:
+        unused = _counted(len(history.problems), "record")
+        said.append(f"{unused} could not be used; the end of the page says why.")
+    said += standing.sentences
+    if rejudged:
+        said += [_what_if(rejudged), _differing(rejudged)]
+    return tuple(filter(None, said))
+
+
+def gaps(runs: Iterable[PastRun]) -> list[tuple[str, str]]:
+    """Return the first and last day of each gap between the days of the runs' snapshots."""
+    days = sorted({date.fromisoformat(run.snapshot) for run in runs})
+    one = timedelta(days=1)
+    return [
+        ((before + one).isoformat(), (after - one).isoformat())
+        for before, after in pairwise(days)
+        if after - before > one
+    ]
+
+
+def asked(rejudged: Iterable[Rejudged]) -> str:
+    """Tell what another policy asks for: ``r2 ≥ 0.62``."""
+    lines = dict.fromkeys(bound for item in rejudged for bound in item.bounds)
+    return " and ".join(map(bound_text, lines)) or "another policy"
+
+
+def bound_text(bound: Bound) -> str:
+    """Tell a bound: ``r2 ≥ 0.6``."""
+    name = bound.metric.removeprefix(f"{METRICS}.")
+    return f"{METRIC_NAMES.get(name, name)} {bound.sign} {bound.value:g}"
+
+
+def _verdicts(runs: Sequence[PastRun]) -> str:
+    if not runs:
+        return "There is no decision record."
+    snapshots = sorted({run.snapshot for run in runs})
+    registered = len({run.arn for run in runs if run.arn})
+    span = " to ".join(dict.fromkeys((snapshots[0], snapshots[-1])))
+    return (
+        f"{_counted(len(runs), 'run')} of {_counted(len(snapshots), 'snapshot')}, {span}: "
+        f"{_totals(run.verdict for run in runs)}. {_counted(registered, 'version')} registered."
+    )
+
+
+def _gaps(history: History) -> str:
+    found = gaps(history.runs)
+    if not found:
+        return ""
+    days = sum(
+        (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 for first, last in found
+    )
+    spans = [" to ".join(dict.fromkeys(gap)) for gap in found]
+    why = ["there was no snapshot", "no run", "or none that came to the gate"]
+    if history.problems:
+        why[-1:] = ["none that came to the gate", "or its record could not be used"]
+    return f"No decision for {_counted(days, 'day')} in between: {_told(spans)}; {', '.join(why)}."
+
+
+def _what_if(rejudged: Sequence[Rejudged]) -> str:
+    differing = sum(item.differs for item in rejudged)
+    return (
+        f"What if the gate asked for {asked(rejudged)}: "
+        f"{_totals(item.decision.verdict for item in rejudged)}; "
+        f"{_counted(differing, 'verdict')} would differ. Nothing was run or registered for this."
+    )
+
+
+def _differing(rejudged: Sequence[Rejudged]) -> str:
+    changes = dict.fromkeys(
+        f"{item.run.snapshot} ({item.run.verdict} → {item.decision.verdict})"
+        for item in rejudged
+        if item.differs
+    )
+    return f"Another verdict: {_told([*changes])}." if changes else ""
+
+
+def _totals(verdicts: Iterable[Verdict]) -> str:
+    counts = Counter(verdicts)
+    return ", ".join(f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict)
+
+
+def _told(items: Sequence[str]) -> str:
+    more = len(items) - _TOLD
+    return ", ".join(items[:_TOLD]) + (f", and {more} more" if more > 0 else "")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,104 @@
+"""The evaluation report and the decision record of a run, on S3."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from retraining import naming
+from retraining.aws.errors import about
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from retraining.gate.decision import Decision
+
+
+class ReportMissingError(Exception):
+    """There is no evaluation report where a run should have written it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation report as it lies on S3.
+
+    Attributes:
+        uri: Where.
+        etag: S3's mark of its content, without quotes.
+        content: The bytes of ``evaluation.json``.
+    """
+
+    uri: str
+    etag: str
+    content: bytes
+
+
+def read_report(s3: S3Client, run_uri: str) -> Report:
+    """Read a run's evaluation report.
+
+    Raises:
+        ReportMissingError: There is none.
+    """
+    uri = naming.report_uri(run_uri)
+    bucket, key = naming.split_s3_uri(uri)
+    try:
+        with about(uri):
+            answer = s3.get_object(Bucket=bucket, Key=key)
+            return Report(uri, answer["ETag"].strip('"'), answer["Body"].read())
+    except s3.exceptions.NoSuchKey as error:
+        raise ReportMissingError(f"there is no evaluation report at {uri}") from error
+
+
+def write_decision(
+    s3: S3Client,
+    run_uri: str,
+    *,
+    decision: Decision,
+    report: Report | None,
+    run: dict[str, object],
+) -> str:
+    """Write down why a model is registered or not; return the record's URI.
+
+    Args:
+        s3: The client.
+        run_uri: The run's folder.
+        decision: The gate's.
+        report: The report that was judged, None if it could not be read.
+        run: What identifies the run: its id, snapshot, code and data.
+    """
+    record: dict[str, object] = {
+        "verdict": decision.verdict.value,
+        "explanation": decision.explanation,
+        "conditions": [asdict(judgement) for judgement in decision.judgements],
+        "policy_sha256": decision.policy_sha256,
+        "report": report and {"uri": report.uri, "etag": report.etag},
+        "run": run,
+        "registered": None,
+    }
+    uri = naming.decision_uri(run_uri)
+    _put(s3, uri, record)
+    return uri
+
+
+def read_decision(s3: S3Client, run_uri: str) -> dict[str, Any]:
+    """Read a run's decision record."""
+    uri = naming.decision_uri(run_uri)
+    bucket, key = naming.split_s3_uri(uri)
+    with about(uri):
+        record: dict[str, Any] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    return record
+
+
+def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> None:
+    """Add to a run's decision record what was registered."""
+    record = read_decision(s3, run_uri)
+    record["registered"] = {"model_package_arn": arn, "version": version}
+    _put(s3, naming.decision_uri(run_uri), record)
+
+
+def _put(s3: S3Client, uri: str, record: dict[str, object]) -> None:
+    bucket, key = naming.split_s3_uri(uri)
+    body = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with about(uri):
+        s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")

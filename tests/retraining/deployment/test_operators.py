@@ -1,0 +1,173 @@
+"""Waiting for an endpoint, and what the operators make of a wait that is over."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import botocore.client
+import pytest
+from botocore.exceptions import ClientError
+from retraining.deployment.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
+ROLE = "arn:aws:iam::123456789012:role/retraining"
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
+) -> Iterator[SimpleNamespace]:
+    """The library's operators in an Airflow of their own, imported after its home is known."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
+        patch.setenv("RETRAINING_BUCKET", "operators")
+        patch.setenv("RETRAINING_ROLE_ARN", ROLE)
+        for name, value in embedded_sagemaker.environment.items():
+            patch.setenv(name, value)
+        from airflow.sdk.exceptions import (  # noqa: PLC0415
+            AirflowFailException,
+            TaskDeferred,
+        )
+        from retraining.deployment import operators  # noqa: PLC0415
+        from retraining.jobs import triggers  # noqa: PLC0415
+        from retraining.settings import settings  # noqa: PLC0415
+
+        settings.cache_clear()
+        yield SimpleNamespace(
+            operators=operators,
+            triggers=triggers,
+            Deferred=TaskDeferred,
+            Fail=AirflowFailException,
+        )
+        settings.cache_clear()
+
+
+@pytest.fixture
+def broken(embedded_sagemaker: Any) -> str:
+    """An endpoint, and its config, that will fail soon: its model's data is no archive."""
+    client, name = embedded_sagemaker.client("sagemaker"), f"waited-for-{next(_names)}"
+    s3 = embedded_sagemaker.client("s3")
+    s3.create_bucket(Bucket="waited-for")
+    s3.put_object(Bucket="waited-for", Key="model.tar.gz", Body=b"not an archive")
+    client.create_model(
+        ModelName=name,
+        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://waited-for/model.tar.gz"},
+        ExecutionRoleArn=ROLE,
+    )
+    serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+    client.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[
+            {"VariantName": "x", "ModelName": name, "ServerlessConfig": serverless}
+        ],
+    )
+    client.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    return name
+
+
+def wait(airflow: SimpleNamespace, name: str, *, seconds: float = 60, is_asked: bool = True) -> Any:
+    deadline = datetime.now(tz=UTC) + timedelta(seconds=seconds)
+    trigger = airflow.triggers.EndpointSettledTrigger(
+        name,
+        deadline=deadline.isoformat(),
+        is_asked=is_asked,
+        aws_conn_id="aws_default",
+        region_name=None,
+    )
+    path, arguments = trigger.serialize()
+    assert path == "retraining.jobs.triggers.EndpointSettledTrigger"
+    again = airflow.triggers.EndpointSettledTrigger(**arguments)
+
+    async def first() -> Any:
+        return await anext(again.run())
+
+    return asyncio.run(asyncio.wait_for(first(), 60)).payload
+
+
+def test_the_wait_ends_when_the_service_has_settled(airflow: SimpleNamespace, broken: str) -> None:
+    event = wait(airflow, broken)
+    assert (event["endpoint_name"], event["status"]) == (broken, "Settled")
+    assert event["is_asked"] is True
+
+
+def test_an_endpoint_that_is_gone_is_not_waited_for(airflow: SimpleNamespace) -> None:
+    assert wait(airflow, "no-such-endpoint", is_asked=False)["is_asked"] is False
+
+
+def test_throttling_only_postpones_the_next_look(
+    airflow: SimpleNamespace, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = refuse(monkeypatch, "ThrottlingException", times=2)
+    assert wait(airflow, broken)["status"] == "Settled"
+    assert len(refused) == 2
+
+
+def test_an_error_that_stays_is_raised(
+    airflow: SimpleNamespace, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "AccessDeniedException", times=99)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        wait(airflow, broken)
+
+
+def test_a_wait_has_an_end_and_says_that_nothing_was_undone(
+    airflow: SimpleNamespace, broken: str
+) -> None:
+    event = wait(airflow, broken, seconds=0)
+    assert event["status"] == "OutOfTime"
+    plan = Plan(broken, "", 0, "", "", "", broken, broken, None, True)
+    task = airflow.operators.DeployVersionOperator(task_id="deploy_version", plan=asdict(plan))
+    with pytest.raises(airflow.Fail, match=r"still at work .* Nothing was undone"):
+        task.resume({}, event)
+
+
+def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
+    airflow: SimpleNamespace, embedded_sagemaker: Any, broken: str
+) -> None:
+    wait(airflow, broken)
+    embedded_sagemaker.client("sagemaker").add_tags(
+        ResourceArn=f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{broken}",
+        Tags=[{"Key": "retraining:verified-config", "Value": "none"}],
+    )
+    # Its own name for its config tells that a person made it; a plan that knows of none is stale.
+    plan = Plan(broken, "", 7, "", "", "", broken, None, None, False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), reason="it is broken"
+    )
+    context: Any = {"params": {"reject_when_broken": True}}
+    with pytest.raises(airflow.Deferred) as deferred:
+        task.execute(context)
+    path, _ = deferred.value.trigger.serialize()
+    assert path == "retraining.jobs.triggers.EndpointSettledTrigger"
+    with pytest.raises(airflow.Fail, match=r"version 7 was not kept: it is broken; .* deleted"):
+        task.resume(context, wait(airflow, broken))
+    with pytest.raises(ClientError, match="Could not find"):
+        embedded_sagemaker.client("sagemaker").describe_endpoint(EndpointName=broken)
+    # As after a death of the worker: again, and the same is said.
+    with pytest.raises(airflow.Fail, match=r"version 7 was not kept: it is broken; .* deleted"):
+        task.execute(context)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, code: str, *, times: int) -> list[str]:
+    """Answer the next looks with an error of the service; return those that were."""
+    real = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+    refused: list[str] = []
+
+    def answer(client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "DescribeEndpoint" and len(refused) < times:
+            refused.append(operation)
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+        return real(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", answer)
+    return refused

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from retraining.deployment.endpoints import Endpoint
+from retraining.deployment.plan import Choice, DeploymentRefusedError, choose
+from retraining.registry.versions import Version
+
+BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def version(number: int, snapshot: str = "2026-11-20", **changes: Any) -> Version:
+    values: dict[str, Any] = {
+        "arn": f"arn:{number}",
+        "number": number,
+        "snapshot": snapshot,
+        "created": BEGIN + timedelta(hours=number),
+        "approval": "Approved",
+        "status": "Completed",
+    }
+    return Version(**(values | changes))
+
+
+def endpoint(config: str, *, verified: str | None, status: str = "InService") -> Endpoint:
+    return Endpoint("houses", "arn:e", status, config, "", verified, None)
+
+
+def config_of(item: Version) -> str:
+    return f"config-{item.number}"
+
+
+def choice(newest: Version | None, **changes: Any) -> Choice:
+    arguments: dict[str, Any] = {
+        "asked": None,
+        "endpoint": None,
+        "verified": None,
+        "passed_over": None,
+        "config_of": config_of,
+        "is_resizing": False,
+    }
+    return choose(newest, **(arguments | changes))
+
+
+def serving(number: int, **changes: Any) -> dict[str, Any]:
+    config = f"config-{number}"
+    return {"endpoint": endpoint(config, verified=config), "verified": version(number, **changes)}
+
+
+def test_the_newest_is_deployed_where_nothing_serves() -> None:
+    assert choice(version(1)).version == version(1)
+    assert choice(None) == Choice(None, False, "no version is approved")
+
+
+def test_what_serves_already_is_not_deployed_again() -> None:
+    assert choice(version(1), **serving(1)).version is None
+    assert choice(version(1), asked=version(1), **serving(1)).version is None
+    assert "serves already" in choice(version(1), **serving(1)).reason
+
+
+def test_a_newer_version_replaces_what_serves() -> None:
+    assert choice(version(2), **serving(1)).version == version(2)
+
+
+def test_a_version_of_an_older_snapshot_does_not_overtake() -> None:
+    late = version(2, "2026-10-01")
+    assert choice(late, **serving(1)).version is None
+    assert "older" in choice(late, **serving(1)).reason
+    assert choice(version(1), asked=late, **serving(1)).version == late
+
+
+def test_what_a_person_passed_over_is_not_deployed_unasked() -> None:
+    two, three = version(2), version(3)
+    assert choice(two, passed_over=two, **serving(1)).version is None
+    assert "by hand" in choice(two, passed_over=two, **serving(1)).reason
+    assert choice(two, passed_over=two, asked=two, **serving(1)).version == two
+    assert choice(three, passed_over=two, **serving(1)).version == three
+
+
+def test_another_size_is_something_to_do_for_a_person_only() -> None:
+    other = {"endpoint": endpoint("small", verified="small"), "verified": version(1)}
+    assert choice(version(1), **other).version is None
+    assert choice(version(1), is_resizing=True, **other).version == version(1)
+    assert choice(version(1), asked=version(1), **other).version == version(1)
+    # Also of a version that was rolled back to.
+    passed = choice(version(1), is_resizing=True, passed_over=version(2), **other)
+    assert passed.version == version(1)
+
+
+@pytest.mark.parametrize("approval", ["Rejected", "PendingManualApproval", ""])
+def test_only_approved_versions_are_deployed_by_hand_too(approval: str) -> None:
+    asked = version(1, approval=approval, approval_reason="who and why")
+    with pytest.raises(DeploymentRefusedError, match="who and why"):
+        choice(version(2), asked=asked)
+    with pytest.raises(DeploymentRefusedError, match="InProgress"):
+        choice(version(2), asked=version(1, status="InProgress"))
+
+
+@pytest.mark.parametrize("status", ["InService", "Updating", "RollingBack", "Failed"])
+def test_a_deployment_that_was_interrupted_is_taken_up(status: str) -> None:
+    left = {"endpoint": endpoint("config-2", verified="config-1", status=status)}
+    assert choice(version(2), verified=version(1), **left).version == version(2)
+    # Its version was rejected meanwhile, and version 1 is the newest again.
+    assert choice(version(1), verified=version(1), **left).version == version(1)
+
+
+def test_what_an_interrupted_deployment_left_is_put_back_if_nothing_may_be_deployed() -> None:
+    left = {"endpoint": endpoint("config-2", verified="config-1"), "verified": version(1)}
+    for newest in (None, version(3, "2026-10-01")):
+        found = choice(newest, **left)
+        assert (found.version, found.is_restoring) == (version(1), True)
+    never = {"endpoint": endpoint("config-2", verified=None)}
+    assert choice(None, **never).version is None
+    assert "never verified" in choice(None, **never).reason
+
+
+DATES = st.sampled_from(["", "2026-10-01", "2026-11-20", "2026-11-21"])
+VERSIONS = st.builds(version, st.integers(1, 5), DATES)
+
+
+@given(VERSIONS, VERSIONS, st.booleans())
+def test_unasked_no_older_data_ever_takes_the_place_of_newer(
+    newest: Version, kept: Version, is_resizing: bool
+) -> None:
+    config = config_of(kept)
+    found = choice(
+        newest,
+        endpoint=endpoint(config, verified=config),
+        verified=kept,
+        is_resizing=is_resizing,
+    )
+    if found.version is not None:
+        assert found.version.age >= kept.age
+        # And a second run finds nothing to do.
+        config = config_of(found.version)
+        again = choice(newest, endpoint=endpoint(config, verified=config), verified=found.version)
+        assert again.version is None

@@ -1,0 +1,164 @@
+"""What a run works on, and how long its snapshot is waited for, on the embedded SageMaker."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUCKET = "resolving"
+PIPELINE = "california-housing"
+TODAY = datetime.now(tz=UTC).date().isoformat()
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
+) -> Iterator[SimpleNamespace]:
+    """The operator in an Airflow of its own, imported after its home is known."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
+        patch.setenv("RETRAINING_BUCKET", BUCKET)
+        patch.setenv("RETRAINING_ROLE_ARN", "arn:aws:iam::123456789012:role/retraining")
+        patch.setenv("RETRAINING_IMAGE_URI", "an/image:1")
+        for name, value in embedded_sagemaker.environment.items():
+            patch.setenv(name, value)
+        from airflow.sdk.exceptions import (  # noqa: PLC0415
+            AirflowFailException,
+            TaskDeferred,
+        )
+        from retraining.runs import operators  # noqa: PLC0415
+        from retraining.settings import settings  # noqa: PLC0415
+
+        settings.cache_clear()
+        s3 = embedded_sagemaker.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        for date in ("2026-11-18", "2026-11-19"):
+            for name in ("a.csv", "_SUCCESS"):
+                key = f"{PIPELINE}/snapshots/{date}/{name}"
+                s3.put_object(Bucket=BUCKET, Key=key, Body=date.encode())
+        yield SimpleNamespace(
+            s3=s3, resolve_run=operators, Deferred=TaskDeferred, Fail=AirflowFailException
+        )
+        settings.cache_clear()
+
+
+def resolve(airflow: SimpleNamespace, context: Any, *, patience: timedelta | None = None) -> Any:
+    operator = airflow.resolve_run.ResolveRunOperator(
+        task_id="resolve_run", pipeline=PIPELINE, patience=patience or timedelta(hours=30)
+    )
+    return operator.execute(context)
+
+
+def context(kind: str = "manual", date: str = "", *, snapshot: str | None = None) -> Any:
+    params = {"snapshot": snapshot, "instance_type": "ml.m5.large", "reuse_steps": "backfills"}
+    run = SimpleNamespace(
+        run_id=f"{kind}__{date}",
+        run_type=kind,
+        logical_date=datetime.fromisoformat(f"{date or TODAY}T02:00:00+00:00"),
+        clear_number=2,
+    )
+    pushed: dict[str, str] = {}
+    ti = SimpleNamespace(pushed=pushed, xcom_push=pushed.__setitem__)
+    return {"dag_run": run, "params": params, "ti": ti}
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "backfill"])
+def test_a_night_works_on_its_own_date(airflow: SimpleNamespace, kind: str) -> None:
+    night = context(kind, "2026-11-18")
+    found = resolve(airflow, night)
+    assert night["ti"].pushed == {"snapshot": "2026-11-18"}
+    assert found["snapshot"] == "2026-11-18"
+    assert found["snapshot_uri"] == f"s3://{BUCKET}/{PIPELINE}/snapshots/2026-11-18/"
+    assert found["run_uri"].startswith(f"s3://{BUCKET}/{PIPELINE}/runs/2026-11-18/{kind}__")
+    # Only a backfill reuses steps, as long as nobody clears one: the run was cleared twice so far.
+    assert found["reuse"] == ("2" if kind == "backfill" else "")
+
+
+def test_a_run_by_hand_takes_the_newest_or_the_one_it_names(airflow: SimpleNamespace) -> None:
+    assert resolve(airflow, context())["snapshot"] == "2026-11-19"
+    assert resolve(airflow, context(snapshot="2026-11-18"))["snapshot"] == "2026-11-18"
+
+
+def test_the_code_is_there_before_the_run_goes_on(airflow: SimpleNamespace) -> None:
+    found = resolve(airflow, context())
+    prefix = found["code_uri"].removeprefix(f"s3://{BUCKET}/")
+    listed = airflow.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
+    assert f"{prefix}sourcedir.tar.gz" in {item["Key"] for item in listed}
+    assert found["code_sha256"] in found["code_uri"]
+
+
+def test_a_past_day_without_a_snapshot_fails_at_once(airflow: SimpleNamespace) -> None:
+    for wanted in (context("backfill", "2026-11-17"), context(snapshot="2026-11-17")):
+        with pytest.raises(airflow.Fail, match=r"snapshot 2026-11-17 has not landed.*clear"):
+            resolve(airflow, wanted)
+
+
+def test_what_is_no_date_is_said(airflow: SimpleNamespace) -> None:
+    with pytest.raises(airflow.Fail, match="'2026-02-30' is not a date"):
+        resolve(airflow, context(snapshot="2026-02-30"))
+
+
+def test_todays_snapshot_is_waited_for(airflow: SimpleNamespace) -> None:
+    operator = airflow.resolve_run.ResolveRunOperator(
+        task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=30)
+    )
+    night = context("scheduled", TODAY)
+    with pytest.raises(airflow.Deferred) as raised:
+        operator.execute(night)
+    path, arguments = raised.value.trigger.serialize()
+    assert path == "retraining.runs.operators.SnapshotTrigger"
+    midnight = datetime.fromisoformat(f"{TODAY}T00:00:00+00:00")
+    assert datetime.fromisoformat(arguments["deadline"]) == midnight + timedelta(hours=30)
+
+    for name in ("a.csv", "_SUCCESS"):
+        key = f"{PIPELINE}/snapshots/{TODAY}/{name}"
+        airflow.s3.put_object(Bucket=BUCKET, Key=key, Body=b"tonight")
+    event = first_event(airflow.resolve_run.SnapshotTrigger(**arguments))
+    found = getattr(operator, raised.value.method_name)(night, event)
+    assert found["snapshot"] == TODAY
+
+
+def test_a_snapshot_that_does_not_come_fails_when_its_time_is_over(
+    airflow: SimpleNamespace,
+) -> None:
+    late = datetime.now(tz=UTC) + timedelta(seconds=0.3)
+    trigger = airflow.resolve_run.SnapshotTrigger(
+        BUCKET, PIPELINE, "2026-11-17", deadline=late.isoformat()
+    )
+    event = first_event(trigger)
+    assert datetime.now(tz=UTC) >= late
+    operator = airflow.resolve_run.ResolveRunOperator(
+        task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=20)
+    )
+    with pytest.raises(airflow.Fail, match=r"2026-11-17 has not landed.*until 2026-11-17 20:00"):
+        operator.execute_complete(context("scheduled", "2026-11-17"), event)
+
+
+def test_templates_ask_airflow_once_a_task(airflow: SimpleNamespace) -> None:
+    asked = []
+
+    def pull(task_id: str) -> dict[str, str]:
+        asked.append(task_id)
+        return {"snapshot": f"the {len(asked)}."}
+
+    one, other = (SimpleNamespace(id=number, xcom_pull=pull) for number in (1, 2))
+    resolved = airflow.resolve_run.resolved
+    assert [resolved(ti)["snapshot"] for ti in (one, one, other)] == ["the 1.", "the 1.", "the 2."]
+    assert asked == ["resolve_run", "resolve_run"]
+
+
+def first_event(trigger: Any) -> Any:
+    async def first() -> Any:
+        async for event in trigger.run():
+            return event.payload
+        return None
+
+    return asyncio.run(asyncio.wait_for(first(), 60))
