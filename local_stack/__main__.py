@@ -75,18 +75,18 @@ def _up(place: Place, options: argparse.Namespace) -> int:
 
 def _demo(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "demo" needs it.
-    from local_stack.commands.demo import demo
+    from local_stack.commands.demo import demo  # noqa: PLC0415
 
     demo(place, options.sample, partial(_say, "demo"))
     return 0
 
 
 def _supervise(place: Place, options: argparse.Namespace) -> int:
-    from local_stack.commands.supervisor import Choice, supervise
+    from local_stack.commands.supervisor import Choice, supervise  # noqa: PLC0415 - heavy
 
     def ready() -> None:
         # Whoever started this process reads standard output no further than this line.
-        from local_stack.programs import kernel
+        from local_stack.programs import kernel  # noqa: PLC0415
 
         kernel.set_death_signal(0)
         _say_plainly(up.READY)
@@ -105,11 +105,11 @@ def _supervise(place: Place, options: argparse.Namespace) -> int:
 
 def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "land-snapshot" needs them.
-    import boto3
-    from retraining import naming
+    import boto3  # noqa: PLC0415
+    from retraining import naming  # noqa: PLC0415
 
-    from local_stack.samples import landing
-    from local_stack.services import embedded_sagemaker
+    from local_stack.samples import landing  # noqa: PLC0415
+    from local_stack.services import embedded_sagemaker  # noqa: PLC0415
 
     if options.deployment:
         s3, bucket = boto3.client("s3"), os.environ.get("RETRAINING_BUCKET", "")
@@ -130,9 +130,9 @@ def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
 
 def _snapshots(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "snapshots" needs them.
-    from local_stack.samples import nights_landing
-    from local_stack.samples.nights import make_history, real_table
-    from local_stack.services import embedded_sagemaker
+    from local_stack.samples import nights_landing  # noqa: PLC0415
+    from local_stack.samples.nights import make_history, real_table  # noqa: PLC0415
+    from local_stack.services import embedded_sagemaker  # noqa: PLC0415
 
     say = partial(_say, options.command)
     pipeline = environment.PIPELINE
@@ -162,7 +162,7 @@ def _snapshots(place: Place, options: argparse.Namespace) -> int:
 def _report(place: Place, options: argparse.Namespace) -> int:
     # Matplotlib would keep its list of fonts in the home folder.
     os.environ["MPLCONFIGDIR"] = str(place.state / "matplotlib")
-    from local_stack.commands import report
+    from local_stack.commands import report  # noqa: PLC0415 - heavy
 
     source = report.deployment() if options.deployment else report.running(place)
     wanted = report.Wanted(options.at_least, options.at_most, options.metric, options.newest)
@@ -174,7 +174,7 @@ def _report(place: Place, options: argparse.Namespace) -> int:
 
 
 def _serve_sagemaker(place: Place, options: argparse.Namespace) -> int:
-    from local_stack.services.gateway import serve
+    from local_stack.services.gateway import serve  # noqa: PLC0415 - heavy
 
     # Being asked to stop is how it ends.
     with contextlib.suppress(KeyboardInterrupt):

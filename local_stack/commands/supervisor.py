@@ -193,7 +193,7 @@ def _start_airflow(place: Place, children: Children, variables: dict[str, str]) 
 
 def _land(sample: Path, aws: dict[str, str]) -> landing.Landing:
     # Heavy, and "down" need not wait for it.
-    from retraining import naming
+    from retraining import naming  # noqa: PLC0415
 
     # Airflow starts the latest night's run as soon as it sees the DAG: that of 02:00.
     night = (datetime.now(UTC) - timedelta(hours=2)).date().isoformat()

@@ -172,7 +172,7 @@ def _start_supervisor(place: Place, *arguments: str) -> subprocess.Popen[str]:
             text=True,
             start_new_session=True,
             # Until all is healthy it lives and dies with this process.
-            preexec_fn=kernel.before_exec(signal.SIGTERM, None),
+            preexec_fn=kernel.before_exec(signal.SIGTERM, None),  # noqa: PLW1509 - no threads
         )
 
 

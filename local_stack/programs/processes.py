@@ -127,7 +127,9 @@ class Children:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=kernel.before_exec(program.stop_signal, program.account),
+                preexec_fn=kernel.before_exec(  # noqa: PLW1509 - no threads here
+                    program.stop_signal, program.account
+                ),
             )
         child = Child(program, process)
         self.running.append(child)

@@ -87,7 +87,7 @@ def _request(
     if bearer is not None:
         headers["Authorization"] = f"Bearer {bearer}"
     content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=content, headers=headers)
+    request = urllib.request.Request(url, data=content, headers=headers)  # noqa: S310 - http only
     try:
         with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)

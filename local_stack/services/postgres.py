@@ -216,7 +216,7 @@ def _remove_stale_lock(data: Path) -> None:
 
 
 def _ensure_database(server: Server) -> bool:
-    import psycopg2
+    import psycopg2  # noqa: PLC0415 - "down" need not wait for it
 
     try:
         with contextlib.closing(
