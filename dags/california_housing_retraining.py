@@ -51,7 +51,9 @@ from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
 from retraining.jobs.requests import input_path, output_path, processing_job, training_job
 from retraining.naming import output_uri
+from retraining.past_runs import tasks as past_runs_tasks
 from retraining.python_tasks import PipelineBranch, PipelineTask
+from retraining.registry import tasks as registry_tasks
 from retraining.registry.assets import approvals
 from retraining.runs import tasks
 from retraining.runs.operators import ResolveRunOperator, resolved
@@ -235,7 +237,7 @@ with DAG(
     )
     register_model = RegisterModelOperator(
         task_id="register_model",
-        python_callable=tasks.register_model,
+        python_callable=registry_tasks.register_model,
         op_kwargs={
             "pipeline": PIPELINE,
             "description": "Median house values of California districts, 1990 census",
@@ -265,7 +267,7 @@ with DAG(
     )
     report_history = PipelineTask(
         task_id="report_history",
-        python_callable=tasks.report_history,
+        python_callable=past_runs_tasks.report_history,
         op_kwargs={"pipeline": PIPELINE},
     ).as_teardown()
 

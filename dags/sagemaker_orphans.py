@@ -20,7 +20,7 @@ from datetime import datetime
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
 from retraining import retries
-from retraining.runs import tasks
+from retraining.jobs import tasks
 
 with DAG(
     dag_id="sagemaker_orphans",

@@ -47,7 +47,7 @@ class RetrainingPlugin(AirflowPlugin):
     @property
     def external_views(self) -> list[dict[str, str]]:
         """Where the page is shown: in the navigation, and as a tab of every DAG, run and task."""
-        from retraining.plugin.links import page_root  # noqa: PLC0415 - not when a task starts
+        from retraining.web.addresses import page_root  # noqa: PLC0415 - not when a task starts
 
         queries = {
             "nav": "",

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 JOB_NAME_LENGTH = 63
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 METADATA_VALUE_LENGTH = 256
+# The XComs that the page and a run's note read: the gate's verdict in one line, the date of the
+# run's data, the ARN of a task's job as soon as it is there, and why a task failed.
+VERDICT_XCOM = "verdict_line"
+SNAPSHOT_XCOM = "snapshot"
+JOB_ARN_XCOM = "job_arn"
+FAILURE_XCOM = "failure"
 # So much of an endpoint's name goes into the names of its models and configs.
 _STEM_LENGTH = 40
 

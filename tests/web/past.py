@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
-from retraining.gate import decision, verdict_line
+from retraining.gate import decision
 from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
-from retraining.jobs import requests
-from retraining.registry import versions
+from retraining.registry import requests, versions
 from retraining.runs import records
 
 from local_stack.services.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
@@ -71,9 +70,9 @@ class Past:
             "run_after": f"{self.snapshot}T02:00:00+00:00",
             "xcoms": [
                 ["resolve_run", "snapshot", self.snapshot],
-                *([["check_quality", verdict_line.KEY, self.line]] if self.is_judged else []),
+                *([["check_quality", naming.VERDICT_XCOM, self.line]] if self.is_judged else []),
                 *([["register_model", "return_value", registered]] if version else []),
-                *([[failure[0], verdict_line.FAILURE, failure[1]]] if failure else []),
+                *([[failure[0], naming.FAILURE_XCOM, failure[1]]] if failure else []),
                 *(
                     [task, "return_value", {"job_arn": arn, "job_name": arn.rpartition("/")[2]}]
                     for task, arn in (jobs or {}).items()

@@ -17,7 +17,8 @@ from retraining.aws import clients
 from retraining.deployment import deploy, endpoints
 from retraining.deployment.endpoints import Step
 from retraining.deployment.plan import DeploymentRefusedError, Plan, read_plan, size_of
-from retraining.jobs.triggers import OUT_OF_TIME, EndpointSettledTrigger
+from retraining.deployment.triggers import EndpointSettledTrigger
+from retraining.jobs.triggers import OUT_OF_TIME
 from retraining.registry import versions
 from retraining.settings import settings
 

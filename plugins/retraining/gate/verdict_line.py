@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 
     from retraining.gate.decision import Decision
 
-# The XCom that the gate's task pushes.
-KEY = "verdict_line"
-# The XCom that resolve_run pushes: the date of the run's data.
-SNAPSHOT = "snapshot"
-# The XCom that a task leaves when its job is there: its ARN.
-JOB_ARN = "job_arn"
-# The XCom that a task leaves when it fails: why it did.
-FAILURE = "failure"
 _SIGNS = {
     "GreaterThanOrEqualTo": ("≥", "<"),
     "GreaterThan": (">", "≤"),

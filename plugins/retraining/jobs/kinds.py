@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
 
 _MISSING = frozenset({"ValidationException", "ResourceNotFound"})
@@ -134,43 +132,3 @@ def run_time_limit(described: Mapping[str, Any]) -> timedelta:
     """Return how long the service lets a job run: a day, unless the request said otherwise."""
     limit = described.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
     return timedelta(seconds=limit)
-
-
-def log_lines(logs: CloudWatchLogsClient, job_type: JobType, name: str) -> Iterator[str]:
-    """Yield the lines that a job has written so far, of all its hosts, in the order of time.
-
-    Lines of several hosts are marked with the host's stream.
-    """
-    try:
-        streams = [
-            stream["logStreamName"]
-            for page in logs.get_paginator("describe_log_streams").paginate(
-                logGroupName=job_type.log_group, logStreamNamePrefix=f"{name}/"
-            )
-            for stream in page["logStreams"]
-        ]
-    except logs.exceptions.ResourceNotFoundException:
-        return
-    merged = heapq.merge(
-        *(_events(logs, job_type.log_group, stream=stream) for stream in streams),
-        key=lambda event: event[0],
-    )
-    for _, stream, message in merged:
-        mark = f"{stream.removeprefix(name + '/')}: " if len(streams) > 1 else ""
-        yield mark + message
-
-
-def _events(
-    logs: CloudWatchLogsClient, group: str, *, stream: str
-) -> Iterator[tuple[int, str, str]]:
-    token: dict[str, Any] = {}
-    while True:
-        page = logs.get_log_events(
-            logGroupName=group, logStreamName=stream, startFromHead=True, **token
-        )
-        for event in page["events"]:
-            yield event["timestamp"], stream, event["message"].rstrip("\n")
-        # At the end the service answers with the token that it was given.
-        if page["nextForwardToken"] == token.get("nextToken"):
-            return
-        token = {"nextToken": page["nextForwardToken"]}

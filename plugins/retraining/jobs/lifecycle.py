@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining import naming
 from retraining.aws import clients as aws_clients
-from retraining.gate import verdict_line
-from retraining.jobs.kinds import ENDED, JobType, log_lines, reason, run_time_limit
+from retraining.jobs.kinds import ENDED, JobType, reason, run_time_limit
+from retraining.jobs.logs import log_lines
 from retraining.jobs.reuse.results import StepResults
 from retraining.jobs.triggers import OUT_OF_TIME, JobEndTrigger
 from retraining.retries import JobInterruptedError, passing_job_failure
@@ -63,7 +63,7 @@ class SageMakerJobTask:
             self._create(client, name, context)
             described = self.job_type.describe(client, name)
         # For the task's buttons, while the job runs and also if it fails.
-        context["ti"].xcom_push(verdict_line.JOB_ARN, self.job_type.arn(described))
+        context["ti"].xcom_push(naming.JOB_ARN_XCOM, self.job_type.arn(described))
         status = self.job_type.status(described)
         if not self.wait_for_completion:
             return {"job_name": name, "job_arn": self.job_type.arn(described)}

@@ -25,9 +25,13 @@ _MODULES = (
     "retraining.deployment.operators",
     "retraining.notifications",
     "retraining.jobs.operators",
+    "retraining.jobs.requests",
     "retraining.python_tasks",
     "retraining.runs.operators",
     "retraining.runs.tasks",
+    "retraining.registry.tasks",
+    "retraining.past_runs.tasks",
+    "retraining.jobs.tasks",
     "boto3.s3.inject",
 )
 

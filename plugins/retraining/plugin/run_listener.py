@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from retraining import naming
 from retraining.gate import verdict_line
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def on_task_instance_failed(task_instance: Any, error: object) -> None:
         dag = getattr(getattr(task_instance, "task", None), "dag", None)
         # What the scheduler tells of, a task whose process is gone, can push nothing.
         if error is not None and _TAGS & set(getattr(dag, "tags", None) or ()):
-            task_instance.xcom_push(verdict_line.FAILURE, str(error)[:_REASON_LENGTH])
+            task_instance.xcom_push(naming.FAILURE_XCOM, str(error)[:_REASON_LENGTH])
     except Exception:
         log.exception("the reason of the failure is not kept")
 
@@ -66,7 +67,7 @@ def _write(dag_run: DagRun) -> None:
     with session.no_autoflush:
         lines = session.execute(
             select(XComModel.task_id, XComModel.value).where(
-                XComModel.dag_run_id == dag_run.id, XComModel.key == verdict_line.KEY
+                XComModel.dag_run_id == dag_run.id, XComModel.key == naming.VERDICT_XCOM
             )
         ).all()
         if not lines:

@@ -89,7 +89,7 @@ def register_once(
 
     Args:
         client: The client.
-        request: From ``job_requests.model_package``.
+        request: From ``requests.model_package``.
         since: No version of this registration is older.
     """
     group = request["ModelPackageGroupName"]

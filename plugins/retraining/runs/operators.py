@@ -13,7 +13,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from retraining import naming
 from retraining.aws import clients
-from retraining.gate import verdict_line
 from retraining.retries import passing_failure
 from retraining.runs import code_archive, images, kinds, snapshots
 from retraining.settings import settings
@@ -106,7 +105,7 @@ class ResolveRunOperator(BaseOperator):
             else snapshots.find_snapshot(s3, place.bucket, pipeline=self.pipeline, date=date)
         )
         # The page lists runs by it, also those that come no further.
-        context["ti"].xcom_push(verdict_line.SNAPSHOT, snapshot.date)
+        context["ti"].xcom_push(naming.SNAPSHOT_XCOM, snapshot.date)
         log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)
         archive = code_archive.read_scripts(place.scripts_folder / self.pipeline.replace("-", "_"))
         code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=self.pipeline)

@@ -11,7 +11,6 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import func, select
 
 from retraining import naming
-from retraining.gate import verdict_line
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def steps(session: Session, run: Run) -> list[Step]:
         select(XComModel.task_id, XComModel.value).where(
             XComModel.dag_id == run.dag_id,
             XComModel.run_id == run.run_id,
-            XComModel.key == verdict_line.FAILURE,
+            XComModel.key == naming.FAILURE_XCOM,
         )
     )
     reasons = {task_id: str(value) for task_id, value in failures}
@@ -149,13 +148,13 @@ def _with_returns(
         select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value).where(
             XComModel.dag_id == dag_id,
             XComModel.run_id.in_([run.run_id for run in found]),
-            XComModel.key.in_((verdict_line.SNAPSHOT, _RETURNED, verdict_line.JOB_ARN)),
+            XComModel.key.in_((naming.SNAPSHOT_XCOM, _RETURNED, naming.JOB_ARN_XCOM)),
         )
     )
     for run_id, task_id, key, value in rows:
-        if key == verdict_line.SNAPSHOT and (date := _date(value)):
+        if key == naming.SNAPSHOT_XCOM and (date := _date(value)):
             snapshots[run_id] = date
-        elif key == verdict_line.JOB_ARN:
+        elif key == naming.JOB_ARN_XCOM:
             jobs.setdefault(run_id, {})[task_id] = str(value)
         elif isinstance(value, dict) and isinstance(value.get("job_arn"), str):
             jobs.setdefault(run_id, {})[task_id] = value["job_arn"]

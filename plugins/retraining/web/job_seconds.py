@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from retraining.aws.console import named
 from retraining.jobs.kinds import ENDED, JobType
 from retraining.web import aws_reads
 from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:(processing|training)-job/([\w-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,6 @@ class Job:
 
 # An ended job never changes; SageMaker limits how often it describes one.
 _ENDED: Recent[Job] = Recent(3_600.0, 5_000)
-
-
-def named(arn: str) -> tuple[str, str] | None:
-    """Return the kind and the name of the job of an ARN; None if it is no such ARN."""
-    match = _ARN.fullmatch(arn)
-    return (match[1].capitalize(), match[2]) if match else None
 
 
 def read(arns: Sequence[str], *, seconds: float) -> tuple[dict[str, Job], list[str]]:

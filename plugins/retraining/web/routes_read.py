@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from fastapi import HTTPException, Query, status
 from fastapi.responses import PlainTextResponse
 
-from retraining.plugin import links
+from retraining.aws import console
 from retraining.web import (
     aws_reads,
     csv_download,
@@ -114,7 +114,7 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
         "arn": row.arn,
         "features": str((row.outcome.report or {}).get("features", "")),
         "steps": [asdict(step) | {"job": jobs.get(run_id, {}).get(step.task_id)} for step in steps],
-        "links": links.console_links(run.jobs, arn=row.arn, endpoint=endpoint),
+        "links": console.console_links(run.jobs, arn=row.arn, endpoint=endpoint),
         "notices": [*notices, *said, *more],
     }
 
@@ -147,7 +147,7 @@ def run_log(
         raise HTTPException(status.HTTP_403_FORBIDDEN, "you may not read the logs of this DAG")
     run = _run(session, pipeline, run_id)
     session.close()
-    named = job_seconds.named(run.jobs.get(task_id, ""))
+    named = console.named(run.jobs.get(task_id, ""))
     if named is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"{task_id} of this run has no job")
     (answer,) = aws_reads.gather(

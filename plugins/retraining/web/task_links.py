@@ -9,8 +9,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from retraining import naming
-from retraining.plugin import links
-from retraining.web import dag_runs
+from retraining.aws import console
+from retraining.web import addresses, dag_runs
 from retraining.web.endpoint_names import endpoint_name
 from retraining.web.pipelines import pipeline_of
 from retraining.web.recent import Recent
@@ -56,34 +56,34 @@ def _links(dag_id: str, run_id: str, task_id: str, map_index: int) -> Mapping[st
     regions = (arn.partition(":sagemaker:")[2].partition(":")[0] for arn in arns)
     region = next(filter(None, regions), "")
     found: dict[str, str | None] = {}
-    if links.is_embedded():
+    if console.is_embedded():
         run_page = None if deploys else run_id
         found = {
-            links.JobLink.name: links.page_url(dag_id, run_page, section="steps") if job else None,
-            links.LogLink.name: links.page_url(dag_id, run_page, section=f"log-{task_id}")
+            addresses.JOB: addresses.page_url(dag_id, run_page, section="steps") if job else None,
+            addresses.LOG: addresses.page_url(dag_id, run_page, section=f"log-{task_id}")
             if job
             else None,
         }
     else:
-        found = {links.JobLink.name: links.job_url(job), links.LogLink.name: links.log_url(job)}
+        found = {addresses.JOB: console.job_url(job), addresses.LOG: console.log_url(job)}
     if uri is not None and not deploys:
-        is_shown_here = links.is_embedded() or not region
-        for link_class, target, section in (
-            (links.ReportLink, naming.report_uri(uri), "evaluation"),
-            (links.DecisionLink, naming.decision_uri(uri), "decision"),
+        is_shown_here = console.is_embedded() or not region
+        for name, target, section in (
+            (addresses.REPORT, naming.report_uri(uri), "evaluation"),
+            (addresses.DECISION, naming.decision_uri(uri), "decision"),
         ):
-            found[link_class.name] = (
-                links.page_url(dag_id, run_id, section=section)
+            found[name] = (
+                addresses.page_url(dag_id, run_id, section=section)
                 if is_shown_here
-                else links.object_url(region, target)
+                else console.object_url(region, target)
             )
     if package:
         # The console shows versions only in Studio, whose address has a domain of its own in it.
-        found[links.VersionLink.name] = links.page_url(pipeline.dag_id, section="versions")
+        found[addresses.VERSION] = addresses.page_url(pipeline.dag_id, section="versions")
     if package or deploys:
-        found[links.EndpointLink.name] = (
-            links.page_url(pipeline.dag_id, section="versions")
-            if links.is_embedded() or not region
-            else links.endpoint_url(region, endpoint)
+        found[addresses.ENDPOINT] = (
+            addresses.page_url(pipeline.dag_id, section="versions")
+            if console.is_embedded() or not region
+            else console.endpoint_url(region, endpoint)
         )
     return {name: url for name, url in found.items() if url}

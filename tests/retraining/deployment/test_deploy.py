@@ -19,8 +19,7 @@ from retraining.deployment import deploy, endpoints, smoke
 from retraining.deployment.endpoints import Step
 from retraining.deployment.plan import DeploymentRefusedError, Plan, make_plan
 from retraining.deployment.requests import Size
-from retraining.jobs import requests
-from retraining.registry import versions
+from retraining.registry import requests, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -39,7 +39,7 @@ def airflow(
             TaskDeferred,
         )
         from retraining.deployment import operators  # noqa: PLC0415
-        from retraining.jobs import triggers  # noqa: PLC0415
+        from retraining.deployment import triggers  # noqa: PLC0415
         from retraining.settings import settings  # noqa: PLC0415
 
         settings.cache_clear()
@@ -85,7 +85,7 @@ def wait(airflow: SimpleNamespace, name: str, *, seconds: float = 60, is_asked: 
         region_name=None,
     )
     path, arguments = trigger.serialize()
-    assert path == "retraining.jobs.triggers.EndpointSettledTrigger"
+    assert path == "retraining.deployment.triggers.EndpointSettledTrigger"
     again = airflow.triggers.EndpointSettledTrigger(**arguments)
 
     async def first() -> Any:
@@ -148,7 +148,7 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
     with pytest.raises(airflow.Deferred) as deferred:
         task.execute(context)
     path, _ = deferred.value.trigger.serialize()
-    assert path == "retraining.jobs.triggers.EndpointSettledTrigger"
+    assert path == "retraining.deployment.triggers.EndpointSettledTrigger"
     with pytest.raises(airflow.Fail, match=r"version 7 was not kept: it is broken; .* deleted"):
         task.resume(context, wait(airflow, broken))
     with pytest.raises(ClientError, match="Could not find"):

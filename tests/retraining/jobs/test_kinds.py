@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from retraining.jobs.kinds import JobType, log_lines, reason
+from retraining.jobs.kinds import JobType, reason
+from retraining.jobs.logs import log_lines
 
 PROCESSING = JobType("Processing")
 START = datetime(2026, 11, 20, 2, tzinfo=UTC)

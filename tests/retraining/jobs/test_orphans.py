@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from retraining import naming
+from retraining.jobs import tasks
 from retraining.jobs.kinds import JobType
 from retraining.jobs.orphans import RunningJob, orphans, running_jobs
-from retraining.runs import tasks
 from retraining.settings import settings
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from retraining import naming
 from retraining.jobs import requests
+from retraining.registry.requests import model_package
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.validation import validate_request
@@ -53,7 +54,7 @@ def package(**changes: Any) -> dict[str, Any]:
         "git_commit": "0123abc",
         "client_token": naming.client_token("x"),
     }
-    return requests.model_package(**(arguments | changes))
+    return model_package(**(arguments | changes))
 
 
 def test_every_request_is_one_that_the_service_takes() -> None:

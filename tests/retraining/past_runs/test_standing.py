@@ -13,9 +13,8 @@ import pytest
 from botocore.config import Config
 from retraining import naming
 from retraining.deployment import endpoints
-from retraining.jobs import requests
 from retraining.past_runs.standing import Standing, read_standing
-from retraining.registry import versions
+from retraining.registry import requests, versions
 
 BUCKET = "standing"
 ROLE = "arn:aws:iam::123456789012:role/retraining"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 START = """
 import logging, runpy, sys
 logging.basicConfig()
-from retraining import preimport
+from retraining.plugin import preimport
 
 class Scheduler:
     latest_heartbeat = None
@@ -46,14 +46,14 @@ def test_clients_are_made_without_reading_a_model(tmp_path: Path) -> None:
         """
 preimport.on_starting(Scheduler())
 from botocore.loaders import JSONFileLoader
-from retraining import aws_clients
+from retraining.aws import clients
 load = JSONFileLoader.load_file
 def told(self, path):
     print("read", path, file=sys.stderr)
     return load(self, path)
 JSONFileLoader.load_file = told
 for service in ("sagemaker", "s3", "logs", "s3"):
-    print(aws_clients.client(service).meta.service_model.service_name, file=sys.stderr)
+    print(clients.client(service).meta.service_model.service_name, file=sys.stderr)
 """,
     )
 

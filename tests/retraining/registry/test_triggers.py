@@ -11,8 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from retraining import naming
-from retraining.jobs import requests
-from retraining.registry import triggers, versions
+from retraining.registry import requests, triggers, versions
 from retraining.settings import settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from retraining import naming
-from retraining.jobs import requests
+from retraining.registry import requests
 from retraining.registry import versions as registry
 
 SINCE = datetime.now(UTC) - timedelta(hours=1)

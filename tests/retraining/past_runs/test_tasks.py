@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from retraining.runs import tasks
+from retraining.past_runs import tasks
 
 
 def test_the_report_is_left_to_a_run_that_is_to_come() -> None:
