@@ -18,6 +18,7 @@ STOREYS = (
     {"naming", "settings"},
     {"retries", "notifications", "python_tasks"},
     {"aws", "gate"},
+    {"pipeline"},
     {"runs"},
     {"jobs"},
     {"registry"},

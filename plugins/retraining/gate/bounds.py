@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.gate.conditions import SIGNS
+from retraining.gate.report import finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,20 +44,13 @@ def first_bound(wire: Iterable[object]) -> Bound | None:
     return next(filter(None, map(_first_in, wire)), None)
 
 
-def finite(value: object) -> float | None:
-    """Return a value of a record as a number; None if it is no finite one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
-
-
 def _first_in(condition: object) -> Bound | None:
     if not isinstance(condition, dict):
         return None
-    inner = [condition.get("Expression"), *(condition.get("Conditions") or [])]
+    # Older records have the inner condition of a Not as its Expression.
+    inner = [condition.get("Condition"), condition.get("Expression")]
+    several = condition.get("Conditions")
+    inner += several if isinstance(several, list) else []
     return _comparison(condition) or first_bound(inner)
 
 

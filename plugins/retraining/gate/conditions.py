@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from retraining.gate.report import UndecidableError, kind_of, value_at
+
 Literal = int | float | str | bool
-
-
-class UndecidableError(Exception):
-    """An operand is missing, or cannot be compared; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +200,7 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
         case Or(conditions):
             return {"Type": kind, "Conditions": [to_wire(item, parameters) for item in conditions]}
         case Not(inner):
-            return {"Type": kind, "Expression": to_wire(inner, parameters)}
+            return {"Type": kind, "Condition": to_wire(inner, parameters)}
         case In(query, values):
             shown = [operand(item) for item in values]
             return {"Type": kind, "QueryValue": operand(query), "Values": shown}
@@ -212,10 +209,33 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
             return {"Type": kind, "LeftValue": left, "RightValue": right}
 
 
+def metrics_of(policy: Iterable[Condition]) -> tuple[str, ...]:
+    """Return the paths of the metrics that conditions name, in their order."""
+    return tuple(item.path for item in _operands(policy) if isinstance(item, Metric))
+
+
+def parameters_of(policy: Iterable[Condition]) -> tuple[str, ...]:
+    """Return the names of the parameters that conditions name, in their order."""
+    return tuple(item.name for item in _operands(policy) if isinstance(item, Parameter))
+
+
+def _operands(policy: Iterable[Condition]) -> Iterator[Operand]:
+    for condition in policy:
+        match condition:
+            case Or(conditions):
+                yield from _operands(conditions)
+            case Not(inner):
+                yield from _operands([inner])
+            case In(query, values):
+                yield from (query, *values)
+            case _:
+                yield from (condition.left, condition.right)
+
+
 def _resolve(operand: Operand, report: object, parameters: Mapping[str, object]) -> Literal:
     match operand:
         case Metric(path):
-            found = _at(report, path)
+            found = value_at(report, path)
             if isinstance(found, Mapping) and "value" in found:
                 found, path = found["value"], f"{path}.value"
             return _checked(found, f"{path} of the report")
@@ -231,8 +251,7 @@ def _checked(value: object, what: str) -> Literal:
     if isinstance(value, float) and not math.isfinite(value):
         raise UndecidableError(f"{what} is {value}, not a finite number")
     if not isinstance(value, int | float | str):
-        shown = {type(None): "null", list: "a list"}.get(type(value), "an object")
-        raise UndecidableError(f"{what} is {shown}, not a number, text or truth value")
+        raise UndecidableError(f"{what} is {kind_of(value)}, not a number, text or truth value")
     return value
 
 
@@ -251,36 +270,6 @@ def _kind(value: Literal) -> str:
     if isinstance(value, bool):
         return "truth value"
     return "text" if isinstance(value, str) else "number"
-
-
-_STEP = re.compile(
-    r"""\.?(?P<name>[^.\[\]'"\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]"""
-)
-
-
-def _at(report: object, path: str) -> object:
-    found, position = report, 0
-    while position < len(path):
-        step = _STEP.match(path, position)
-        if step is None:
-            raise UndecidableError(
-                f"the policy's path {path!r} is malformed at {path[position:]!r}"
-            )
-        walked = path[:position] or "the report"
-        position = step.end()
-        if step["index"] is not None:
-            if not isinstance(found, list) or int(step["index"]) >= len(found):
-                raise UndecidableError(f"{walked} has no element {step['index']}")
-            found = found[int(step["index"])]
-        else:
-            key = step["name"] or step["key"]
-            if not isinstance(found, Mapping):
-                raise UndecidableError(f"{walked} has no {key!r}: it is not an object")
-            if key not in found:
-                there = ", ".join(sorted(map(str, found))) or "nothing"
-                raise UndecidableError(f"{walked} has no {key!r}; it has {there}")
-            found = found[key]
-    return found
 
 
 def _name(operand: Operand) -> str:

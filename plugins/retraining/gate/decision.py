@@ -7,13 +7,13 @@ nor a rejection. No AWS and no Airflow in here.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retraining import naming
-from retraining.gate.conditions import Condition, Judgement, UndecidableError, judge, to_wire
+from retraining.gate.conditions import Condition, Judgement, judge, to_wire
+from retraining.gate.report import UndecidableError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ def decide(
     wire = [to_wire(condition, parameters) for condition in policy]
     policy_sha256 = naming.fingerprint(wire)
     try:
-        content = _parse(report)
+        content = parse(report)
         judgements = tuple(judge(condition, content, parameters) for condition in policy)
     except UndecidableError as error:
         return Decision(Verdict.UNDECIDABLE, f"undecidable: {error}", (), policy_sha256)
@@ -79,12 +79,3 @@ def undecidable(
     """Return the decision for a report that could not even be read."""
     wire = [to_wire(condition, parameters) for condition in policy]
     return Decision(Verdict.UNDECIDABLE, f"undecidable: {reason}", (), naming.fingerprint(wire))
-
-
-def _parse(report: bytes) -> object:
-    try:
-        return json.loads(report)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UndecidableError(f"the report is not JSON: {error}") from error
-    except RecursionError as error:
-        raise UndecidableError("the report is nested too deeply") from error

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from retraining import naming
-from retraining.gate.bounds import bounds, finite
+from retraining.gate.bounds import bounds
 from retraining.gate.decision import Verdict
+from retraining.gate.report import finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from retraining import naming
-from retraining.gate.bounds import finite, first_bound
+from retraining.gate.bounds import first_bound
+from retraining.gate.report import finite
 from retraining.web import aws_reads
 from retraining.web.recent import Recent
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from retraining.gate.bounds import Bound, bounds, finite, first_bound
+from retraining.gate.bounds import Bound, bounds, first_bound
 from retraining.gate.conditions import (
     Equals,
     GreaterThan,
@@ -15,6 +15,7 @@ from retraining.gate.conditions import (
     Parameter,
     to_wire,
 )
+from retraining.gate.report import finite
 
 R2, RMSE, KIND = Metric("m.r2"), Metric("m.rmse"), Metric("m.kind")
 

@@ -107,7 +107,7 @@ def test_the_wire_form_is_sagemakers() -> None:
     condition = Not(Or((In(Metric("a"), (1, "x")), LessThan(Metric("b"), Parameter("p")))))
     assert json.loads(json.dumps(to_wire(condition, {"p": 3}))) == {
         "Type": "Not",
-        "Expression": {
+        "Condition": {
             "Type": "Or",
             "Conditions": [
                 {"Type": "In", "QueryValue": {"Std:JsonGet": {"Path": "a"}}, "Values": [1, "x"]},

@@ -1,0 +1,155 @@
+"""What a pipeline says of itself, once: everything downstream reads it, or records made from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from retraining.gate.conditions import Condition, Metric, metrics_of, parameters_of
+from retraining.gate.headline import HIGHER, LOWER, Headline
+from retraining.gate.report import is_path
+
+PREDICTED_AGAINST_ACTUAL = "predicted_against_actual"
+RESIDUALS = "residuals"
+CONFUSION_MATRIX = "confusion_matrix"
+PLOTS = (PREDICTED_AGAINST_ACTUAL, RESIDUALS, CONFUSION_MATRIX)
+
+# A folder in the bucket, a model package group and an endpoint bear the name.
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_VERSION = re.compile(r"[\w.-]+")
+# What the library itself writes into the metadata of a version, of the 50 that there may be.
+_OWN_METADATA = 12
+_LARGEST_METADATA = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A container image of AWS's, as the SageMaker SDK knows it.
+
+    Attributes:
+        framework: ``sklearn``, ``xgboost``, ``pytorch`` and so on.
+        version: As the SDK names it: ``1.4-2-py312``, ``3.0-5``.
+    """
+
+    framework: str
+    version: str
+
+    def __str__(self) -> str:
+        """Return ``framework:version``."""
+        return f"{self.framework}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The declaration of a pipeline.
+
+    Attributes:
+        name: 1 to 63 letters, digits, and hyphens in between: its folder in the bucket, its model
+            package group and, unless a deployment says otherwise, its endpoint. Its scripts lie in
+            the folder of the same name, with underscores for hyphens.
+        description: One line, for the registry.
+        image: Of the processing jobs; or the URI of an image.
+        policy: The quality gate's conditions, all of which must hold.
+        headline: The metric that models are shown and compared by.
+        better: Whether a ``higher`` or a ``lower`` headline is better.
+        training_image: Of the training job; None for ``image``.
+        inference_image: Of the endpoint; None for the training job's.
+        entry_point: The serving script in ``code/`` of the model's archive; None for the handlers
+            of the image itself.
+        content_types: What a request to a model may be.
+        response_types: What an answer of it may be.
+        realtime_instance_types: What may serve it.
+        transform_instance_types: What may run batches of it.
+        metadata_parameters: The run's parameters that go into the registry, besides the policy's.
+        metadata_metrics: The paths of metrics that go there, besides the headline and the policy's.
+        tolerance: How far a number of an answer may be from what evaluation predicted, relatively;
+            a text must be the same.
+        plots: What the page draws of ``predictions.csv``: some of ``PLOTS``.
+
+    Raises:
+        ValueError: A value cannot be used; the message names the pipeline and the value.
+    """
+
+    name: str
+    description: str
+    image: Image | str
+    policy: tuple[Condition, ...]
+    headline: Metric
+    better: Literal["higher", "lower"]
+    training_image: Image | str | None = None
+    inference_image: Image | str | None = None
+    entry_point: str | None = "entry_point.py"
+    content_types: tuple[str, ...] = ("text/csv",)
+    response_types: tuple[str, ...] = ("text/csv",)
+    realtime_instance_types: tuple[str, ...] = ("ml.t2.medium", "ml.m5.large", "ml.m5.xlarge")
+    transform_instance_types: tuple[str, ...] = ("ml.m5.large", "ml.m5.xlarge")
+    metadata_parameters: tuple[str, ...] = ()
+    metadata_metrics: tuple[str, ...] = ()
+    tolerance: float = 1e-6
+    plots: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what a DAG file can get wrong, when it is parsed and not in the night."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"pipeline {self.name!r}: a name is 1 to 63 letters, digits, and hyphens in between"
+            )
+        problems = [
+            *([] if self.policy else ["policy: no condition, so every model would pass"]),
+            *(
+                f"{path!r} is no path in a report"
+                for path in (*self.metric_paths, self.headline.path)
+                if not is_path(path)
+            ),
+            *(
+                []
+                if self.better in {HIGHER, LOWER}
+                else [f"better={self.better!r} is neither {HIGHER!r} nor {LOWER!r}"]
+            ),
+            *(f"plots: {name!r} is none of {PLOTS}" for name in self.plots if name not in PLOTS),
+            *(
+                f"image {image!s}: framework and version are letters, digits, - and ."
+                for image in (self.image, self.training_image, self.inference_image)
+                if isinstance(image, Image)
+                and not (_VERSION.fullmatch(image.framework) and _VERSION.fullmatch(image.version))
+            ),
+            *([] if self.tolerance >= 0 else [f"tolerance={self.tolerance} is below 0"]),
+        ]
+        kept = len(self.metric_paths) + len(self.metadata_parameters)
+        if kept > _LARGEST_METADATA - _OWN_METADATA:
+            problems.append(
+                f"{kept} metrics and parameters are too many for the registry's metadata; at most"
+                f" {_LARGEST_METADATA - _OWN_METADATA} fit"
+            )
+        if problems:
+            raise ValueError(f"pipeline {self.name}: {'; '.join(problems)}")
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder of scripts."""
+        return self.name.replace("-", "_")
+
+    @property
+    def shown_by(self) -> Headline:
+        """The headline with its direction."""
+        return Headline(self.headline.path.removesuffix(".value"), self.better)
+
+    @property
+    def metric_paths(self) -> tuple[str, ...]:
+        """The paths of the metrics that go into the registry, the headline first."""
+        paths = (self.headline.path, *metrics_of(self.policy), *self.metadata_metrics)
+        return tuple(dict.fromkeys(path.removesuffix(".value") for path in paths))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of the parameters that go into the registry."""
+        return tuple(dict.fromkeys((*parameters_of(self.policy), *self.metadata_parameters)))
+
+    def to_record(self) -> dict[str, object]:
+        """Return what a decision record keeps of the declaration, for those who only read it."""
+        return {
+            "name": self.name,
+            "headline": {"metric": self.shown_by.metric, "better": self.better},
+            "plots": list(self.plots),
+        }
