@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from local_sagemaker import model_package_groups, model_packages, tags
+from local_sagemaker import model_package_groups, model_packages, tag_operations
 from local_sagemaker.endpoints import configs, models
 from local_sagemaker.endpoints import operations as endpoints
 from local_sagemaker.errors import ServiceError, unsupported
@@ -54,9 +54,9 @@ OPERATIONS: Mapping[str, Handler] = {
     "ListEndpoints": endpoints.list_endpoints,
     "UpdateEndpoint": endpoints.update_endpoint,
     "DeleteEndpoint": endpoints.delete_endpoint,
-    "AddTags": tags.add_tags,
-    "ListTags": tags.list_tags,
-    "DeleteTags": tags.delete_tags,
+    "AddTags": tag_operations.add_tags,
+    "ListTags": tag_operations.list_tags,
+    "DeleteTags": tag_operations.delete_tags,
 }
 
 

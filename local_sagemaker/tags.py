@@ -1,29 +1,17 @@
-"""Tags of whatever has an ARN here."""
+"""The tags of a resource, by its ARN, in the store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_sagemaker.errors import RequestInvalidError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from local_sagemaker.emulator import Emulator
-    from local_sagemaker.requests import Request
     from local_sagemaker.store import Store
 
 _MOST = 50
-# What carries tags here: the resource type in an ARN is the kind in the store.
-_TAGGED = (
-    "processing-job",
-    "training-job",
-    "model-package-group",
-    "model-package",
-    "model",
-    "endpoint-config",
-    "endpoint",
-)
 
 
 def put_tags(store: Store, arn: str, *, tags: Iterable[Mapping[str, str]]) -> None:
@@ -50,40 +38,3 @@ def put_tags(store: Store, arn: str, *, tags: Iterable[Mapping[str, str]]) -> No
 def drop_tags(store: Store, arn: str) -> None:
     """Forget all tags of a resource that is deleted."""
     store.execute("DELETE FROM tags WHERE arn = ?", arn)
-
-
-def add_tags(emulator: Emulator, request: Request) -> dict[str, object]:
-    """Answer AddTags."""
-    arn = _existing(emulator.store, request)
-    tags: Any = request.members["Tags"]
-    put_tags(emulator.store, arn, tags=tags)
-    return {"Tags": _held(emulator.store, arn)}
-
-
-def list_tags(emulator: Emulator, request: Request) -> dict[str, object]:
-    """Answer ListTags; a resource's tags always fit on one page."""
-    return {"Tags": _held(emulator.store, _existing(emulator.store, request))}
-
-
-def delete_tags(emulator: Emulator, request: Request) -> dict[str, object]:
-    """Answer DeleteTags."""
-    arn = _existing(emulator.store, request)
-    keys: Any = request.members["TagKeys"]
-    emulator.store.execute_many(
-        "DELETE FROM tags WHERE arn = ? AND key = ?", [(arn, key) for key in keys]
-    )
-    return {}
-
-
-def _existing(store: Store, request: Request) -> str:
-    arn = request.text("ResourceArn").lower()
-    _, _, _, region, _, resource = arn.split(":", 5)
-    kind, _, name = resource.partition("/")
-    if kind not in _TAGGED or store.get(region, kind, name=name) is None:
-        raise RequestInvalidError(f"Could not find a taggable resource with the ARN {arn}.")
-    return arn
-
-
-def _held(store: Store, arn: str) -> list[dict[str, object]]:
-    rows = store.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", arn)
-    return [{"Key": key, "Value": value} for key, value in rows]

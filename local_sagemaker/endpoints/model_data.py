@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from local_sagemaker.endpoints.deployment import StartFailedError
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.jobs.plan import JobFailedError
-from local_sagemaker.jobs.transfers import download, parse_s3_uri
+from local_sagemaker.jobs.transfers import download
+from local_sagemaker.s3_places import parse_s3_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

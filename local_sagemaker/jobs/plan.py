@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from local_sagemaker.jobs.transfers import Bucketed
     from local_sagemaker.listing import Listing
     from local_sagemaker.patterns import Pattern
+    from local_sagemaker.s3_places import Bucketed
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 

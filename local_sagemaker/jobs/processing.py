@@ -17,8 +17,9 @@ from local_sagemaker.jobs.plan import (
     Phase,
     Plan,
 )
-from local_sagemaker.jobs.transfers import parse_s3_uri, upload_folder
+from local_sagemaker.jobs.transfers import upload_folder
 from local_sagemaker.listing import Listing
+from local_sagemaker.s3_places import parse_s3_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

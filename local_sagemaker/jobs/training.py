@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.jobs.plan import Download, End, JobKind, Outcome, Phase, Plan
-from local_sagemaker.jobs.transfers import parse_s3_uri, upload_archive, upload_folder
+from local_sagemaker.jobs.transfers import upload_archive, upload_folder
 from local_sagemaker.listing import Listing
 from local_sagemaker.patterns import ExpressionError, Pattern, compile_expression
+from local_sagemaker.s3_places import parse_s3_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
