@@ -32,12 +32,12 @@ from retraining.jobs.requests import input_path, output_path, processing_job, tr
 from retraining.runs.code_archive import read_scripts  # noqa: E402
 
 from local_stack.services.environment import (  # noqa: E402
-    IMAGE_URI,
     REGION,
     ROLE_ARN,
     embedded_aws_environment,
     inherited,
 )
+from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI  # noqa: E402
 
 BUCKET = "benchmark"
 DATA = ROOT / ".local" / "sample-data" / "california_housing.csv"

@@ -29,11 +29,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from local_stack.services.environment import (  # noqa: E402 - after the path
-    IMAGE_URI,
     ROLE_ARN,
     embedded_aws_environment,
     inherited,
 )
+from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI  # noqa: E402
 
 KIND = "Processing"
 

@@ -13,7 +13,8 @@ import pytest
 from retraining import naming
 from retraining.registry import versions as registry
 
-from local_stack.services.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
+from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
 from tests.web.past import Past, serve
 from tests.web.stack import OTHER_DAG, Stack
 

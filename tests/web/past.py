@@ -12,7 +12,8 @@ from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.registry import requests, versions
 from retraining.runs import records
 
-from local_stack.services.environment import BUCKET, IMAGE_URI, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
+from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -153,7 +153,7 @@ def test_the_library_accepts_the_settings(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert read.bucket == environment.BUCKET
     assert read.role_arn == environment.ROLE_ARN
-    assert read.image_uri == environment.IMAGE_URI
+    assert read.image_uris == environment.IMAGE_URIS
     assert read.git_commit == "abc1234"
 
 
