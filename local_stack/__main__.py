@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import math
 import os
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_stack.commands import up
+from local_stack.commands.command_line import parser
 from local_stack.errors import LocalStackError
 from local_stack.programs.keys import ADMIN, keys
-from local_stack.programs.places import PROJECT, local_place, sample_csv
+from local_stack.programs.places import PROJECT, local_place
+from local_stack.samples.pipelines import CALIFORNIA_HOUSING, chosen_pipelines, full_name
 from local_stack.services import environment
 
 if TYPE_CHECKING:
+    import argparse
+
     from local_stack.programs.places import Place
 
 _INTERRUPTED = 130
@@ -26,7 +27,7 @@ _INTERRUPTED = 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # The library lies where Airflow finds it, not beside this package.
     sys.path.insert(0, str(PROJECT / "plugins"))
     if not getattr(options, "deployment", False):
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.update(kept)
     place = local_place(options.project.resolve(), options.state)
     try:
-        code: int = options.run(place, options)
+        code: int = _COMMANDS[options.command](place, options)
     except KeyboardInterrupt:
         left = (
             "not all may have stopped" if options.command == "down" else "nothing is left running"
@@ -57,14 +58,14 @@ def _up(place: Place, options: argparse.Namespace) -> int:
     wanted = up.Wanted(options.port, options.sagemaker_port, options.sample)
     record = up.up(place, wanted, partial(_say, "up"))
     password = keys(place.secrets).password
-    dags = (f"{dag} (paused)" if dag in record.paused else dag for dag in record.dags)
+    dags = [f"{dag} (paused)" if dag in record.paused else dag for dag in record.dags]
     print()
     for name, value in (
         ("Airflow", record.url),
         ("login", f"{ADMIN} / {password}"),
         ("SageMaker", f"{record.sagemaker_url} (embedded, with its S3 and logs)"),
-        ("snapshot", record.snapshot),
-        ("DAGs", ", ".join(dags) or "none"),
+        ("snapshots", f"\n{'':<15}".join(record.snapshots)),
+        ("DAGs", f"\n{'':<15}".join(dags) or "none"),
         ("logs", place.logs),
         ("airflow CLI", f"source {place.control / 'environment.sh'}"),
         ("stop it", "make down"),
@@ -77,7 +78,7 @@ def _demo(place: Place, options: argparse.Namespace) -> int:
     # Heavy, and only "demo" needs it.
     from local_stack.commands.demo import demo  # noqa: PLC0415
 
-    demo(place, options.sample, partial(_say, "demo"))
+    demo(place, chosen_pipelines(options.pipeline), partial(_say, "demo"))
     return 0
 
 
@@ -118,13 +119,14 @@ def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
         s3 = embedded_sagemaker.s3(environment.embedded_aws_environment(url))
         bucket = environment.BUCKET
     day = options.date or datetime.now(UTC).date().isoformat()
-    try:
-        uri = naming.snapshot_uri(bucket, environment.PIPELINE, day)
-    except naming.InvalidNameError as error:
-        return _failed(options.command, error)
-    files = {options.sample.name: options.sample}
-    landed = landing.land(s3, uri, files, make_bucket=options.make_bucket)
-    _say(options.command, f"{uri} {'landed' if landed.is_new else 'lies there already'}")
+    for pipeline in chosen_pipelines(options.pipeline):
+        try:
+            uri = naming.snapshot_uri(bucket, pipeline.name, day)
+        except naming.InvalidNameError as error:
+            return _failed(options.command, error)
+        table = options.sample or pipeline.table
+        landed = landing.land(s3, uri, {table.name: table}, make_bucket=options.make_bucket)
+        _say(options.command, f"{uri} {'landed' if landed.is_new else 'lies there already'}")
     return 0
 
 
@@ -135,7 +137,7 @@ def _snapshots(place: Place, options: argparse.Namespace) -> int:
     from local_stack.services import embedded_sagemaker  # noqa: PLC0415
 
     say = partial(_say, options.command)
-    pipeline = environment.PIPELINE
+    pipeline = CALIFORNIA_HOUSING.name
     table = real_table(options.sample)
     if options.folder:
         manifest = nights_landing.manifest_in_folder(options.folder, pipeline=pipeline)
@@ -166,8 +168,9 @@ def _report(place: Place, options: argparse.Namespace) -> int:
 
     source = report.deployment() if options.deployment else report.running(place)
     wanted = report.Wanted(options.at_least, options.at_most, options.metric, options.newest)
+    pipeline = full_name(options.pipeline or CALIFORNIA_HOUSING.name)
     folder = options.folder or place.state / "report"
-    sentences, page, table = report.write(source, environment.PIPELINE, wanted, folder=folder)
+    sentences, page, table = report.write(source, pipeline, wanted, folder=folder)
     for line in (*sentences, page, table):
         _say(options.command, line)
     return 0
@@ -201,108 +204,17 @@ def _failed(command: str, error: Exception) -> int:
     return 1
 
 
-def _absolute(text: str) -> Path:
-    return Path(text).resolve()
-
-
-def _date(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return number
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs, 1 or more")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
-    return int(text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local_stack", description=__doc__)
-    parser.add_argument("--project", type=Path, default=PROJECT, help="another checkout")
-    parser.add_argument("--state", type=Path, help="another folder than .local for what it makes")
-    commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="retrain twice and show what came of it")
-    demo.set_defaults(run=_demo)
-    start = commands.add_parser("up", help="start the whole place and leave it running")
-    start.set_defaults(run=_up)
-    commands.add_parser("down", help="stop it").set_defaults(run=_down)
-    supervise = commands.add_parser("supervise", help="run it (what up does in the background)")
-    supervise.set_defaults(run=_supervise)
-    landing = commands.add_parser("land-snapshot", help="put a day's raw data into S3")
-    landing.set_defaults(run=_land_snapshot)
-    history = commands.add_parser(
-        "snapshots", help="put many nights of raw data, some bad, into S3"
-    )
-    history.set_defaults(run=_snapshots)
-    reporting = commands.add_parser("report", help="show the past runs on one page")
-    reporting.set_defaults(run=_report)
-    serving = commands.add_parser("serve-sagemaker", help="the embedded SageMaker in a container")
-    serving.set_defaults(run=_serve_sagemaker)
-    serving.add_argument("--host", required=True, help="the address to listen on")
-    serving.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
-    serving.add_argument("--folder", type=Path, required=True, help="for its state and its log")
-    for command in (start, supervise):
-        command.add_argument("--port", type=_port, help="of Airflow's UI")
-        command.add_argument("--sagemaker-port", type=_port, help="of the embedded SageMaker")
-    for command in (demo, start, supervise, landing, history):
-        command.add_argument(
-            "--sample", type=_absolute, default=sample_csv(), help="the CSV file of the data"
-        )
-    landing.add_argument("--date", help="YYYY-MM-DD; today if left out")
-    landing.add_argument(
-        "--deployment",
-        action="store_true",
-        help="into the bucket RETRAINING_BUCKET, with the AWS settings of the environment, "
-        "instead of the place that runs here",
-    )
-    history.add_argument("--days", type=int, default=30, help="how many nights; 30 if left out")
-    history.add_argument(
-        "--end", type=_date, help="the last night, YYYY-MM-DD; yesterday (UTC) if left out"
-    )
-    history.add_argument(
-        "--folder",
-        type=_absolute,
-        help="write them there, under the bucket's keys, instead of into the place that runs here",
-    )
-    what_if = reporting.add_mutually_exclusive_group()
-    what_if.add_argument(
-        "--at-least", type=_number, help="judge the same runs by this least value of the metric"
-    )
-    what_if.add_argument("--at-most", type=_number, help="or by this greatest one")
-    reporting.add_argument(
-        "--metric", help="r2 if left out; rmse, mae, or a path in the evaluation report"
-    )
-    reporting.add_argument("--newest", type=_count, help="so many runs; all if left out")
-    reporting.add_argument(
-        "--folder", type=_absolute, help="for the page and the table; .local/report if left out"
-    )
-    reporting.add_argument(
-        "--deployment",
-        action="store_true",
-        help="of the bucket RETRAINING_BUCKET, with the AWS settings of the environment, "
-        "instead of the place that runs here",
-    )
-    landing.add_argument("--make-bucket", action="store_true", help="if there is none")
-    return parser
-
+# By the name of the command.
+_COMMANDS = {
+    "demo": _demo,
+    "up": _up,
+    "down": _down,
+    "supervise": _supervise,
+    "land-snapshot": _land_snapshot,
+    "snapshots": _snapshots,
+    "report": _report,
+    "serve-sagemaker": _serve_sagemaker,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

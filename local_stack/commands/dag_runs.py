@@ -1,4 +1,4 @@
-"""Run a DAG with real Airflow tasks, several times in one process, and tell what happens.
+"""Run DAGs with real Airflow tasks, one run after the other in one process, and tell what happens.
 
 A program of its own: Airflow reads its environment when it is imported, and writes a lot. The
 first run in a process pays some ten seconds for building Airflow's in-process API; later ones
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from airflow.listeners import hookimpl
 from airflow.sdk.listener import get_listener_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from airflow.sdk import DAG
 
@@ -52,28 +53,34 @@ class EventFile:
         self.write(event="task_ended", task=task_id, state=state, seconds=round(seconds, 2))
 
 
-def run(dag_id: str, confs: Sequence[dict[str, Any]], events: EventFile) -> bool:
-    """Run a DAG of the configured folder once for each configuration.
+def run(wanted: Sequence[tuple[str, dict[str, Any]]], events: EventFile) -> bool:
+    """Run DAGs of the configured folder.
+
+    Args:
+        wanted: The DAG and the configuration of each run.
+        events: Gets what happens.
 
     Returns:
         Whether all runs succeeded.
 
     Raises:
-        LookupError: There is no such DAG, or its file cannot be read.
+        LookupError: There is no such DAG, or its file cannot be read; nothing has run.
     """
     _listen(events)
-    dag = _dag(dag_id)
+    dags = _dags({dag_id for dag_id, _ in wanted})
     # dag.test() leaves a run's configuration in the DAG's parameters, for the next run to find.
-    defaults = dag.params.dump()
+    parameters = {dag_id: dag.params.dump() for dag_id, dag in dags.items()}
     states = []
-    for conf in confs:
+    for dag_id, conf in wanted:
+        defaults = parameters[dag_id]
         events.forget()
-        events.write(event="run_began", conf=conf)
-        dag_run = dag.test(run_conf=defaults | conf)
+        events.write(event="run_began", dag_id=dag_id, conf=conf)
+        dag_run = dags[dag_id].test(run_conf=defaults | conf)
         states.append(str(dag_run.state.value))
         tasks = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
         events.write(
             event="run_ended",
+            dag_id=dag_id,
             run_id=dag_run.run_id,
             state=states[-1],
             params=defaults | conf,
@@ -82,14 +89,14 @@ def run(dag_id: str, confs: Sequence[dict[str, Any]], events: EventFile) -> bool
     return all(state == "success" for state in states)
 
 
-def _dag(dag_id: str) -> DAG:
+def _dags(dag_ids: Collection[str]) -> dict[str, DAG]:
     folder = Path(settings.get("core", "dags_folder"))
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
-    if dag_id not in bag.dags:
+    missing = sorted(set(dag_ids) - set(bag.dags))
+    if missing:
         errors = "".join(f"\n{file}:\n{text}" for file, text in bag.import_errors.items())
-        raise LookupError(f"{folder} has no DAG {dag_id}.{errors}")
-    dag: DAG = bag.dags[dag_id]
-    return dag
+        raise LookupError(f"{folder} has no DAG {', '.join(missing)}.{errors}")
+    return {dag_id: bag.dags[dag_id] for dag_id in dag_ids}
 
 
 def _listen(events: EventFile) -> None:
@@ -115,17 +122,30 @@ def _listen(events: EventFile) -> None:
     get_listener_manager().add_listener(Listener())  # type: ignore[no-untyped-call]
 
 
+def _wanted(dag_id: str, said: Sequence[str | dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    wanted: list[tuple[str, dict[str, Any]]] = []
+    for item in said:
+        if isinstance(item, dict):
+            wanted.append((dag_id, item))
+        else:
+            dag_id = item
+    return wanted or [(dag_id, {})]
+
+
 def main() -> int:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dag_id")
     parser.add_argument("--events", type=Path, required=True, help="the file to write events to")
-    parser.add_argument("--conf", type=json.loads, action="append", default=[], help="a run's")
+    # Both keep their order in one list: a --conf belongs to the DAG that was named last.
+    said = partial(parser.add_argument, dest="said", action="append", default=[])
+    said("--conf", type=json.loads, help="a run's configuration")
+    said("--then", help="another DAG, whose runs follow")
     options = parser.parse_args()
     events = EventFile(options.events)
     events.write(event="ready")
     try:
-        succeeded = run(options.dag_id, options.conf or [{}], events)
+        succeeded = run(_wanted(options.dag_id, options.said), events)
     except LookupError as error:
         sys.exit(str(error))
     return 0 if succeeded else 1

@@ -1,8 +1,8 @@
-"""``make demo``: retrain twice on the real data, once to be rejected and once to be registered.
+"""``make demo``: retrain on the real data, once to be rejected and once to be registered.
 
-The two runs are real Airflow runs on an embedded SageMaker of their own. What the table says is
-read back from S3 and the model registry, and checked: a demo in which something did not happen
-ends with an error.
+The runs are real Airflow runs on an embedded SageMaker of their own. What the tables say is read
+back from S3 and the model registry, and checked: a demo in which something did not happen ends with
+an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from retraining import naming
 
-from local_stack.commands.demo_outcome import Evidence, Run, check, gather, table
+from local_stack.commands.demo_outcome import Evidence, Run, check, gather, tables
 from local_stack.programs import control
 from local_stack.programs.keys import keys
 from local_stack.programs.places import git_commit
@@ -36,28 +36,28 @@ from local_stack.samples import landing
 from local_stack.services import embedded_sagemaker, environment, migration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from local_stack.programs.places import Place
+    from local_stack.samples.pipelines import SamplePipeline
 
-DAG_ID = "california_housing_retraining"
-FEATURE_SETS = ("raw", "engineered")
 _DAG_RUNS = Path(__file__).with_name("dag_runs.py")
 _SAGEMAKER, _AIRFLOW = range(2)
 _RUNS_S = 900.0
 
 
-def demo(place: Place, sample: Path, say: Callable[[str], None]) -> None:
+def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str], None]) -> None:
     """Run the demo and print what came of it.
 
     Args:
         place: The checkout's place; the demo has one of its own below it.
-        sample: The CSV file that is landed as today's snapshot.
+        pipelines: Whose demo; their tables are landed as today's snapshots.
         say: Is told of each step.
 
     Raises:
         DemoError: Something did not happen; the message says what.
         AlreadyRunningError: Another demo runs in this checkout.
+        NothingToLandError: A table is not there.
         ProgramEndedError: A program failed.
         NotReadyError: A program took too long.
         KeyboardInterrupt: A signal asked for the end; all is stopped.
@@ -71,14 +71,19 @@ def demo(place: Place, sample: Path, say: Callable[[str], None]) -> None:
         stack.enter_context(no_survivors())
         children = stack.enter_context(Children(say))
         today = datetime.now(UTC).date().isoformat()
-        evidence = _retrain(own, today, sample, children=children, say=say)
-    print(f"\n{table(evidence.outcomes)}\n")
-    check(evidence, today)
+        evidence = _retrain(own, today, pipelines, children=children, say=say)
+    print(f"\n{tables(evidence.outcomes)}\n")
+    check(evidence, pipelines, today)
     say(f"done in {time.monotonic() - begin:.0f} s. Airflow's log: {own.state / 'airflow.log'}")
 
 
 def _retrain(
-    own: Place, day: str, sample: Path, *, children: Children, say: Callable[[str], None]
+    own: Place,
+    day: str,
+    pipelines: Sequence[SamplePipeline],
+    *,
+    children: Children,
+    say: Callable[[str], None],
 ) -> Evidence:
     inherited = environment.inherited(os.environ)
     shutil.rmtree(own.sagemaker, ignore_errors=True)
@@ -95,13 +100,15 @@ def _retrain(
     )
     control.write_record(own, control.record_of(children.running))
     aws = environment.embedded_aws_environment(url)
-    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, day)
-    landing.land(embedded_sagemaker.s3(aws), uri, {sample.name: sample}, make_bucket=True)
-    say(f"snapshot {uri} landed on {url}")
+    s3 = embedded_sagemaker.s3(aws)
+    for pipeline in pipelines:
+        uri = naming.snapshot_uri(environment.BUCKET, pipeline.name, day)
+        landing.land(s3, uri, {pipeline.table.name: pipeline.table}, make_bucket=True)
+        say(f"snapshot {uri} landed on {url}")
     variables = inherited | _airflow_environment(own) | aws
     variables |= environment.retraining_environment(git_commit=git_commit(own.project))
     _migrate(own, children, variables, say=say)
-    runs = _run_dag(own, children, variables, snapshot_date=day, say=say)
+    runs = _run_dags(own, children, variables, pipelines=pipelines, snapshot_date=day, say=say)
     return gather(aws, runs)
 
 
@@ -134,25 +141,37 @@ def _migrate(
         )
 
 
-def _run_dag(
+def _run_dags(
     own: Place,
     children: Children,
     variables: dict[str, str],
     *,
+    pipelines: Sequence[SamplePipeline],
     snapshot_date: str,
     say: Callable[[str], None],
 ) -> tuple[Run, ...]:
-    confs = [{"features": features, "snapshot": snapshot_date} for features in FEATURE_SETS]
+    first, *others = (
+        [
+            pipeline.dag_id,
+            *(
+                part
+                for run in pipeline.demo
+                for part in ("--conf", json.dumps({**run.params, "snapshot": snapshot_date}))
+            ),
+        ]
+        for pipeline in pipelines
+    )
     events = own.state / "events.jsonl"
     events.unlink(missing_ok=True)
-    say(f"starting Airflow's tasks: {DAG_ID}, twice (about a minute)")
+    dag_ids = " and ".join(pipeline.dag_id for pipeline in pipelines)
+    say(f"starting Airflow's tasks: {dag_ids}, twice (about a minute)")
     child = children.start(
         Program(
             name="airflow",
             command=(
                 # -P: the import path of the tasks is Airflow's; this package is not on it.
-                *(sys.executable, "-P", str(_DAG_RUNS), DAG_ID, "--events", str(events)),
-                *(part for conf in confs for part in ("--conf", json.dumps(conf))),
+                *(sys.executable, "-P", str(_DAG_RUNS), "--events", str(events), *first),
+                *(part for other in others for part in ("--then", *other)),
             ),
             environment=variables,
             folder=own.airflow_home,
@@ -161,7 +180,8 @@ def _run_dag(
         )
     )
     control.write_record(own, control.record_of(children.running))
-    follower = _follow(events, say)
+    wanted = [(pipeline.name, run.name) for pipeline in pipelines for run in pipeline.demo]
+    follower = _follow(events, wanted, say)
     runs: tuple[Run, ...] = ()
 
     def ended() -> bool:
@@ -171,16 +191,23 @@ def _run_dag(
         return has_ended
 
     children.wait(ended, _RUNS_S, child=child, may_end=True)
-    if child.exit_code() != 0 and len(runs) < len(FEATURE_SETS):
+    if child.exit_code() != 0 and len(runs) < len(wanted):
         raise ProgramEndedError(obituary(child))
     return runs
 
 
-def _follow(events: Path, say: Callable[[str], None]) -> Iterator[tuple[Run, ...]]:
-    """Tell what is new in the file of events; yield the runs that have ended, at each look."""
+def _follow(
+    events: Path, wanted: Sequence[tuple[str, str]], say: Callable[[str], None]
+) -> Iterator[tuple[Run, ...]]:
+    """Tell what is new in the file of events; yield the runs that have ended, at each look.
+
+    Args:
+        events: The file, once it is there.
+        wanted: The pipeline and name of each run, in their order.
+        say: Is told.
+    """
     runs: list[Run] = []
     seconds: dict[str, float] = {}
-    features = ""
     with contextlib.ExitStack() as stack:
         file = None
         rest = ""
@@ -190,14 +217,15 @@ def _follow(events: Path, say: Callable[[str], None]) -> Iterator[tuple[Run, ...
             rest += file.read() if file else ""
             *lines, rest = rest.split("\n")
             for line in lines:
+                pipeline, name = wanted[min(len(runs), len(wanted) - 1)]
                 match json.loads(line):
-                    case {"event": "run_began", "conf": conf}:
-                        features, seconds = conf["features"], {}
+                    case {"event": "run_began"}:
+                        seconds = {}
                     case {"event": "task_ended", "task": task, "state": state, "seconds": took}:
                         if state != "skipped":
                             seconds[task] = took
-                        say(f"{features}: {task} {state} after {took:.1f} s")
+                        say(f"{name}: {task} {state} after {took:.1f} s")
                     case {"event": "run_ended", "run_id": run_id, "state": state, "params": params}:
-                        say(f"{features}: the run ended as {state}")
-                        runs.append(Run(features, run_id, state, params, seconds))
+                        say(f"{name}: the run ended as {state}")
+                        runs.append(Run(pipeline, name, run_id, state, params, seconds))
             yield tuple(runs)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
+from retraining.gate.headline import headline_of, limit_of
+from retraining.gate.report import metrics_in
 
 from local_stack.errors import LocalStackError
 from local_stack.services import embedded_sagemaker, environment
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+
+    from local_stack.samples.pipelines import SamplePipeline
 
 
 class DemoError(LocalStackError):
@@ -27,14 +32,16 @@ class Run:
     """A DAG run that has ended.
 
     Attributes:
-        features: The feature set that it was given.
+        pipeline: The pipeline that it retrains.
+        name: What the demo calls it.
         run_id: Airflow's id of it.
         state: Its end state.
         params: All of its parameters, defaults included.
         seconds: How long each task took, in the order in which they ended.
     """
 
-    features: str
+    pipeline: str
+    name: str
     run_id: str
     state: str
     params: Mapping[str, Any]
@@ -50,7 +57,9 @@ class Outcome:
         verdict: The gate's verdict in ``decision.json``, "" if there is no such record.
         reason: The gate's explanation.
         rows: The number of rows in the snapshot, as the evaluation report has it.
-        r2: The model's r2 on the held-out rows.
+        metric: What it was mostly judged by; None if there is no record that tells.
+        value: That metric of the model, None if the report has none.
+        threshold: What the gate asked of it: ``≥ 0.6``.
         packages: The model package versions whose metadata name this run.
     """
 
@@ -58,7 +67,9 @@ class Outcome:
     verdict: str
     reason: str
     rows: int | None
-    r2: float | None
+    metric: str | None
+    value: float | None
+    threshold: str | None
     packages: tuple[str, ...]
 
 
@@ -87,32 +98,39 @@ def gather(aws: Mapping[str, str], runs: Sequence[Run]) -> Evidence:
     return Evidence(tuple(_outcome(s3, run, packages) for run in runs), packages)
 
 
-def check(evidence: Evidence, snapshot_date: str) -> None:
+def check(evidence: Evidence, pipelines: Sequence[SamplePipeline], snapshot_date: str) -> None:
     """Make sure that all happened that the demo shows.
+
+    Args:
+        evidence: What was found.
+        pipelines: Whose demo was shown; they say what must come of each run.
+        snapshot_date: The day whose data was used.
 
     Raises:
         DemoError: Something did not.
     """
-    expected = {"raw": ("reject", 0), "engineered": ("pass", 1)}
-    by_features = {outcome.run.features: outcome for outcome in evidence.outcomes}
+    found = {(outcome.run.pipeline, outcome.run.name): outcome for outcome in evidence.outcomes}
+    wanted = [(pipeline.name, run) for pipeline in pipelines for run in pipeline.demo]
     wrong = []
-    for features, (verdict, versions) in expected.items():
-        outcome = by_features.get(features)
+    for pipeline, run in wanted:
+        outcome = found.get((pipeline, run.name))
         if outcome is None:
-            wrong.append(f"the run with {features} features did not end")
+            wrong.append(f"the run with {run.about} did not end")
             continue
         if outcome.run.state != "success":
-            wrong.append(f"the run with {features} features ended as {outcome.run.state}")
+            wrong.append(f"the run with {run.about} ended as {outcome.run.state}")
+        verdict, versions = ("pass", 1) if run.passes else ("reject", 0)
         if outcome.verdict != verdict:
-            found = outcome.verdict or "no decision.json"
-            wrong.append(f"the gate's verdict on {features} features is {found}, not {verdict}")
+            said = outcome.verdict or "no decision.json"
+            wrong.append(f"the gate's verdict on {run.about} is {said}, not {verdict}")
         if len(outcome.packages) != versions:
             wrong.append(
-                f"the run with {features} features registered {len(outcome.packages)} "
+                f"the run with {run.about} registered {len(outcome.packages)} "
                 f"versions, not {versions}"
             )
-    if len(evidence.packages) != 1:
-        wrong.append(f"the registry holds {len(evidence.packages)} versions, not 1")
+    due = sum(run.passes for _, run in wanted)
+    if len(evidence.packages) != due:
+        wrong.append(f"the registry holds {len(evidence.packages)} versions, not {due}")
     for arn, metadata in evidence.packages.items():
         if snapshot_date not in metadata.values():
             wrong.append(f"the metadata of {arn} do not name the snapshot {snapshot_date}")
@@ -120,18 +138,24 @@ def check(evidence: Evidence, snapshot_date: str) -> None:
         raise DemoError("; ".join(wrong))
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the outcomes as two tables: what came of each run, and its seconds per step."""
-    results = [["run", "snapshot", "rows", "r2", "threshold", "verdict", "outcome"]]
+def tables(outcomes: Sequence[Outcome]) -> str:
+    """Return two tables for each pipeline: what came of each run, and its seconds per step."""
+    by_pipeline = groupby(outcomes, key=lambda outcome: outcome.run.pipeline)
+    return "\n\n".join(f"{pipeline}\n{_tables(list(group))}" for pipeline, group in by_pipeline)
+
+
+def _tables(outcomes: Sequence[Outcome]) -> str:
+    # The runs of a pipeline are judged by one metric; where a record is missing, another tells.
+    metric = next((outcome.metric for outcome in outcomes if outcome.metric), "metric")
+    results = [["run", "snapshot", "rows", metric, "threshold", "verdict", "outcome"]]
     for outcome in outcomes:
-        params = outcome.run.params
         results.append(
             [
-                outcome.run.features,
-                str(params.get("snapshot")),
+                outcome.run.name,
+                str(outcome.run.params.get("snapshot")),
                 "?" if outcome.rows is None else f"{outcome.rows:,}",
-                "?" if outcome.r2 is None else f"{outcome.r2:.4f}",
-                f"≥ {params.get('r2_threshold')}",
+                "?" if outcome.value is None else f"{outcome.value:.4f}",
+                outcome.threshold or "?",
                 outcome.verdict or "none",
                 ", ".join(outcome.packages) or f"not registered: {outcome.reason}",
             ]
@@ -141,7 +165,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         took = outcome.run.seconds
         cells = [f"{took[step]:.1f}" if step in took else "-" for step in steps]
-        seconds.append([outcome.run.features, *cells, f"{sum(took.values()):.1f}"])
+        seconds.append([outcome.run.name, *cells, f"{sum(took.values()):.1f}"])
     return f"{_aligned(results)}\n\n{_aligned(seconds)}"
 
 
@@ -156,17 +180,23 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def _outcome(s3: S3Client, run: Run, packages: Mapping[str, Mapping[str, str]]) -> Outcome:
     run_uri = naming.run_uri(
-        environment.BUCKET, environment.PIPELINE, str(run.params.get("snapshot")), run.run_id
+        environment.BUCKET, run.pipeline, str(run.params.get("snapshot")), run.run_id
     )
     decision = _json(s3, naming.decision_uri(run_uri))
-    report = _json(s3, naming.report_uri(run_uri))
+    headline = headline_of(decision)
+    limit = limit_of(decision, headline) if headline else None
+    path = [headline.metric] if headline else []
+    found = metrics_in(_json(s3, naming.report_uri(run_uri)), named=path)
+    measure = found.measures.get(headline.metric) if headline else None
     names = {naming.metadata_value(run.run_id), naming.run_folder(run.run_id)}
     return Outcome(
         run=run,
         verdict=str(decision.get("verdict", "")),
         reason=str(decision.get("explanation", "no decision.json")),
-        rows=report.get("rows", {}).get("snapshot"),
-        r2=report.get("regression_metrics", {}).get("r2_score", {}).get("value"),
+        rows=found.rows.get("snapshot"),
+        metric=headline.name if headline else None,
+        value=measure.value if measure else None,
+        threshold=f"{limit.sign} {limit.value}" if limit else None,
         packages=tuple(arn for arn, meta in packages.items() if names & set(meta.values())),
     )
 

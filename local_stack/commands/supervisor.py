@@ -25,6 +25,7 @@ from local_stack.programs.processes import (
     no_survivors,
 )
 from local_stack.samples import landing
+from local_stack.samples.pipelines import PIPELINES
 from local_stack.services import airflow_api, embedded_sagemaker, environment, migration, postgres
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ class Choice:
     Attributes:
         port: The port of Airflow's UI.
         sagemaker_port: The port of the embedded SageMaker.
-        sample: The CSV file that is landed as last night's snapshot.
+        sample: A file that is landed instead of each pipeline's own table, if any.
     """
 
     port: int
     sagemaker_port: int
-    sample: Path
+    sample: Path | None
 
 
 def supervise(
@@ -118,8 +119,11 @@ def _start(
     )
     control.write_record(place, control.record_of(children.running))
     aws = environment.embedded_aws_environment(sagemaker_url)
-    landed = _land(choice.sample, aws)
-    say(f"snapshot {landed.uri} {'landed' if landed.is_new else 'lies there already'}")
+    # Airflow starts the latest night's run as soon as it sees the DAG: that of 02:00.
+    night = (datetime.now(UTC) - timedelta(hours=2)).date().isoformat()
+    landed = _land(choice.sample, aws, night)
+    for each in landed:
+        say(f"snapshot {each.uri} {'landed' if each.is_new else 'lies there already'}")
 
     url = f"http://{LOOPBACK}:{choice.port}"
     secret = keys(place.secrets)
@@ -152,7 +156,8 @@ def _start(
             record,
             url=url,
             sagemaker_url=sagemaker_url,
-            snapshot=landed.uri,
+            snapshot=night,
+            snapshots=tuple(each.uri for each in landed),
             dags=tuple(dag.dag_id for dag in dags),
             paused=tuple(dag.dag_id for dag in dags if dag.is_paused),
         ),
@@ -191,14 +196,17 @@ def _start_airflow(place: Place, children: Children, variables: dict[str, str]) 
     return api_server
 
 
-def _land(sample: Path, aws: dict[str, str]) -> landing.Landing:
+def _land(sample: Path | None, aws: dict[str, str], night: str) -> list[landing.Landing]:
     # Heavy, and "down" need not wait for it.
     from retraining import naming  # noqa: PLC0415
 
-    # Airflow starts the latest night's run as soon as it sees the DAG: that of 02:00.
-    night = (datetime.now(UTC) - timedelta(hours=2)).date().isoformat()
-    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, night)
-    return landing.land(embedded_sagemaker.s3(aws), uri, {sample.name: sample}, make_bucket=True)
+    s3 = embedded_sagemaker.s3(aws)
+    landed = []
+    for pipeline in PIPELINES:
+        uri = naming.snapshot_uri(environment.BUCKET, pipeline.name, night)
+        table = sample or pipeline.table
+        landed.append(landing.land(s3, uri, {table.name: table}, make_bucket=True))
+    return landed
 
 
 def _wait_until_healthy(

@@ -45,12 +45,12 @@ class Wanted:
     Attributes:
         port: The UI's port; None takes 8080, or a free one if that is taken.
         sagemaker_port: The embedded SageMaker's; None takes 8090, or a free one.
-        sample: The CSV file that is landed as today's snapshot.
+        sample: A file that is landed instead of each pipeline's own table, if any.
     """
 
     port: int | None
     sagemaker_port: int | None
-    sample: Path
+    sample: Path | None
 
 
 def up(place: Place, wanted: Wanted, say: Callable[[str], None]) -> control.Record:
@@ -87,7 +87,7 @@ def up(place: Place, wanted: Wanted, say: Callable[[str], None]) -> control.Reco
         supervisor = _start_supervisor(
             place,
             *("--port", str(port), "--sagemaker-port", str(sagemaker_port)),
-            *("--sample", str(wanted.sample)),
+            *(("--sample", str(wanted.sample)) if wanted.sample else ()),
         )
         try:
             is_ready = _relay(supervisor, say)

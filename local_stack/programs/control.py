@@ -43,7 +43,8 @@ class Record:
         programs: Process id and start time of each program, by name.
         url: Airflow's UI, once all is healthy.
         sagemaker_url: The embedded SageMaker, likewise.
-        snapshot: The folder of the snapshot that was landed, likewise.
+        snapshot: The night whose snapshots were landed, likewise: YYYY-MM-DD.
+        snapshots: Their folders.
         dags: The ids of the DAGs, likewise.
         paused: Those among them that a person has paused.
         ended: Why the place stopped, if it did so by itself.
@@ -54,6 +55,7 @@ class Record:
     url: str = ""
     sagemaker_url: str = ""
     snapshot: str = ""
+    snapshots: tuple[str, ...] = ()
     dags: tuple[str, ...] = ()
     paused: tuple[str, ...] = ()
     ended: str = ""
@@ -123,6 +125,7 @@ def read_record(place: Place) -> Record | None:
     return replace(
         record,
         programs={name: (pid, started) for name, (pid, started) in record.programs.items()},
+        snapshots=tuple(record.snapshots),
         dags=tuple(record.dags),
         paused=tuple(record.paused),
     )

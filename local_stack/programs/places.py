@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+# Where `make setup` puts real data.
+SAMPLE_DATA = PROJECT / ".local" / "sample-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,6 @@ def local_place(project: Path = PROJECT, state: Path | None = None) -> Place:
     """
     local = PROJECT / ".local"
     return Place(project, (state or local).resolve(), images=local / "images")
-
-
-def sample_csv() -> Path:
-    """Return the file of the California housing data, which ``make setup`` puts there."""
-    return PROJECT / ".local" / "sample-data" / "california_housing.csv"
 
 
 def git_commit(project: Path) -> str | None:

@@ -7,13 +7,11 @@ third source: a model gate is not tried on invented data.
 
 from __future__ import annotations
 
-import argparse
 import csv
-import hashlib
 import io
-import sys
-from functools import partial
 from pathlib import Path
+
+from local_stack.samples.packaged_table import SampleDataError, packaged_file, put_in_place
 
 SHA256 = "6c0573ec35c926d6fab1225b6ff5d3ee1c664ebf960168f3fd13d70b6acdc485"
 ROWS = 20_640
@@ -28,10 +26,7 @@ COLUMNS = (
     "Longitude",
     "MedHouseVal",
 )
-
-
-class SampleDataError(Exception):
-    """The real data is not what it should be, or cannot be had at all."""
+_FILE = Path("shapiq", "datasets", "data", "california_housing.csv")
 
 
 def packaged_csv(package_folder: Path) -> bytes:
@@ -40,14 +35,8 @@ def packaged_csv(package_folder: Path) -> bytes:
     Raises:
         SampleDataError: The package is not there, or its file is another one.
     """
-    path = package_folder / "shapiq" / "datasets" / "data" / "california_housing.csv"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SampleDataError(f"{path} cannot be read: {error.strerror}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != SHA256:
-        raise SampleDataError(f"{path} has SHA-256 {digest}, not {SHA256}")
+    content = packaged_file(package_folder / _FILE, SHA256)
+    check(content)
     return content
 
 
@@ -57,7 +46,7 @@ def fetched_csv() -> bytes:
     Raises:
         SampleDataError: It could not be fetched.
     """
-    from sklearn.datasets import fetch_california_housing
+    from sklearn.datasets import fetch_california_housing  # noqa: PLC0415 - seldom needed, slow
 
     try:
         data = fetch_california_housing()
@@ -68,7 +57,9 @@ def fetched_csv() -> bytes:
     writer.writerow([*data.feature_names, "MedHouseVal"])
     for features, target in zip(data.data.tolist(), data.target.tolist(), strict=True):
         writer.writerow([*features, target])
-    return text.getvalue().encode()
+    content = text.getvalue().encode()
+    check(content)
+    return content
 
 
 def check(content: bytes) -> None:
@@ -86,27 +77,5 @@ def check(content: bytes) -> None:
         raise SampleDataError(f"it has {count} rows, not {ROWS}")
 
 
-def main() -> None:
-    """Write the table to ``target``; exit with a message where that is impossible."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("package", type=Path, help="where the shapiq package was installed")
-    parser.add_argument("target", type=Path, help="the CSV file to write")
-    arguments = parser.parse_args()
-    reasons = []
-    for source in (partial(packaged_csv, arguments.package), fetched_csv):
-        try:
-            content = source()
-            check(content)
-        except SampleDataError as error:
-            reasons.append(str(error))
-            continue
-        arguments.target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = arguments.target.with_suffix(".part")
-        unfinished.write_bytes(content)
-        unfinished.replace(arguments.target)
-        return
-    sys.exit("The California housing data cannot be had: " + "; ".join(reasons))
-
-
 if __name__ == "__main__":
-    main()
+    put_in_place("California housing", [packaged_csv, lambda _: fetched_csv()])

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from local_stack.errors import LocalStackError
 from local_stack.samples import housing_table
 from local_stack.samples.faults import FAULTS, PASS, Change, Fault, Spoiled, as_file, rows_in
+from local_stack.samples.packaged_table import SampleDataError
+from local_stack.samples.pipelines import CALIFORNIA_HOUSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,6 +154,11 @@ def make_history(table: bytes, days: int, *, last: date, seed: int = SEED) -> Hi
     return History(tuple(nights), seed, hashlib.sha256(table).hexdigest())
 
 
+def sample_csv() -> Path:
+    """Return the file of the real table, which ``make setup`` puts there."""
+    return CALIFORNIA_HOUSING.table
+
+
 def real_table(path: Path) -> bytes:
     """Read the real table.
 
@@ -163,7 +170,7 @@ def real_table(path: Path) -> bytes:
         housing_table.check(content)
     except OSError as error:
         raise HistoryError(f"{path} cannot be read: {error.strerror}; run make setup") from error
-    except (housing_table.SampleDataError, UnicodeDecodeError) as error:
+    except (SampleDataError, UnicodeDecodeError) as error:
         raise HistoryError(f"{path} is not the real table: {error}") from error
     return content
 

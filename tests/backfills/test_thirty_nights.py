@@ -15,9 +15,9 @@ import pytest
 from retraining import naming
 from retraining.runs import snapshots
 
-from local_stack.programs.places import PROJECT, sample_csv
+from local_stack.programs.places import PROJECT
 from local_stack.samples import nights_landing as history_landing
-from local_stack.samples.nights import make_history, real_table
+from local_stack.samples.nights import make_history, real_table, sample_csv
 from local_stack.services import environment
 from tests.faults.stack import Stack, poll
 

@@ -13,8 +13,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from retraining import naming
 
-from local_stack.programs.places import sample_csv
 from local_stack.samples import landing as snapshot
+from local_stack.samples.nights import sample_csv
 from local_stack.services.environment import BUCKET, PIPELINE, REGION
 from tests.web.conftest import wait_until
 from tests.web.mailbox import Mail, Mailbox, mailbox

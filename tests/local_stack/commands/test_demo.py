@@ -28,11 +28,13 @@ with DAG("california_housing_retraining", schedule=None, params=PARAMS):
 """
 
 
-def demo(state: Path, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+def demo(
+    state: Path, project: Path = PROJECT, *, pipeline: str = "california_housing"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             *(sys.executable, "-m", "local_stack"),
-            *("--project", str(project), "--state", str(state), "demo"),
+            *("--project", str(project), "--state", str(state), "demo", "--pipeline", pipeline),
         ],
         cwd=PROJECT,
         capture_output=True,

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from local_stack.commands.demo_outcome import DemoError, Evidence, Outcome, Run, check, table
+from local_stack.commands.demo_outcome import DemoError, Evidence, Outcome, Run, check, tables
+from local_stack.samples.pipelines import ABALONE, CALIFORNIA_HOUSING, PIPELINES
 
 DAY = "2026-11-20"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/california-housing/1"
+ANOTHER = "arn:aws:sagemaker:us-east-1:123456789012:model-package/abalone/1"
 
 
 def run(features: str, seconds: dict[str, float]) -> Run:
     params = {"snapshot": DAY, "r2_threshold": 0.6, "features": features}
-    return Run(features, f"manual__{features}", "success", params, seconds)
+    name = "california-housing"
+    return Run(name, features, f"manual__{features}", "success", params, seconds)
 
 
 RAW = Outcome(
@@ -20,7 +23,9 @@ RAW = Outcome(
     verdict="reject",
     reason="r2 = 0.5758 is not ≥ 0.6",
     rows=20640,
-    r2=0.57583,
+    metric="r2",
+    value=0.57583,
+    threshold="≥ 0.6",
     packages=(),
 )
 ENGINEERED = Outcome(
@@ -28,14 +33,40 @@ ENGINEERED = Outcome(
     verdict="pass",
     reason="r2 = 0.6467 ≥ 0.6",
     rows=20640,
-    r2=0.64672,
+    metric="r2",
+    value=0.64672,
+    threshold="≥ 0.6",
     packages=(ARN,),
 )
 GOOD = Evidence((RAW, ENGINEERED), {ARN: {"snapshot": DAY}})
+STRICT = Outcome(
+    Run("abalone", "strict", "manual__strict", "success", {"snapshot": DAY}, {"train": 0.5}),
+    verdict="reject",
+    reason="mse = 4.7 is not ≤ 3.0",
+    rows=4177,
+    metric="mse",
+    value=4.7,
+    threshold="≤ 3.0",
+    packages=(),
+)
+TUTORIAL = Outcome(
+    Run("abalone", "tutorial", "manual__tutorial", "success", {"snapshot": DAY}, {"train": 0.25}),
+    verdict="pass",
+    reason="mse = 4.7 is ≤ 6.0",
+    rows=4177,
+    metric="mse",
+    value=4.7,
+    threshold="≤ 6.0",
+    packages=(ANOTHER,),
+)
+BOTH = Evidence(
+    (RAW, ENGINEERED, STRICT, TUTORIAL), {ARN: {"snapshot": DAY}, ANOTHER: {"snapshot": DAY}}
+)
 
 
 def test_what_should_happen_passes() -> None:
-    check(GOOD, DAY)
+    check(GOOD, [CALIFORNIA_HOUSING], DAY)
+    check(BOTH, PIPELINES, DAY)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +109,31 @@ def test_what_should_happen_passes() -> None:
 )
 def test_each_thing_that_did_not_happen_is_told(evidence: Evidence, message: str) -> None:
     with pytest.raises(DemoError) as raised:
-        check(evidence, DAY)
+        check(evidence, [CALIFORNIA_HOUSING], DAY)
     assert str(raised.value) == message
 
 
+def test_of_two_pipelines_the_one_whose_run_is_missing_is_told() -> None:
+    evidence = replace(BOTH, outcomes=(RAW, ENGINEERED, TUTORIAL))
+    with pytest.raises(DemoError) as raised:
+        check(evidence, PIPELINES, DAY)
+    assert str(raised.value) == "the run with a strict threshold did not end"
+    with pytest.raises(DemoError, match="registry holds 1 versions, not 2"):
+        check(replace(BOTH, packages={ARN: {"snapshot": DAY}}), PIPELINES, DAY)
+
+
+def test_another_pipelines_run_does_not_count() -> None:
+    evidence = Evidence((RAW, ENGINEERED), {ANOTHER: {"snapshot": DAY}})
+    with pytest.raises(DemoError) as raised:
+        check(evidence, [ABALONE], DAY)
+    assert str(raised.value) == (
+        "the run with a strict threshold did not end; "
+        "the run with the tutorial's threshold did not end"
+    )
+
+
 def test_the_table_tells_all() -> None:
-    expected = f"""
+    expected = f"""california-housing
   run         snapshot    rows    r2      threshold  verdict  outcome
   raw         2026-11-20  20,640  0.5758  ≥ 0.6      reject   not registered: {RAW.reason}
   engineered  2026-11-20  20,640  0.6467  ≥ 0.6      pass     {ARN}
@@ -91,4 +141,35 @@ def test_the_table_tells_all() -> None:
   seconds     train  skip_registration  register_model  all
   raw         3.2    0.5                -               3.8
   engineered  3.0    -                  1.0             4.0"""
-    assert f"\n{table(GOOD.outcomes)}" == expected
+    assert tables(GOOD.outcomes) == expected
+
+
+def test_each_pipeline_has_a_table_of_its_own_with_its_metric() -> None:
+    california, abalone = tables(BOTH.outcomes).split("\n\nabalone\n")
+    assert california == tables(GOOD.outcomes)
+    assert (
+        f"\n{abalone}"
+        == f"""
+  run       snapshot    rows   mse     threshold  verdict  outcome
+  strict    2026-11-20  4,177  4.7000  ≤ 3.0      reject   not registered: {STRICT.reason}
+  tutorial  2026-11-20  4,177  4.7000  ≤ 6.0      pass     {ANOTHER}
+
+  seconds   train  all
+  strict    0.5    0.5
+  tutorial  0.2    0.2"""
+    )
+
+
+def test_what_no_record_tells_is_a_question_mark() -> None:
+    broken = replace(RAW, verdict="", metric=None, value=None, threshold=None, rows=None)
+    _, header, row, *_ = tables([broken]).splitlines()
+    assert header.split() == [
+        "run",
+        "snapshot",
+        "rows",
+        "metric",
+        "threshold",
+        "verdict",
+        "outcome",
+    ]
+    assert row.split()[:6] == ["raw", DAY, "?", "?", "?", "none"]

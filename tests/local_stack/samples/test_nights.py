@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_stack.programs.places import sample_csv
 from local_stack.samples.faults import FAULTS, Change
-from local_stack.samples.nights import History, HistoryError, make_history, real_table
+from local_stack.samples.nights import (
+    History,
+    HistoryError,
+    make_history,
+    real_table,
+    sample_csv,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,9 @@ import pytest
 from retraining.runs.snapshots import find_snapshot
 
 from local_stack.programs import control
-from local_stack.programs.places import PROJECT, local_place, sample_csv
+from local_stack.programs.places import PROJECT, local_place
 from local_stack.samples.landing import NothingToLandError, SnapshotConflictError
-from local_stack.samples.nights import History, make_history, real_table
+from local_stack.samples.nights import History, make_history, real_table, sample_csv
 from local_stack.samples.nights_landing import (
     land_history,
     last_night,
