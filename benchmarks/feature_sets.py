@@ -17,23 +17,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (42, *range(12))
 
-sys.path.insert(0, str(ROOT / "include" / "scripts" / "california_housing"))
+SCRIPTS = ROOT / "include" / "scripts"
+sys.path[:0] = [str(SCRIPTS / "california_housing"), str(SCRIPTS)]
 
 from features import FEATURE_SETS, fit_preprocessor  # noqa: E402 (the scripts are no package)
-from preprocess import Shares, split_table  # noqa: E402
-from snapshot import read_snapshot  # noqa: E402
-from table import FEATURES  # noqa: E402
+from kit.csv_table import read_split  # noqa: E402
+from kit.splits import Shares, split_table  # noqa: E402
+from table import TABLE  # noqa: E402
 from train import fit_model, r2  # noqa: E402
 
 
-def held_out_r2(snapshot: Path) -> dict[str, list[float]]:
+def held_out_r2(table: Path) -> dict[str, list[float]]:
     """Give each feature set's r2, seed by seed."""
-    table = read_snapshot(snapshot, minimum_rows=1_000, maximum_null_share=0.1).table
+    rows = read_split(table, TABLE)
+    shares = Shares(train=0.8, validation=0.0, test=0.2)
     scores: dict[str, list[float]] = {name: [] for name in FEATURE_SETS}
     for seed in SEEDS:
-        splits = split_table(table, Shares(train=0.8, validation=0.0, test=0.2), seed)
+        splits = split_table(rows, shares, target=TABLE.target, seed=seed)
         for name, values in scores.items():
-            preprocessor = fit_preprocessor(name, splits["train"][FEATURES])
+            preprocessor = fit_preprocessor(name, splits["train"][TABLE.features])
             model = fit_model(preprocessor, splits["train"], fit_intercept=True, positive=False)
             values.append(r2(model, splits["test"]))
     return scores
@@ -43,13 +45,13 @@ def main() -> None:
     """Print a Markdown table: a line for each seed, then lowest, median and highest."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "snapshot",
+        "table",
         type=Path,
         nargs="?",
-        default=ROOT / ".local" / "sample-data",
-        help="a folder of CSV files",
+        default=ROOT / ".local" / "sample-data" / "california_housing.csv",
+        help="a CSV file",
     )
-    scores = held_out_r2(parser.parse_args().snapshot)
+    scores = held_out_r2(parser.parse_args().table)
     lines = [(f"{seed}", [values[i] for values in scores.values()]) for i, seed in enumerate(SEEDS)]
     for summary in (min, statistics.median, max):
         name = {min: "lowest", max: "highest"}.get(summary, "median")

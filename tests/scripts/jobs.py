@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "include" / "scripts" / "california_housing"
+KIT = ROOT / "include" / "scripts" / "kit"
 IMAGE = ROOT / ".local" / "images" / "sklearn-1.4-2" / "bin"
 SAMPLE_DATA = ROOT / ".local" / "sample-data" / "california_housing.csv"
 PROGRAM_ENVIRONMENT = {"PATH": f"{IMAGE}:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+def ship(own: Path, folder: Path) -> Path:
+    """Lay a pipeline's scripts out as its code archive does: its own files, and ``kit/``."""
+    for path in own.glob("*.py"):
+        shutil.copy(path, folder)
+    shutil.copytree(KIT, folder / "kit", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@functools.cache
+def shipped(name: str) -> Path:
+    """The scripts of one of the project's pipelines, laid out in a folder of their own."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return ship(ROOT / "include" / "scripts" / name, folder)
+
+
+SCRIPTS = shipped("california_housing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +75,12 @@ class Run:
         return json.loads((self.evaluation / "evaluation.json").read_text())
 
 
-def run_cold(*argv: str | Path, stdin: str = "", **environment: str | Path) -> Outcome:
-    """Run the image's Python in an environment that holds nothing of the test's own."""
+def run_cold(
+    *argv: str | Path, stdin: str = "", image: Path = IMAGE, **environment: str | Path
+) -> Outcome:
+    """Run an image's Python in an environment that holds nothing of the test's own."""
     done = subprocess.run(
-        [IMAGE / "python", *argv],
+        [image / "python", *argv],
         env=PROGRAM_ENVIRONMENT | {name: str(value) for name, value in environment.items()},
         input=stdin,
         capture_output=True,
@@ -74,7 +99,7 @@ def train_with_toolkit(base: Path, preprocessed: Path, **hyperparameters: object
     for channel in ("train", "preprocessor"):
         (base / "input" / "data" / channel).symlink_to(preprocessed / channel)
     with tarfile.open(base / "sourcedir.tar.gz", "w:gz") as tar:
-        for path in SCRIPTS.glob("*.py"):
+        for path in (*SCRIPTS.glob("*.py"), SCRIPTS / "kit"):
             tar.add(path, path.name)
     program = {
         "sagemaker_program": "train.py",

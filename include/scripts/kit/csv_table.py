@@ -1,6 +1,6 @@
-"""The table's columns, and one CSV file of it: what a file may hold, and reading it.
+"""One CSV file of a declared table: reading it, and finding all that is wrong with it.
 
-Line numbers are those that an editor shows: the header is line 1, the first row line 2.
+Line numbers are those that an editor shows: the first line is line 1, be it a header or a row.
 """
 
 from __future__ import annotations
@@ -10,33 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from failure import BadInputError
+
+from kit.failure import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# Both ends are legal. Outside them is a mistake of unit, sign or place, not an unusual district:
-# California spans 32.5 to 42.0 degrees north and 124.5 to 114.1 degrees west.
-LIMITS = {
-    "MedInc": (0, 100),  # tens of thousands of dollars
-    "HouseAge": (0, 200),  # years
-    "AveRooms": (0, 1_000),  # per household
-    "AveBedrms": (0, 1_000),
-    "Population": (0, 1_000_000),
-    "AveOccup": (0, 10_000),
-    "Latitude": (32, 42.5),
-    "Longitude": (-125, -114),
-    "MedHouseVal": (0, 100),  # hundreds of thousands of dollars
-}
-COLUMNS = list(LIMITS)
-TARGET = "MedHouseVal"
-FEATURES = [name for name in COLUMNS if name != TARGET]
+    from kit.table import Column, Table
+
 NULLS = ["", "NA", "NaN", "nan", "NULL", "null"]
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def read_split(path: Path) -> pd.DataFrame:
+def read_split(path: Path, table: Table) -> pd.DataFrame:
     """Read one split that preprocessing wrote; it may have no row.
 
     Raises:
@@ -44,31 +31,33 @@ def read_split(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise BadInputError(f"{path}: there is no such file; is the channel's prefix right?")
-    table, problems = read_file(path)
+    rows, problems = read_file(path, table)
     if problems:
         raise BadInputError("\n".join(problems))
-    return table
+    return rows
 
 
-def read_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_file(path: Path, table: Table) -> tuple[pd.DataFrame, list[str]]:
     """Read one file, and find all that is wrong with it.
 
     Returns:
-        ``COLUMNS`` as float64, indexed by line number, in whatever order the file has them, and
-        a sentence for each problem. Where there are problems, the table means nothing.
+        The table's columns in the order of its declaration, float64 or texts, nulls included, with
+        the line numbers as index; and a sentence for each problem. Where there are problems, the
+        rows mean nothing.
     """
     try:
-        rows, problems = _structure(path)
+        count, problems = _structure(path, table)
     except BadInputError as error:
-        rows, problems = 0, [str(error)]
-    table = pd.DataFrame()
+        count, problems = 0, [str(error)]
+    rows = pd.DataFrame()
     if not problems:
-        table, problems = _parse(path, rows)
-        problems += _value_problems(table)
-    return table, [f"{path.name}: {problem}" for problem in problems]
+        rows, problems = _parse(path, table, rows=count)
+        for column in table.columns:
+            problems += _cell_problems(rows[column.name], column)
+    return rows, [f"{path.name}: {problem}" for problem in problems]
 
 
-def _parse(path: Path, rows: int) -> tuple[pd.DataFrame, list[str]]:
+def _parse(path: Path, table: Table, *, rows: int) -> tuple[pd.DataFrame, list[str]]:
     options = {
         "encoding": "utf-8-sig",
         "keep_default_na": False,
@@ -77,48 +66,60 @@ def _parse(path: Path, rows: int) -> tuple[pd.DataFrame, list[str]]:
         "nrows": rows,
         "index_col": False,
     }
-    table = pd.read_csv(path, float_precision="round_trip", low_memory=False, **options)
+    if not table.header:
+        options |= {"header": None, "names": table.names}
+    numbers = [column for column in table.columns if column.is_number]
+    texts = {column.name: str for column in table.columns if not column.is_number}
+    parsed = pd.read_csv(
+        path, float_precision="round_trip", low_memory=False, dtype=texts, **options
+    )[table.names]
+    # A column of nothing has a type of its own choice.
+    parsed = parsed.astype(dict.fromkeys(texts, object))
+    parsed.index = pd.RangeIndex(table.first_row, table.first_row + len(parsed))
     problems = []
     # A column of nothing but "True" becomes booleans, one with any other text objects.
-    if any(dtype.kind not in "iuf" for dtype in table.dtypes):
+    if any(parsed[column.name].dtype.kind not in "iuf" for column in numbers):
         # Only now is the second, slower reading paid for, that can tell which cell it was.
-        texts = pd.read_csv(path, dtype=str, **options)
-        table = texts.apply(pd.to_numeric, errors="coerce")
-        for name in COLUMNS:
-            wrong = (texts[name].notna() & table[name].isna()).to_numpy()
+        cells = pd.read_csv(path, dtype=str, **options)
+        cells.index = parsed.index
+        for column in numbers:
+            name = column.name
+            parsed[name] = pd.to_numeric(cells[name], errors="coerce")
+            wrong = (cells[name].notna() & parsed[name].isna()).to_numpy()
             if wrong.any():
-                text = texts[name][wrong].iloc[0]
-                problems.append(_cells(name, wrong, f"{text!r} is not a number"))
-                # A legal value, so that the cell is not reported twice.
-                table[name] = table[name].mask(wrong, LIMITS[name][0])
-    table = table[COLUMNS].astype(np.float64)
-    return table.set_axis(range(2, len(table) + 2)), problems
+                text = cells[name][wrong].iloc[0]
+                problems.append(_cells(parsed[name], wrong, f"{text!r} is not a number"))
+                # A legal number, so that the cell is not reported twice.
+                parsed[name] = parsed[name].mask(wrong, max(column.low, min(column.high, 0)))
+    return parsed.astype({column.name: np.float64 for column in numbers}), problems
 
 
-def _structure(path: Path) -> tuple[int, list[str]]:
+def _structure(path: Path, table: Table) -> tuple[int, list[str]]:
     """Count the rows, and find what would make a parser fail, or misread silently."""
-    header: Sequence[str] = ()
+    first: Sequence[str] = ()
     ragged: list[tuple[int, int]] = []
-    rows = 0
+    lines = width = 0
     for number, fields in _records(path):
+        lines += 1
         if number == 1:
-            header = fields
-            continue
-        rows += 1
-        if len(fields) != len(header):
+            first = fields
+            width = len(first) if table.header else len(table.columns)
+        if len(fields) != width:
             ragged.append((number, len(fields)))
-    if not header:
+    if not lines:
         raise BadInputError("it is empty")
-    problems = _header_problems(header)
-    if ragged and len(header) > 1:
+    problems = (_header_problems if table.header else _first_row_problems)(first, table)
+    # Of a table in one column it is told already that it is delimited otherwise, or is no table.
+    if ragged and not len(first) == 1 < len(table.columns):
         number, count = ragged[0]
+        due = f"the header has {width}" if table.header else f"a row has {width}: {_list(table)}"
         more = _more(len(ragged), "line")
-        problems.append(f"line {number} has {count} fields, the header has {len(header)}{more}")
-    return rows, problems
+        problems.append(f"line {number} has {count} fields, {due}{more}")
+    return lines + 1 - table.first_row, problems
 
 
 def _records(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
-    """Yield each line's number and fields; one record is one line, as no field is a text."""
+    """Yield each line's number and fields; one record is one line, as no field has two."""
     blank = 0
     with path.open("rb") as lines:
         for number, raw in enumerate(lines, 1):
@@ -151,16 +152,17 @@ def _fields(line: str) -> Sequence[str]:
     return line.split(",")
 
 
-def _header_problems(header: Sequence[str]) -> list[str]:
-    if len(header) == 1:
-        for delimiter, plural in DELIMITERS.items():
-            if delimiter in header[0]:
-                return [f"line 1, the header, is delimited by {plural}; use commas"]
-    if all(_is_number(name) for name in header):
-        return [f"line 1 is a row; it must be the header {','.join(COLUMNS)}"]
-    missing = [name for name in COLUMNS if name not in header]
-    unexpected = [name for name in dict.fromkeys(header) if name not in COLUMNS]
-    twice = [name for name in COLUMNS if header.count(name) > 1]
+def _header_problems(header: Sequence[str], table: Table) -> list[str]:
+    names = table.names
+    if len(header) == 1 and len(names) > 1 and (plural := _delimiter(header[0])):
+        return [f"line 1, the header, is delimited by {plural}; use commas"]
+    texts = sum(not column.is_number for column in table.columns)
+    numbers = sum(map(_is_number, header))
+    if numbers and len(header) - numbers <= texts:
+        return [f"line 1 is a row; it must be the header {_list(table)}"]
+    missing = [name for name in names if name not in header]
+    unexpected = [name for name in dict.fromkeys(header) if name not in names]
+    twice = [name for name in names if header.count(name) > 1]
     return (
         [f"line 1, the header, lacks column {name}" for name in missing]
         + [f"line 1, the header, has an unknown column {name!r}" for name in unexpected]
@@ -168,29 +170,58 @@ def _header_problems(header: Sequence[str]) -> list[str]:
     )
 
 
-def _value_problems(table: pd.DataFrame) -> list[str]:
-    problems = []
-    for name, (low, high) in LIMITS.items():
-        values = table[name].to_numpy()
+def _first_row_problems(row: Sequence[str], table: Table) -> list[str]:
+    if len(row) == 1 < len(table.columns):
+        plural = _delimiter(row[0])
+        fault = f"is delimited by {plural}; use commas" if plural else "has one field"
+        return [f"line 1 {fault}; a row has {len(table.columns)}: {_list(table)}"]
+    cells = [field for field, column in zip(row, table.columns, strict=False) if column.is_number]
+    named = [field.strip().lower() for field in row] == [name.lower() for name in table.names]
+    if named or (cells and not any(cell in NULLS or _is_number(cell) for cell in cells)):
+        return ["line 1 is a header; begin with the first row"]
+    return []
+
+
+def _cell_problems(cells: pd.Series, column: Column) -> list[str]:
+    null = cells.isna().to_numpy()
+    if len(null) and null.all():
+        return [f"line {cells.index[0]}, column {column.name}: null, as are all {len(null)} values"]
+    if column.categories:
+        unknown = ~null & ~cells.isin(column.categories).to_numpy()
+        legal = ", ".join(column.categories)
+        faults = [(unknown, lambda value: f"{value!r} is none of {legal}")]
+    elif column.text:
+        return []
+    else:
+        values = cells.to_numpy()
         infinite = np.isinf(values)
-        impossible = ~infinite & ((values < low) | (values > high))
-        if len(values) and np.isnan(values).all():
-            problems.append(f"line 2, column {name}: null, as are all {len(values)} values")
-        if infinite.any():
-            problems.append(_cells(name, infinite, f"{values[infinite][0]} is not finite"))
-        if impossible.any():
-            value = values[impossible][0]
-            fault = f"{value} is impossible; {low} to {high} is legal"
-            problems.append(_cells(name, impossible, fault))
-    return problems
+        impossible = ~infinite & ((values < column.low) | (values > column.high))
+        faults = [
+            (infinite, lambda value: f"{value} is not finite"),
+            (impossible, lambda value: f"{value} is impossible; {column.legal} is legal"),
+        ]
+    return [
+        _cells(cells, chosen, fault(cells[chosen].iloc[0]))
+        for chosen, fault in faults
+        if chosen.any()
+    ]
 
 
-def _cells(name: str, chosen: np.ndarray, fault: str) -> str:
-    return f"line {int(chosen.argmax()) + 2}, column {name}: {fault}{_more(chosen.sum(), 'cell')}"
+def _cells(cells: pd.Series, chosen: np.ndarray, fault: str) -> str:
+    line = cells.index[int(chosen.argmax())]
+    return f"line {line}, column {cells.name}: {fault}{_more(chosen.sum(), 'cell')}"
 
 
 def _more(count: int, noun: str) -> str:
     return f" (the first of {count} such {noun}s)" if count > 1 else ""
+
+
+def _list(table: Table) -> str:
+    return ",".join(table.names)
+
+
+def _delimiter(line: str) -> str | None:
+    return next((plural for delimiter, plural in DELIMITERS.items() if delimiter in line), None)
 
 
 def _is_number(text: str) -> bool:

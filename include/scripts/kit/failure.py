@@ -7,43 +7,19 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-contai
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-MESSAGE = Path("/opt/ml/output/message")
 LONGEST = 1024
 
 
 class BadInputError(Exception):
     """What the job was given cannot be used; the message says what, where and what to do."""
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """Refuses a bad command line as bad input, so that the reason reaches the job's record."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of exiting, as ``argparse`` would do, with nothing but a usage line."""
-        known = ", ".join(
-            action.option_strings[0] for action in self._actions if action.dest != "help"
-        )
-        raise BadInputError(f"{self.prog}: {message} (known arguments: {known})")
-
-
-def message_path(arguments: list[str]) -> Path:
-    """Find ``--message`` in a command line whose other arguments may be wrong."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--message", type=Path, default=MESSAGE)
-    try:
-        known, _ = parser.parse_known_args(arguments)
-    except argparse.ArgumentError:
-        return MESSAGE
-    return Path(known.message)
 
 
 @contextmanager

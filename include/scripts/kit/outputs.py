@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @contextmanager
@@ -36,11 +36,24 @@ def published(folder: Path) -> Iterator[Path]:
             raise
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write ``content`` as indented JSON; the folder is made.
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as indented JSON, numpy's values too; the folder is made.
 
     Raises:
         ValueError: It holds a NaN or an infinity, which JSON has no word for.
+        TypeError: It holds something else that JSON has no word for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, allow_nan=False, default=plain)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def plain(value: Any) -> Any:
+    """Give Python's own value for a number or an array of numpy, as ``json.dumps`` asks for it.
+
+    Raises:
+        TypeError: The value is none of numpy's.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"JSON has no word for {type(value).__name__} {value!r}")

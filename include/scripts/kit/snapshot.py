@@ -7,26 +7,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from failure import BadInputError
-from table import COLUMNS, TARGET, read_file
+
+from kit.csv_table import read_file
+from kit.failure import BadInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
 
+    from kit.table import Table
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One day's table.
+    """One day's rows.
 
     Attributes:
-        table: ``COLUMNS`` as float64, nulls included; the rows of all files in the order of the
-            files' names and lines.
+        rows: The table's columns, float64 or texts, nulls included; the rows of all files in the
+            order of the files' names and lines.
         files: Name, rows and SHA-256 of each file, in that order.
     """
 
-    table: pd.DataFrame
+    rows: pd.DataFrame
     files: list[dict[str, object]]
 
     def fingerprint(self) -> str:
@@ -35,11 +38,14 @@ class Snapshot:
         return hashlib.sha256(digests.encode()).hexdigest()
 
 
-def read_snapshot(folder: Path, *, minimum_rows: int, maximum_null_share: float) -> Snapshot:
+def read_snapshot(
+    folder: Path, table: Table, *, minimum_rows: int, maximum_null_share: float
+) -> Snapshot:
     """Read and check all CSV files of ``folder``; other files and folders are passed over.
 
     Args:
         folder: Where the snapshot landed.
+        table: What the files must hold.
         minimum_rows: So many rows must have a target, in all files together.
         maximum_null_share: So much of any column may be null, in all files together; 0 to 1.
 
@@ -47,16 +53,16 @@ def read_snapshot(folder: Path, *, minimum_rows: int, maximum_null_share: float)
         BadInputError: The snapshot is unusable; the message has a line for each reason found.
     """
     paths = _csv_files(folder)
-    tables, problems = [], []
+    parts, problems = [], []
     for path in paths:
-        table, found = read_file(path)
-        if not found and table.empty:
+        part, found = read_file(path, table)
+        if not found and part.empty:
             found = [f"{path.name}: it has a header and no row"]
-        tables.append(table)
+        parts.append(part)
         problems += found
     if not problems:
-        table = pd.concat(tables, keys=[path.name for path in paths])
-        problems = _problems(table, minimum_rows, maximum_null_share=maximum_null_share)
+        rows = pd.concat(parts, keys=[path.name for path in paths])
+        problems = _problems(rows, table, minimum_rows=minimum_rows, null_share=maximum_null_share)
     if problems:
         raise BadInputError("\n".join(problems))
     files = [
@@ -65,9 +71,9 @@ def read_snapshot(folder: Path, *, minimum_rows: int, maximum_null_share: float)
             "rows": len(part),
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        for path, part in zip(paths, tables, strict=True)
+        for path, part in zip(paths, parts, strict=True)
     ]
-    return Snapshot(table.reset_index(drop=True), files)
+    return Snapshot(rows.reset_index(drop=True), files)
 
 
 def _csv_files(folder: Path) -> list[Path]:
@@ -81,30 +87,33 @@ def _csv_files(folder: Path) -> list[Path]:
     return tables
 
 
-def _problems(table: pd.DataFrame, minimum_rows: int, *, maximum_null_share: float) -> list[str]:
+def _problems(
+    rows: pd.DataFrame, table: Table, *, minimum_rows: int, null_share: float
+) -> list[str]:
     problems = []
-    for name in COLUMNS:
-        null = table[name].isna().to_numpy()
-        if null.mean() > maximum_null_share:
+    for name in table.names:
+        null = rows[name].isna().to_numpy()
+        if null.mean() > null_share:
             problems.append(
-                f"{_place(table, null)}, column {name}: the first of {null.sum()} nulls in "
-                f"{len(null)} rows; at most a share of {maximum_null_share} is allowed"
+                f"{_place(rows, null)}, column {name}: the first of {null.sum()} nulls in "
+                f"{len(null)} rows; at most a share of {null_share} is allowed"
             )
-    usable = table[TARGET].notna().to_numpy()
+    usable = rows[table.target].notna().to_numpy()
     if usable.sum() < minimum_rows:
-        files = ", ".join(dict.fromkeys(table.index.get_level_values(0)))
+        files = ", ".join(dict.fromkeys(rows.index.get_level_values(0)))
         problems.append(
-            f"{files}: {usable.sum()} rows have a {TARGET}; at least {minimum_rows} are needed"
+            f"{files}: {usable.sum()} rows have a {table.target}; at least {minimum_rows} are "
+            "needed"
         )
-    targets = table[TARGET][usable]
+    targets = rows[table.target][usable]
     if len(targets) > 1 and targets.nunique() == 1:
         problems.append(
-            f"{_place(table, usable)}, column {TARGET}: {targets.iloc[0]}, as are all "
+            f"{_place(rows, usable)}, column {table.target}: {targets.iloc[0]}, as are all "
             f"{len(targets)} values; a constant target teaches nothing"
         )
     return problems
 
 
-def _place(table: pd.DataFrame, chosen: np.ndarray) -> str:
-    file, line = table.index[int(chosen.argmax())]
+def _place(rows: pd.DataFrame, chosen: np.ndarray) -> str:
+    file, line = rows.index[int(chosen.argmax())]
     return f"{file}: line {line}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.scripts.jobs import Run
 
 ROW = "8.3252,41.0,6.98,1.02,322.0,2.55,37.88,-122.23"
-SERVING_TOOLKIT = Path(__file__).with_name("serving_toolkit.py")
+SERVING_TOOLKIT = Path(__file__).parents[1] / "serving_toolkit.py"
 
 
 def serve(run: Run, *bodies: str, content_type: str = "text/csv") -> list[dict[str, Any]]:

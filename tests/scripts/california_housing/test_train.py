@@ -31,7 +31,7 @@ np.testing.assert_array_equal(model.predict(rows.to_numpy()), by_name)
 np.testing.assert_array_equal(model.predict(rows[rows.columns[::-1]]), by_name)
 single = np.concatenate([model.predict(row[None]) for row in rows.to_numpy()])
 np.testing.assert_allclose(single, by_name, rtol=0, atol=1e-12)
-own = [name for name in sys.modules if name in ("features", "table", "train", "snapshot")]
+own = [name for name in sys.modules if name in ("features", "table", "train", "kit")]
 assert not own, own
 print("good")
 """

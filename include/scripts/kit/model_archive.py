@@ -1,0 +1,167 @@
+"""A trained model's archive: unpacking it, and asking it what its endpoint will answer.
+
+What the archive's own ``code/entry_point.py`` says is asked as AWS's inference toolkit asks it.
+https://github.com/aws/sagemaker-inference-toolkit
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+import tarfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit.failure import BadInputError
+from kit.outputs import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
+
+ENTRY_POINT = "code/entry_point.py"
+
+
+@contextmanager
+def unpacked(folder: Path, *files: str, writer: str = "train.py") -> Iterator[Path]:
+    """Unpack ``model.tar.gz`` of ``folder`` into a scratch folder, for as long as the block runs.
+
+    Args:
+        folder: The model input of a processing job.
+        files: What the archive must hold.
+        writer: Who writes these, for the message.
+
+    Raises:
+        BadInputError: There is no archive, it is damaged or unsafe, or it lacks a file.
+    """
+    archive = folder / "model.tar.gz"
+    if not archive.is_file():
+        raise BadInputError(f"{archive}: there is no such file; did the training job succeed?")
+    with TemporaryDirectory() as scratch:
+        target = Path(scratch)
+        try:
+            _unpack(archive, target.resolve())
+        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+            raise BadInputError(f"{archive}: it cannot be unpacked: {error}") from error
+        missing = [name for name in files if not (target / name).is_file()]
+        if missing:
+            raise BadInputError(f"{archive}: it lacks {', '.join(missing)}; {writer} writes these")
+        yield target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    with tarfile.open(archive, "r:gz") as tar:
+        # Python has the filter that does this since 3.11.4 only.
+        for member in tar:
+            path = (target / member.name).resolve()
+            if not path.is_relative_to(target):
+                raise tarfile.ExtractError(f"{member.name!r} would be outside of its folder")
+            if member.isfile():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with tar.extractfile(member) as content, path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+            elif not member.isdir():
+                raise tarfile.ExtractError(f"{member.name!r} is neither a file nor a folder")
+
+
+def load_entry_point(folder: Path) -> ModuleType:
+    """Import the archive's own entry point, not one beside the running script.
+
+    Args:
+        folder: Of the unpacked archive.
+
+    Raises:
+        BadInputError: It lacks a function that the endpoint needs.
+    """
+    path = folder / ENTRY_POINT
+    spec = importlib.util.spec_from_file_location("archived_entry_point", path)
+    if spec is None or spec.loader is None:
+        raise BadInputError(f"{ENTRY_POINT}: it cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    # An endpoint too finds what lies beside it.
+    sys.path.insert(0, str(path.parent))
+    spec.loader.exec_module(module)
+    missing = [name for name in ("model_fn", "input_fn", "predict_fn") if not hasattr(module, name)]
+    if missing:
+        raise BadInputError(f"{ENTRY_POINT}: it has no {', '.join(missing)}")
+    return module
+
+
+def predict(module: ModuleType, folder: Path, body: str | bytes, *, content_type: str) -> Any:
+    """Give what the entry point predicts for one request with all rows, before it is encoded.
+
+    Raises:
+        BadInputError: A row cannot be decoded.
+    """
+    model = module.model_fn(str(folder))
+    try:
+        rows = module.input_fn(body, content_type)
+    except ValueError as error:
+        raise BadInputError(
+            f"test.csv: the endpoint refuses the rows (header apart): {error}"
+        ) from error
+    return module.predict_fn(rows, model)
+
+
+def answers(folder: Path, bodies: Sequence[str], *, content_type: str, accept: str) -> list[Any]:
+    """Give what the endpoint will answer to each request, decoded.
+
+    Args:
+        folder: Of the unpacked archive.
+        bodies: The requests.
+        content_type: Of the requests.
+        accept: Of the answers, ``application/json`` or ``text/csv``.
+
+    Returns:
+        Of JSON the value. Of text/csv a number or a text, or a list of them where it has several.
+
+    Raises:
+        BadInputError: The entry point refuses a request.
+    """
+    module = load_entry_point(folder)
+    model = module.model_fn(str(folder))
+    encode = getattr(module, "output_fn", None)
+    answered = []
+    for number, body in enumerate(bodies, 1):
+        try:
+            rows = module.input_fn(body, content_type)
+        except ValueError as error:
+            raise BadInputError(
+                f"the endpoint refuses test row {number}, {body[:200]!r}: {error}"
+            ) from error
+        prediction = module.predict_fn(rows, model)
+        if encode is None:
+            answered.append(_of_toolkit(prediction, accept))
+        else:
+            answered.append(_decoded(encode(prediction, accept), accept))
+    return answered
+
+
+def _of_toolkit(prediction: Any, accept: str) -> Any:
+    if accept == "text/csv":
+        fields = np.ravel(prediction).tolist()
+        return fields[0] if len(fields) == 1 else fields
+    return json.loads(json.dumps(prediction, default=plain))
+
+
+def _decoded(answer: Any, accept: str) -> Any:
+    body = answer[0] if isinstance(answer, tuple) else answer
+    text = body if isinstance(body, str) else bytes(body).decode("utf-8")
+    if accept != "text/csv":
+        return json.loads(text)
+    fields = [_number_or_text(field) for line in text.splitlines() for field in line.split(",")]
+    return fields[0] if len(fields) == 1 else fields
+
+
+def _number_or_text(field: str) -> float | str:
+    try:
+        return float(field)
+    except ValueError:
+        return field

@@ -1,0 +1,73 @@
+"""How a run's data came about: preprocessing records it, and evaluation reports it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kit.failure import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from kit.snapshot import Snapshot
+
+NAME = "preprocessing.json"
+
+
+def describe(
+    snapshot: Snapshot, splits: Mapping[str, pd.DataFrame], *, seed: int
+) -> dict[str, Any]:
+    """Give the record: rows, nulls, the snapshot's files and its fingerprint."""
+    read = len(snapshot.rows)
+    sizes = {name: len(split) for name, split in splits.items()}
+    return {
+        "seed": seed,
+        "rows": {"read": read, "dropped": read - sum(sizes.values()), **sizes},
+        "nulls": {name: int(snapshot.rows[name].isna().sum()) for name in snapshot.rows},
+        "files": snapshot.files,
+        "fingerprint": snapshot.fingerprint(),
+    }
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the record of a folder.
+
+    Raises:
+        BadInputError: It is not there, or is no JSON object.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise BadInputError(f"{path}: there is no such file; preprocess.py writes it")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInputError(f"{path}: it is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise BadInputError(f"{path}: it is no JSON object; preprocess.py writes one")
+    return record
+
+
+def origin(record: Mapping[str, Any], *own: str, tested: int) -> dict[str, Any]:
+    """Give what a report tells of where its rows come from.
+
+    Args:
+        record: As ``describe`` gave it.
+        own: Further members of the record that the report repeats.
+        tested: How many rows were scored.
+    """
+    rows = record["rows"]
+    return {
+        "rows": {
+            "snapshot": rows["read"],
+            "train": rows["train"],
+            "validation": rows["validation"],
+            "test": tested,
+        },
+        **{name: record[name] for name in own},
+        "split_seed": record["seed"],
+        "snapshot_fingerprint": record["fingerprint"],
+    }

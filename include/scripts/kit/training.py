@@ -1,0 +1,79 @@
+"""The training job in script mode: hyperparameters are arguments, folders are SM_* variables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from kit.failure import BadInputError
+from kit.job import ArgumentParser
+from kit.outputs import published
+from kit.record import NAME
+
+
+def training_arguments(description: str | None) -> ArgumentParser:
+    """Make the parser of the channels' and the model's folders; hyperparameters are to be added.
+
+    ``--validation`` is None where the job has no such channel.
+    """
+    parser = ArgumentParser(description)
+    for option, variable, default in (
+        ("--train", "SM_CHANNEL_TRAIN", "/opt/ml/input/data/train"),
+        ("--preprocessor", "SM_CHANNEL_PREPROCESSOR", "/opt/ml/input/data/preprocessor"),
+        ("--validation", "SM_CHANNEL_VALIDATION", None),
+        ("--model-dir", "SM_MODEL_DIR", "/opt/ml/model"),
+    ):
+        place = os.environ.get(variable, default)
+        parser.add_argument(option, type=Path, default=place, help=f"${variable}", metavar="DIR")
+    return parser
+
+
+def truth(text: str) -> bool:
+    """Read a hyperparameter; the toolkit turns ``true`` into ``True`` on its way.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither true nor false.
+    """
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+
+
+def read_preprocessor(channel: Path) -> tuple[Any, bytes]:
+    """Load the fitted preprocessor, and the record of how it came about.
+
+    Raises:
+        BadInputError: The channel lacks one of the two files.
+    """
+    for name in ("preprocessor.joblib", NAME):
+        if not (channel / name).is_file():
+            raise BadInputError(
+                f"{channel / name}: there is no such file; the preprocessor channel must be the "
+                "preprocessor/ output of preprocess.py"
+            )
+    return joblib.load(channel / "preprocessor.joblib"), (channel / NAME).read_bytes()
+
+
+def save_model(folder: Path, model: object, *, entry_point: Path, record: bytes | None) -> None:
+    """Write all that the model's archive shall hold, or nothing.
+
+    That is ``model.joblib``, ``code/entry_point.py`` and, if there is one, ``preprocessing.json``.
+    A model that carries its inference code needs no repacking before it is deployed.
+
+    Args:
+        folder: SageMaker makes ``model.tar.gz`` of it.
+        model: What ``model_fn`` of the entry point shall load.
+        entry_point: The script that the endpoint runs.
+        record: The record of preprocessing.
+    """
+    with published(folder) as unfinished:
+        joblib.dump(model, unfinished / "model.joblib")
+        if record is not None:
+            (unfinished / NAME).write_bytes(record)
+        (unfinished / "code").mkdir()
+        (unfinished / "code" / "entry_point.py").write_bytes(entry_point.read_bytes())
