@@ -1,0 +1,123 @@
+"""Objects on S3 by their URIs: bytes and JSON, read and written whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from retraining import naming
+from retraining.aws.errors import about, is_changed, is_missing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+JSON = "application/json"
+
+
+class BrokenObjectError(ValueError):
+    """An object is not JSON; the message says where it lies and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object as it lies on S3.
+
+    Attributes:
+        etag: S3's mark of its content, without quotes.
+        content: Its bytes.
+    """
+
+    etag: str
+    content: bytes = field(repr=False)
+
+
+def get(s3: S3Client, uri: str) -> Found:
+    """Read an object.
+
+    Raises:
+        ClientError: It cannot be read or does not exist; the message begins with the URI.
+    """
+    bucket, key = naming.split_s3_uri(uri)
+    with about(uri):
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        return Found(answer["ETag"].strip('"'), answer["Body"].read())
+
+
+def find(s3: S3Client, uri: str) -> Found | None:
+    """Read an object; None if there is none.
+
+    Raises:
+        ClientError: It cannot be read; the message begins with the URI.
+    """
+    try:
+        return get(s3, uri)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def get_json(s3: S3Client, uri: str) -> Any:
+    """Read an object that holds JSON.
+
+    Raises:
+        BrokenObjectError: It does not.
+        ClientError: It cannot be read or does not exist; the message begins with the URI.
+    """
+    try:
+        return json.loads(get(s3, uri).content)
+    except (ValueError, RecursionError) as error:
+        raise BrokenObjectError(f"{uri} is not JSON: {error}") from error
+
+
+def put(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> None:
+    """Write an object over whatever lies there.
+
+    Args:
+        s3: The client.
+        uri: Where.
+        content: What.
+        kind: Its media type.
+
+    Raises:
+        ClientError: It cannot be written; the message begins with the URI.
+    """
+    bucket, key = naming.split_s3_uri(uri)
+    with about(uri):
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
+
+
+def put_json(s3: S3Client, uri: str, value: object) -> None:
+    """Write a value as JSON that people can read, over whatever lies there.
+
+    Raises:
+        ClientError: It cannot be written; the message begins with the URI.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    put(s3, uri, f"{text}\n".encode())
+
+
+def put_once(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> bool:
+    """Write an object unless one lies there; say whether it was written.
+
+    Args:
+        s3: The client.
+        uri: Where.
+        content: What.
+        kind: Its media type.
+
+    Raises:
+        ClientError: It cannot be written; the message begins with the URI.
+    """
+    bucket, key = naming.split_s3_uri(uri)
+    try:
+        with about(uri):
+            s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind, IfNoneMatch="*")
+    except ClientError as error:
+        if is_changed(error):
+            return False
+        raise
+    return True
