@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.gate.conditions import SIGNS
-from retraining.gate.report import finite
+from retraining.gate.report import canonical, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Bound:
     """A comparison of one metric with a number.
 
     Attributes:
-        metric: Its path in the report.
+        metric: Its path in the report, in its one spelling.
         sign: ``≥``, ``>``, ``≤``, ``<`` or ``=``.
         value: The number on the other side.
     """
@@ -25,6 +25,11 @@ class Bound:
     metric: str
     sign: str
     value: float
+
+
+# What a comparison asks when its sides change places, and what one asks that must not hold.
+_MIRRORED = {"≥": "≤", ">": "<", "≤": "≥", "<": ">", "=": "="}
+_NEGATED = {"≥": "<", ">": "≤", "≤": ">", "<": "≥"}
 
 
 def bounds(wire: Iterable[object]) -> tuple[Bound, ...]:
@@ -39,19 +44,30 @@ def bounds(wire: Iterable[object]) -> tuple[Bound, ...]:
 def first_bound(wire: Iterable[object]) -> Bound | None:
     """Return the first comparison of a metric with a number, also one inside an ``Or`` or ``Not``.
 
-    It is what a run is mostly judged by, for a place that can show one number only.
+    It is what a run is mostly judged by, for a place that can show one number only. What a ``Not``
+    has inside is turned around: of ``Not(r2 < 0.5)`` it is r2 ≥ 0.5.
     """
-    return next(filter(None, map(_first_in, wire)), None)
+    return _first(wire, is_negated=False)
 
 
-def _first_in(condition: object) -> Bound | None:
+def _first(wire: Iterable[object], *, is_negated: bool) -> Bound | None:
+    return next(filter(None, (_first_in(item, is_negated=is_negated) for item in wire)), None)
+
+
+def _first_in(condition: object, *, is_negated: bool) -> Bound | None:
     if not isinstance(condition, dict):
         return None
+    found = _comparison(condition)
+    if found is not None and is_negated:
+        # Anything but one number is no bound.
+        sign = _NEGATED.get(found.sign)
+        found = Bound(found.metric, sign, found.value) if sign else None
     # Older records have the inner condition of a Not as its Expression.
     inner = [condition.get("Condition"), condition.get("Expression")]
     several = condition.get("Conditions")
     inner += several if isinstance(several, list) else []
-    return _comparison(condition) or first_bound(inner)
+    is_not = condition.get("Type") == "Not"
+    return found or _first(inner, is_negated=is_negated != is_not)
 
 
 def _comparison(condition: object) -> Bound | None:
@@ -59,9 +75,12 @@ def _comparison(condition: object) -> Bound | None:
     if not isinstance(condition, dict):
         return None
     sign = SIGNS.get(str(condition.get("Type")))
-    left, value = condition.get("LeftValue"), finite(condition.get("RightValue"))
+    left, right = condition.get("LeftValue"), condition.get("RightValue")
+    if sign is not None and isinstance(right, dict):
+        sign, left, right = _MIRRORED[sign], right, left
+    value = finite(right)
     metric = left.get("Std:JsonGet") if isinstance(left, dict) else None
     path = metric.get("Path") if isinstance(metric, dict) else None
     if sign is None or value is None or not isinstance(path, str):
         return None
-    return Bound(path, sign, value)
+    return Bound(canonical(path), sign, value)

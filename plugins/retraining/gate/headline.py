@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from retraining.gate.bounds import Bound, bounds, first_bound
-from retraining.gate.report import last_name
+from retraining.gate.report import canonical, last_name
 
 HIGHER, LOWER = "higher", "lower"
 
@@ -43,19 +43,18 @@ def headline_of(record: Mapping[str, object]) -> Headline | None:
     if isinstance(told, Mapping):
         metric, better = told.get("metric"), told.get("better")
         if isinstance(metric, str) and better in {HIGHER, LOWER}:
-            return Headline(metric, str(better))
+            return Headline(canonical(metric), str(better))
     bound = first_bound(_wire(record))
     if bound is None:
         return None
     better = LOWER if bound.sign in {"<", "≤"} else HIGHER
-    return Headline(bound.metric.removesuffix(".value"), better)
+    return Headline(bound.metric, better)
 
 
 def limit_of(record: Mapping[str, object], headline: Headline) -> Bound | None:
     """Return what a decision record's gate asks of the headline; None if it asks nothing of it."""
     found = [*bounds(_wire(record)), *filter(None, [first_bound(_wire(record))])]
-    same = (bound for bound in found if bound.metric.removesuffix(".value") == headline.metric)
-    return next(same, None)
+    return next((bound for bound in found if bound.metric == headline.metric), None)
 
 
 def _wire(record: Mapping[str, object]) -> Iterable[object]:

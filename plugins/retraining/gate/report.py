@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 # Of a normal distribution, so much of the standard deviation to each side holds 95 %.
 _HALF_95 = 1.96
@@ -21,6 +22,10 @@ _HALF_95 = 1.96
 _NO_METRICS = re.compile(r"confusion_matrix|\w+_curve")
 _SECTION = re.compile(r"(\w+_)?metrics")
 _ROWS = "rows"
+# A longer list is data, such as a curve or the residuals of all rows.
+_LONGEST_LIST = 100
+# No deeper than Python can walk, and no more than a table can hold, whatever a report is.
+_DEEPEST, _MOST = 100, 1_000
 _PLAIN_NAME = re.compile(r"""[^.\[\]'"\s]+""")
 _STEP = re.compile(
     r"""\.?(?P<name>[^.\[\]'"\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]"""
@@ -76,7 +81,8 @@ def parse(report: bytes) -> object:
     """
     try:
         return json.loads(report)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
+        # Besides JSON's own errors: no UTF-8, or a number with thousands of digits.
         raise UndecidableError(f"the report is not JSON: {error}") from error
     except RecursionError as error:
         raise UndecidableError("the report is nested too deeply") from error
@@ -128,36 +134,59 @@ def is_path(path: str) -> bool:
     return position > 0
 
 
+def canonical(path: str) -> str:
+    """Return the one spelling of a path, which leads to a metric's leaf and not to its ``value``.
+
+    ``metrics["mse"].value`` and ``metrics.mse`` are one metric: ``metrics.mse``. A path that is
+    malformed stays as it is.
+    """
+    if not is_path(path):
+        return path
+    steps = [*_STEP.finditer(path)]
+    if len(steps) > 1 and (steps[-1]["name"] or steps[-1]["key"]) == "value":
+        steps.pop()
+    spelled: str | None = ""
+    for step in steps:
+        if spelled is None:
+            return path
+        if step["index"] is not None:
+            spelled += f"[{int(step['index'])}]"
+        else:
+            spelled = _step(spelled, step["name"] or step["key"])
+    return spelled or path
+
+
 def metrics_in(report: object, *, named: Iterable[str] = ()) -> Metrics:
     """Find the metrics of a parsed report, whatever its shape.
 
     A metric is each leaf with a ``value``, each number in a section that is called ``metrics`` or
-    ends with ``_metrics``, and what ``named`` leads to. A report with none of these is a list of
-    numbers with names: each of them is one.
+    ends with ``_metrics``, and what ``named`` leads to. A report without such a leaf or section is
+    taken as numbers with names: each of them is one. A list of more than 100 elements is data, such
+    as a curve, and holds none; of more than 1,000 metrics the first are found.
 
     Args:
         report: The parsed report.
         named: Paths that are metrics wherever they lead, as a policy or a headline names them.
     """
-    found = dict(_walk(report, "", is_metric=False))
+    found = dict(islice(_walk(report, "", 0, is_metric=False), _MOST)) or {
+        path: value
+        for path, value in islice(_walk(report, "", 0, is_metric=True), _MOST)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
     for path in named:
         try:
-            found.setdefault(path.removesuffix(".value"), value_at(report, path))
+            found.setdefault(canonical(path), value_at(report, path))
         except UndecidableError:
             # Whoever judges by it says so; there is nothing to show.
             continue
-    if not found:
-        found = dict(_walk(report, "", is_metric=True))
     measures, unusable = {}, {}
     for path, leaf in found.items():
-        is_leaf = isinstance(leaf, Mapping)
-        value = leaf.get("value") if isinstance(leaf, Mapping) else leaf
-        number = finite(value)
+        inside = leaf if isinstance(leaf, Mapping) else {"value": leaf}
+        number = finite(inside.get("value"))
         if number is None:
-            unusable[path] = kind_of(value)
+            unusable[path] = kind_of(inside.get("value", leaf))
         else:
-            spread = leaf.get("standard_deviation") if isinstance(leaf, Mapping) else None
-            measures[path] = Measure(number, finite(spread) if is_leaf else None)
+            measures[path] = Measure(number, finite(inside.get("standard_deviation")))
     return Metrics(measures, unusable, _row_counts(report))
 
 
@@ -205,7 +234,9 @@ def kind_of(value: object) -> str:
     return kinds.get(type(value), "an object")
 
 
-def _walk(value: object, path: str, *, is_metric: bool) -> Iterator[tuple[str, object]]:
+def _walk(value: object, path: str, depth: int, *, is_metric: bool) -> Iterator[tuple[str, object]]:
+    if depth > _DEEPEST:
+        return
     if isinstance(value, Mapping):
         if "value" in value and path:
             yield path, value
@@ -215,10 +246,11 @@ def _walk(value: object, path: str, *, is_metric: bool) -> Iterator[tuple[str, o
                 continue
             step = _step(path, key)
             if step is not None:
-                yield from _walk(inner, step, is_metric=is_metric or bool(_SECTION.fullmatch(key)))
+                inside = is_metric or bool(_SECTION.fullmatch(key))
+                yield from _walk(inner, step, depth + 1, is_metric=inside)
     elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _walk(inner, f"{path}[{index}]", is_metric=is_metric)
+        for index, inner in enumerate(value if len(value) <= _LONGEST_LIST else ()):
+            yield from _walk(inner, f"{path}[{index}]", depth + 1, is_metric=is_metric)
     elif is_metric and path:
         yield path, value
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from retraining.gate.report import canonical, finite, is_path, names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,8 +31,12 @@ def verdict_line(decision: Decision) -> str:
     """
     if not decision.judgements:
         return " ".join(decision.explanation.split())
+    # Parameters are operands, too.
+    called = names(
+        canonical(path) for item in decision.judgements for path in item.operands if is_path(path)
+    )
     return "; ".join(
-        _comparison(item.condition, item.operands, is_true=item.holds) or item.explanation
+        _comparison(item.condition, item.operands, called, is_true=item.holds) or item.explanation
         for item in decision.judgements
     )
 
@@ -42,17 +48,19 @@ def run_note(line: str, version: int | None) -> str:
 
 
 def _comparison(
-    condition: Mapping[str, Any], operands: Mapping[str, Any], *, is_true: bool
+    condition: Mapping[str, Any],
+    operands: Mapping[str, Any],
+    called: Mapping[str, str],
+    *,
+    is_true: bool,
 ) -> str | None:
-    left, right = condition.get("LeftValue"), condition.get("RightValue")
+    left, right = condition.get("LeftValue"), finite(condition.get("RightValue"))
     path = left.get("Std:JsonGet", {}).get("Path") if isinstance(left, dict) else None
-    value = operands.get(path) if path else None
-    is_plain = isinstance(value, int | float) and isinstance(right, int | float)
-    if condition.get("Type") not in _SIGNS or not is_plain:
+    value = finite(operands.get(path)) if path else None
+    if condition.get("Type") not in _SIGNS or value is None or right is None:
         return None
     sign = _SIGNS[condition["Type"]][0 if is_true else 1]
-    name = str(path).removesuffix(".value").rpartition(".")[2]
     # Three digits, unless these would look like the limit itself.
     short = f"{value:.3g}"
-    shown = short if float(short) != right or value == right else json.dumps(value)
-    return f"{name} {shown} {sign} {json.dumps(right)}"
+    shown = short if float(short) != right or value == right else json.dumps(operands[path])
+    return f"{called[canonical(path)]} {shown} {sign} {json.dumps(condition['RightValue'])}"

@@ -41,18 +41,33 @@ def test_bounds_are_of_conditions_that_compare_one_metric_with_a_number() -> Non
     ("policy", "bound"),
     [
         ([GreaterThan(R2, Parameter("least"))], Bound("m.r2", ">", 0.6)),
-        ([Not(LessThan(R2, 0.5))], Bound("m.r2", "<", 0.5)),
+        ([Not(LessThan(R2, 0.5))], Bound("m.r2", "≥", 0.5)),
+        ([Not(Or((LessThan(R2, 0.5), LessThan(RMSE, 1))))], Bound("m.r2", "≥", 0.5)),
+        ([Not(Not(LessThan(R2, 0.5)))], Bound("m.r2", "<", 0.5)),
+        ([Not(Equals(R2, 0.5)), GreaterThan(RMSE, 1)], Bound("m.rmse", ">", 1.0)),
         ([Or((Equals(KIND, "x"), LessThan(RMSE, 1)))], Bound("m.rmse", "<", 1.0)),
         ([Equals(R2, 1)], Bound("m.r2", "=", 1.0)),
         ([In(KIND, ("x", "y"))], None),
         ([Equals(KIND, "x"), GreaterThan(R2, 0)], Bound("m.r2", ">", 0.0)),
-        ([Or((Equals(KIND, "x"),)), Not(GreaterThan(R2, 0))], Bound("m.r2", ">", 0.0)),
+        ([Or((Equals(KIND, "x"),)), Not(GreaterThan(R2, 0))], Bound("m.r2", "≤", 0.0)),
     ],
 )
 def test_the_first_bound_is_found_inside_other_conditions_too(
     policy: list[Any], bound: Bound | None
 ) -> None:
     assert first_bound(wire(*policy)) == bound
+
+
+def test_a_number_on_the_left_bounds_the_metric_on_the_right() -> None:
+    assert bounds(wire(GreaterThan(6, RMSE), LessThan(Parameter("least"), R2))) == (
+        Bound("m.rmse", "<", 6.0),
+        Bound("m.r2", ">", 0.6),
+    )
+
+
+@pytest.mark.parametrize("path", ["m.r2", "m.r2.value", "m['r2']", 'm["r2"].value', "['m'].r2"])
+def test_a_metric_has_one_spelling(path: str) -> None:
+    assert bounds(wire(GreaterThan(Metric(path), 0.5))) == (Bound("m.r2", ">", 0.5),)
 
 
 @pytest.mark.parametrize(

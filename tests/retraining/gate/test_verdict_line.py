@@ -49,6 +49,26 @@ def test_two_metrics_are_told_in_the_gates_words() -> None:
     assert line(report, GreaterThan(Metric("a"), Metric("b"))) == "a = 2 is > 1"
 
 
+def test_metrics_of_one_last_name_are_told_apart() -> None:
+    report = b'{"train": {"r2": 0.9}, "test": {"r2": 0.7, "f1.macro": 0.8}}'
+    policy = (
+        GreaterThan(Metric("train.r2"), 0.5),
+        GreaterThan(Metric("test.r2"), 0.5),
+        GreaterThan(Metric("test['f1.macro'].value"), 0.5),
+    )
+    report = report.replace(b"0.8", b'{"value": 0.8}')
+    assert line(report, *policy) == "train.r2 0.9 > 0.5; test.r2 0.7 > 0.5; f1.macro 0.8 > 0.5"
+
+
+def test_a_parameter_may_be_called_as_a_metric() -> None:
+    condition = GreaterThan(Metric("m.least"), Parameter("least"))
+    assert line(b'{"m": {"least": 0.7}}', condition) == "least 0.7 > 0.6"
+
+
+def test_a_number_of_any_size_is_told() -> None:
+    assert line(b'{"metrics": {"r2_score": 1%s}}' % (b"0" * 400), R2).endswith(" is ≥ 0.6")
+
+
 def test_an_undecidable_run_says_why() -> None:
     assert line(b"{", R2).startswith("undecidable: the report is not JSON")
     assert "\n" not in line(b"{\n\n", R2)
