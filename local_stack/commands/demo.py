@@ -164,7 +164,7 @@ def _run_dags(
     events = own.state / "events.jsonl"
     events.unlink(missing_ok=True)
     dag_ids = " and ".join(pipeline.dag_id for pipeline in pipelines)
-    say(f"starting Airflow's tasks: {dag_ids}, twice (about a minute)")
+    say(f"starting Airflow's tasks: two runs of {dag_ids} (half a minute each)")
     child = children.start(
         Program(
             name="airflow",

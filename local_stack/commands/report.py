@@ -10,18 +10,18 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from retraining import naming
 from retraining.gate.decision import Verdict
+from retraining.gate.report import UndecidableError, last_name, metrics_in, parse
 from retraining.past_runs import what_if
-from retraining.past_runs.reading import METRICS, R2, read_history
+from retraining.past_runs.reading import read_history
 from retraining.past_runs.report import make_report, write_report
 from retraining.past_runs.standing import read_standing
-from retraining.past_runs.summary import METRIC_NAMES
 
 from local_stack.commands import up
 from local_stack.errors import LocalStackError
 from local_stack.services import embedded_sagemaker, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -58,7 +58,8 @@ class Wanted:
     Attributes:
         at_least: Judge the same reports by this least value of the metric.
         at_most: Or by this greatest one.
-        metric: A metric's name, or its path in the report; r2 if None.
+        metric: A metric's path in the report, or the last part of it, or how that begins where
+            no other begins so; None for the one by which the newest run was judged.
         newest: So many runs; None for all.
     """
 
@@ -137,7 +138,7 @@ def write(
 
 
 def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
-    metric = _path(wanted.metric) if wanted.metric else R2
+    metric = _path(wanted.metric, history)
     if wanted.at_least is not None:
         policy = what_if.at_least(wanted.at_least, metric=metric)
     elif wanted.at_most is not None:
@@ -157,9 +158,27 @@ def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
     return judged
 
 
-def _path(metric: str) -> str:
-    """Return the path in the report that a person means: r2, rmse, or the path itself."""
-    if "." in metric or "[" in metric:
-        return metric
-    by_name = {name: key for key, name in METRIC_NAMES.items()}
-    return f"{METRICS}.{by_name.get(metric, metric)}"
+def _path(wanted: str | None, history: History) -> str:
+    """Return the path of the metric that a person means."""
+    judged_by = next((run.bounds[0].metric for run in reversed(history.runs) if run.bounds), None)
+    if not wanted:
+        return judged_by or ""
+    known = {path for run in history.runs if run.report for path in _metrics(run.report)}
+    exact = sorted(path for path in known if wanted in {path, last_name(path)})
+    found = exact or sorted(path for path in known if last_name(path).startswith(wanted))
+    if len(found) > 1:
+        raise ReportError(
+            f"several metrics are called {wanted}; METRIC is one of {', '.join(found)}"
+        )
+    if found or not judged_by or "." in wanted or "[" in wanted:
+        return found[0] if found else wanted
+    # Where it would be if the reports had it.
+    section = judged_by.removesuffix(last_name(judged_by))
+    return f"{section}{wanted}"
+
+
+def _metrics(report: bytes) -> Iterable[str]:
+    try:
+        return metrics_in(parse(report)).measures
+    except UndecidableError:
+        return ()

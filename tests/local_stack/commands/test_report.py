@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from conftest import EmbeddedSageMaker, RunEmbeddedSageMaker
     from mypy_boto3_s3 import S3Client
 
+HEADLINE = {"metric": "regression_metrics.r2_score", "better": "higher"}
 # By day of the month: one could not be judged, and one has no decision.
 NIGHTS = {18: 0.59, 19: 0.61, 20: None, 22: 0.63}
 
@@ -78,7 +79,10 @@ def judge_nights(s3: S3Client, bucket: str) -> None:
         found = records.read_report(s3, uri)
         decision = gate.decide(found.content, at_least(0.6), parameters={})
         run: dict[str, object] = {"run_id": f"backfill__{day}"}
-        records.write_decision(s3, uri, decision=decision, report=found, run=run)
+        pipeline = {"name": PIPELINE, "headline": HEADLINE, "plots": []}
+        records.write_decision(
+            s3, uri, decision=decision, report=found, pipeline=pipeline, parameters={}, run=run
+        )
 
 
 @pytest.fixture
@@ -125,6 +129,48 @@ def test_a_what_if_tells_which_verdicts_would_differ(
     assert page == f"report: {tmp_path}/elsewhere/history.html"
     ran = report("--at-most", "0.5", "--metric", "rmse")
     assert "asked for rmse ≤ 0.5: 0 passed, 4 rejected, 0 could not" in ran.stdout
+
+
+@pytest.mark.usefixtures("judged")
+@pytest.mark.parametrize(
+    "metric", ["r2", "r2_score", "regression_metrics.r2_score", "regression_metrics.r2_score.value"]
+)
+def test_a_metric_is_named_by_its_path_or_its_last_part_or_how_that_begins(
+    report: Callable[..., subprocess.CompletedProcess[str]], metric: str
+) -> None:
+    ran = report("--at-least", "0.62", "--metric", metric)
+    assert ran.returncode == 0, ran.stderr
+    assert "0.62: 1 passed, 2 rejected, 1 could not be judged" in ran.stdout
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_name_that_several_metrics_begin_with_is_refused(
+    report: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    ran = report("--at-least", "0.62", "--metric", "r")
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "report: several metrics are called r; METRIC is one of "
+        "regression_metrics.r2_score, regression_metrics.rmse\n"
+    )
+
+
+@pytest.mark.usefixtures("judged")
+@pytest.mark.parametrize("name", ["california_housing", "california-housing"])
+def test_a_pipeline_is_named_as_its_folder_or_as_keys_spell_it(
+    report: Callable[..., subprocess.CompletedProcess[str]], name: str
+) -> None:
+    ran = report("--pipeline", name)
+    assert ran.stdout.startswith("report: 4 runs of 4 snapshots"), ran.stderr
+
+
+@pytest.mark.usefixtures("judged")
+def test_another_pipelines_runs_are_not_reported(
+    report: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    ran = report("--pipeline", "somebodys_own")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("report: no run of somebodys_own has been judged")
 
 
 @pytest.mark.usefixtures("judged")
