@@ -168,9 +168,10 @@ def metrics_in(report: object, *, named: Iterable[str] = ()) -> Metrics:
         report: The parsed report.
         named: Paths that are metrics wherever they lead, as a policy or a headline names them.
     """
+    plain = report if isinstance(report, Mapping) else {}
     found = dict(islice(_walk(report, "", 0, is_metric=False), _MOST)) or {
         path: value
-        for path, value in islice(_walk(report, "", 0, is_metric=True), _MOST)
+        for path, value in islice(_walk(plain, "", 0, is_metric=True), _MOST)
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
     for path in named:

@@ -88,9 +88,20 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
     )
 
 
-def bound_text(bound: Bound) -> str:
-    """Say a bound: ``mse ≤ 6``."""
-    return f"{last_name(bound.metric)} {bound.sign} {bound.value:g}"
+def bound_text(bound: Bound, called: Mapping[str, str] | None = None) -> str:
+    """Say a bound: ``mse ≤ 6``.
+
+    Args:
+        bound: The bound.
+        called: What to call metrics; one that is not in it is called by its last name.
+    """
+    name = (called or {}).get(bound.metric) or last_name(bound.metric)
+    return f"{name} {bound.sign} {number_text(bound.value)}"
+
+
+def number_text(value: float) -> str:
+    """Say a number as a person would have written it: ``6``, ``0.6``, ``0.6000001``."""
+    return f"{value:.15g}"
 
 
 def _metrics(report: bytes | None, named: list[str]) -> Metrics:
