@@ -10,6 +10,7 @@ from pathlib import Path
 from local_sagemaker.errors import RequestInvalidError
 
 _TABLE = Path(__file__).with_name("images.toml")
+_PROGRAMS = Path(__file__).with_name("images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,9 @@ class Image:
         tags: Those of its tags that the environment stands for.
         environment: The environment's folder below the images folder; has ``bin/python3``.
         made_by: The command that makes the environment.
+        program: The folder below ``images/`` with what the image does by itself.
+        metric: An expression for metrics in the log of a training job; its groups are the two parts
+            of a name and a number. Empty: there are none but those that a request defines.
         preimport: Modules that a warm parent imports for its jobs.
     """
 
@@ -28,13 +32,40 @@ class Image:
     tags: tuple[str, ...]
     environment: str
     made_by: str
+    program: str
+    metric: str = ""
     preimport: tuple[str, ...] = ()
+
+    @property
+    def serving(self) -> Path:
+        """The module that an endpoint's process takes the image's answers from."""
+        return _PROGRAMS / self.program / "serving.py"
+
+    @property
+    def algorithm(self) -> Path | None:
+        """The program that trains where a job names no script; None if the image has none."""
+        program = _PROGRAMS / self.program / "train.py"
+        return program if program.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What stands for an image on this machine.
+
+    Attributes:
+        image: The image.
+        folder: Has ``bin/python3`` and the image's libraries.
+    """
+
+    image: Image
+    folder: Path
 
 
 @cache
 def image_table() -> tuple[Image, ...]:
     """Return the images of images.toml."""
-    entries = tomllib.loads(_TABLE.read_text(encoding="utf-8"))["image"]
+    table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    entries = [{**table["program"][entry["program"]], **entry} for entry in table["image"]]
     lists = ("tags", "preimport")
     return tuple(
         Image(**{**entry, **{name: tuple(entry.get(name, ())) for name in lists}})
@@ -48,7 +79,7 @@ def preimported(environment: str) -> tuple[str, ...]:
     return found[0] if found else ()
 
 
-def find_environment(uri: str, images: Path) -> Path:
+def find_environment(uri: str, images: Path) -> Environment:
     """Return the environment in which the jobs of an image run.
 
     Args:
@@ -67,7 +98,7 @@ def find_environment(uri: str, images: Path) -> Path:
                     f"The environment of image {uri} is not installed: {environment} has no"
                     f" bin/python3. Run `{image.made_by}`."
                 )
-            return environment
+            return Environment(image, environment)
     known = ", ".join(f"{image.repository}:{tag}" for image in image_table() for tag in image.tags)
     raise RequestInvalidError(
         f"Image {uri} is unknown here; known are {known}. To add it, make an environment with its"

@@ -261,10 +261,11 @@ class Container:
 
 def _plan(deployment: Deployment, images: Path) -> _Plan:
     container = deployment.container
+    environment = find_environment(str(container["Image"]), images)
     return _Plan(
         region=deployment.region,
-        environment_folder=find_environment(str(container["Image"]), images),
+        environment_folder=environment.folder,
         # -P: the program's own folder is no place for a model's modules to import from.
-        command=("python3", "-P", str(_PROGRAM)),
+        command=("python3", "-P", str(_PROGRAM), str(environment.image.serving)),
         variables={"SM_MODEL_DIR": "/opt/ml/model", **container.get("Environment", {})},
     )

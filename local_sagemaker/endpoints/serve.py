@@ -1,55 +1,35 @@
 """Serves a model on a socket, by the contract of SageMaker's containers; a program of its own.
 
-It runs in the environment of the scikit-learn image, on the standard library, numpy and AWS's
-`sagemaker-inference` toolkit. The working folder gets the socket, `serve.sock`, as soon as the
-model is loaded: whoever can connect finds GET /ping answered with 200, and POST /invocations by the
-toolkit's Transformer. It stands for the image's nginx and its workers.
+It runs in the environment of an image, on the standard library and AWS's `sagemaker-inference`
+toolkit. Its argument is the image's `serving.py`, which has `Handler`, the defaults for a user's
+module, and, if the image serves models without a user's module, `load`. The working folder gets the
+socket, `serve.sock`, as soon as the model is loaded: whoever can connect finds GET /ping answered
+with 200, and POST /invocations by the toolkit's Transformer, or by what `load` returned. It stands
+for the image's web server and its workers.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import socketserver
 import sys
+import traceback
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sagemaker_inference import (  # type: ignore[import-not-found]  # it is in the image alone
     content_types,
-    decoder,
-    default_inference_handler,
     environment,
-    errors,
     transformer,
 )
 
 SOCKET = "serve.sock"
 
-
-class _Handler(default_inference_handler.DefaultInferenceHandler):  # type: ignore[misc]
-    """What the image does where the user's module has no function of its own."""
-
-    def default_input_fn(self, body: Any, content_type: str) -> Any:
-        if content_type == content_types.NPY:
-            # The image's own decoder is patched so: an array of objects would be unpickled.
-            return np.load(io.BytesIO(body), allow_pickle=False)
-        if content_type not in content_types.UTF8_TYPES:
-            raise errors.GenericInferenceToolkitError(
-                415, f"Content type {content_type} is not supported by this framework."
-            )
-        return decoder.decode(body, content_type).astype(np.float32)
-
-    def default_predict_fn(self, data: Any, model: Any) -> Any:
-        return model.predict(data)
-
-    def default_output_fn(self, prediction: Any, accept: str) -> Any:
-        try:
-            return super().default_output_fn(prediction, accept)
-        except errors.UnsupportedFormatError as error:
-            raise errors.GenericInferenceToolkitError(406, str(error)) from error
+# Body, Content-Type and Accept to status, body and Content-Type.
+Respond = Callable[[bytes, str, str], tuple[int, "bytes | bytearray", str]]
 
 
 class _Exchange:
@@ -84,22 +64,20 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path != "/invocations":
             self._send(404, b"", content_type="application/json")
             return
-        exchange = _Exchange(
-            self.headers.get("Content-Type") or content_types.JSON,
-            self.headers.get("Accept") or content_types.ANY,
-        )
-        (result,) = _TRANSFORMER.transform([{"body": body}], exchange)
-        if exchange.status >= 400:
-            print(f"POST /invocations {exchange.status}: {result}", file=sys.stderr, flush=True)
-        if isinstance(result, str):
-            result = result.encode()
-        if not isinstance(result, bytes | bytearray):
-            exchange.status = 500
-            result = f"output_fn returned {type(result)}; it must return str or bytes".encode()
-            print(result.decode(), file=sys.stderr, flush=True)
-        self._send(exchange.status, result, content_type=exchange.content_type)
+        assert isinstance(self.server, _Server)  # noqa: S101 -- it makes no others
+        try:
+            status, result, content_type = self.server.respond(
+                body, self.headers.get("Content-Type") or "", self.headers.get("Accept") or ""
+            )
+        except Exception as error:  # a model's library may raise anything
+            traceback.print_exc()
+            status, result, content_type = 500, str(error).encode(), "text/plain"
+        if status >= 400:
+            told = result.decode("utf-8", "replace")
+            print(f"POST /invocations {status}: {told}", file=sys.stderr, flush=True)
+        self._send(status, result, content_type=content_type)
 
-    def _send(self, status: int, body: bytes, *, content_type: str) -> None:
+    def _send(self, status: int, body: bytes | bytearray, *, content_type: str) -> None:
         self.send_response(status)
         # Whatever the model's code says, it is one header.
         self.send_header("Content-Type", " ".join(str(content_type).split()))
@@ -119,22 +97,53 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 1024
 
-
-_TRANSFORMER = transformer.Transformer(_Handler())
+    def __init__(self, respond: Respond) -> None:
+        super().__init__(SOCKET, _Requests)
+        self.respond = respond
 
 
 def main() -> None:
     """Load the model, then serve until the end."""
+    image = _import(Path(sys.argv[1]))
+    if "SAGEMAKER_PROGRAM" in os.environ or not hasattr(image, "load"):
+        respond = _by_the_toolkit(image.Handler())
+    else:
+        respond = image.load(Path(environment.model_dir))
+    with _Server(respond) as server:
+        server.serve_forever()
+
+
+def _import(file: Path) -> Any:
+    # Not by its name: a user's module may have the same.
+    spec = importlib.util.spec_from_file_location("image_serving", file)
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 -- it is a .py
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _by_the_toolkit(handler: Any) -> Respond:
     code = os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY", environment.code_dir)
     sys.path.insert(0, code)
     module = environment.Environment().module_name
     if "SAGEMAKER_PROGRAM" in os.environ and importlib.util.find_spec(module) is None:
         sys.exit(f"SAGEMAKER_PROGRAM: there is no module {module} in {code}")
-    _TRANSFORMER.validate_and_initialize(
+    toolkit = transformer.Transformer(handler)
+    toolkit.validate_and_initialize(
         environment.model_dir, _Exchange(content_types.JSON, content_types.ANY)
     )
-    with _Server(SOCKET, _Requests) as server:
-        server.serve_forever()
+
+    def respond(body: bytes, content_type: str, accept: str) -> tuple[int, bytes | bytearray, str]:
+        exchange = _Exchange(content_type or content_types.JSON, accept or content_types.ANY)
+        (result,) = toolkit.transform([{"body": body}], exchange)
+        if isinstance(result, str):
+            result = result.encode()
+        if not isinstance(result, bytes | bytearray):
+            told = f"output_fn returned {type(result)}; it must return str or bytes"
+            return 500, told.encode(), exchange.content_type
+        return exchange.status, result, exchange.content_type
+
+    return respond
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from local_sagemaker.images import Environment
     from local_sagemaker.listing import Listing
     from local_sagemaker.patterns import Pattern
     from local_sagemaker.s3_places import Bucketed
@@ -69,6 +70,7 @@ class Plan:
         folders: To be made, relative to the container's root.
         files: JSON documents to be written, relative to the container's root.
         metrics: Name and expression of the metrics to find in the log.
+        image_metric: An expression for metrics of any name, see `Image.metric`; may be empty.
         maximum_runtime: In seconds.
     """
 
@@ -83,6 +85,7 @@ class Plan:
     folders: tuple[str, ...]
     files: Mapping[str, object]
     metrics: tuple[tuple[str, Pattern], ...]
+    image_metric: str
     maximum_runtime: float
 
 
@@ -136,7 +139,7 @@ class JobKind:
         listing: How jobs are listed.
         check: Refuses what the model allows and the service, or this emulator, does not.
         describe: Request to the first description, without name, ARN and times.
-        plan: Description to plan; the environment's folder is the second argument.
+        plan: Description and the image's environment to plan.
         image: The request's image URI.
         instance_type: What the request asks for; the quota's name.
         create: Time to a new job's further members.
@@ -154,7 +157,7 @@ class JobKind:
     listing: Listing
     check: Callable[[Mapping[str, Any]], None]
     describe: Callable[[Mapping[str, Any]], dict[str, object]]
-    plan: Callable[[Document, Path], Plan]
+    plan: Callable[[Document, Environment], Plan]
     image: Callable[[Mapping[str, Any]], str]
     instance_type: Callable[[Mapping[str, Any]], str]
     create: Callable[[float], dict[str, object]]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from local_sagemaker.images import Environment
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
@@ -67,7 +68,7 @@ def _describe(request: Mapping[str, Any]) -> dict[str, object]:
     return described
 
 
-def _plan(job: Document, environment: Path) -> Plan:
+def _plan(job: Document, environment: Environment) -> Plan:
     described: Mapping[str, Any] = job
     application = described["AppSpecification"]
     inputs = tuple(
@@ -84,7 +85,7 @@ def _plan(job: Document, environment: Path) -> Plan:
         region=described["ProcessingJobArn"].split(":")[3],
         name=described["ProcessingJobName"],
         arn=described["ProcessingJobArn"],
-        environment_folder=environment,
+        environment_folder=environment.folder,
         # An image without an entry point of its own, as the scikit-learn image, starts Python.
         command=(
             *application.get("ContainerEntrypoint", ["python3"]),
@@ -98,6 +99,7 @@ def _plan(job: Document, environment: Path) -> Plan:
             "config/resourceconfig.json": {"current_host": "algo-1", "hosts": ["algo-1"]},
         },
         metrics=(),
+        image_metric="",
         maximum_runtime=float(described["StoppingCondition"]["MaxRuntimeInSeconds"]),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import threading
 import time
@@ -238,6 +239,9 @@ class Runner:
 
 def _find_metrics(plan: Plan, line: Line, *, found: dict[str, tuple[float, float]]) -> None:
     timestamp, text = line
+    if plan.image_metric:
+        for part, name, value in re.findall(plan.image_metric, text):
+            found[f"{part}:{name}"] = float(value), timestamp / 1000
     for name, pattern in plan.metrics:
         try:
             # An expression of the caller's may take for ever.

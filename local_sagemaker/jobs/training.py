@@ -13,9 +13,9 @@ from local_sagemaker.patterns import ExpressionError, Pattern, compile_expressio
 from local_sagemaker.s3_places import parse_s3_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
+    from local_sagemaker.images import Environment
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
@@ -91,7 +91,7 @@ def _describe(request: Mapping[str, Any]) -> dict[str, object]:
     return described
 
 
-def _plan(job: Document, environment: Path) -> Plan:
+def _plan(job: Document, environment: Environment) -> Plan:
     described: Mapping[str, Any] = job
     algorithm = described["AlgorithmSpecification"]
     channels = _channels(described)
@@ -100,11 +100,9 @@ def _plan(job: Document, environment: Path) -> Plan:
         region=described["TrainingJobArn"].split(":")[3],
         name=described["TrainingJobName"],
         arn=described["TrainingJobArn"],
-        environment_folder=environment,
-        # Without an entry point the service starts the image with the word train, which in AWS's
-        # images is the toolkit's program.
+        environment_folder=environment.folder,
         command=(
-            *algorithm.get("ContainerEntrypoint", ["train"]),
+            *algorithm.get("ContainerEntrypoint", _own_command(described, environment)),
             *algorithm.get("ContainerArguments", []),
         ),
         variables={
@@ -128,8 +126,20 @@ def _plan(job: Document, environment: Path) -> Plan:
             "input/config/resourceconfig.json": _resource_config(described),
         },
         metrics=_metrics(described),
+        image_metric=environment.image.metric,
         maximum_runtime=float(described["StoppingCondition"]["MaxRuntimeInSeconds"]),
     )
+
+
+def _own_command(described: Mapping[str, Any], environment: Environment) -> Sequence[str]:
+    program = environment.image.algorithm
+    script = "sagemaker_program" in described.get("HyperParameters", {}) or (
+        "SAGEMAKER_PROGRAM" in described.get("Environment", {})
+    )
+    if program is None or script:
+        # The service starts the image with this word, in AWS's images the toolkit's program.
+        return ("train",)
+    return ("python3", str(program))
 
 
 def _input_config(channel: Mapping[str, Any]) -> dict[str, str]:
