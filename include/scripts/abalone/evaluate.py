@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # Must precede numpy. On more threads sums are rounded in another order, and the same input
@@ -21,6 +20,8 @@ from kit.regression import check_predictions, check_targets, regression_metrics
 from table import PREPARED
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
 MODEL = "xgboost-model"
@@ -56,11 +57,8 @@ def predict(path: Path, rows: np.ndarray) -> Any:
 
 def main() -> None:
     """Run the job; exit with 1 and a message where its inputs cannot be used."""
-    parser = evaluation_arguments(__doc__)
-    place = Path("/opt/ml/processing/input/preprocessor")
-    parser.add_argument("--preprocessor", type=Path, default=place, help="has preprocessing.json")
     with (
-        processing_job(parser) as options,
+        processing_job(evaluation_arguments(__doc__, preprocessor=True)) as options,
         unpacked(options.model, MODEL, writer="XGBoost's image") as folder,
     ):
         say = stopwatch()

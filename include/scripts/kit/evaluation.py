@@ -47,8 +47,14 @@ class Smoke:
         }
 
 
-def evaluation_arguments(description: str | None) -> ArgumentParser:
-    """Make the command line's parser; the defaults are SageMaker's places."""
+def evaluation_arguments(description: str | None, *, preprocessor: bool = False) -> ArgumentParser:
+    """Make the command line's parser; the defaults are SageMaker's places.
+
+    Args:
+        description: For ``--help``.
+        preprocessor: Whether the job is given preprocessing's record, which the model's archive of
+            a built-in algorithm does not carry.
+    """
     parser = ArgumentParser(description)
     inputs, output = Path("/opt/ml/processing/input"), Path("/opt/ml/processing/output")
     parser.add_argument(
@@ -57,6 +63,14 @@ def evaluation_arguments(description: str | None) -> ArgumentParser:
     parser.add_argument(
         "--test", type=Path, default=inputs / "test", metavar="DIR", help="has test.csv"
     )
+    if preprocessor:
+        parser.add_argument(
+            "--preprocessor",
+            type=Path,
+            default=inputs / "preprocessor",
+            metavar="DIR",
+            help="has preprocessing.json",
+        )
     parser.add_argument("--output", type=Path, default=output / "evaluation", metavar="DIR")
     parser.add_number("--bootstrap-samples", 1_000, low=2)
     parser.add_number("--seed", 42, low=0, about="of the bootstrap")

@@ -78,9 +78,11 @@ def load_entry_point(folder: Path) -> ModuleType:
         folder: Of the unpacked archive.
 
     Raises:
-        BadInputError: It lacks a function that the endpoint needs.
+        BadInputError: There is none, or it lacks a function that the endpoint needs.
     """
     path = folder / ENTRY_POINT
+    if not path.is_file():
+        raise BadInputError(f"model.tar.gz: it lacks {ENTRY_POINT}; train.py writes it")
     spec = importlib.util.spec_from_file_location("archived_entry_point", path)
     if spec is None or spec.loader is None:
         raise BadInputError(f"{ENTRY_POINT}: it cannot be imported")

@@ -59,7 +59,9 @@ def read_preprocessor(channel: Path) -> tuple[Any, bytes]:
     return joblib.load(channel / "preprocessor.joblib"), (channel / NAME).read_bytes()
 
 
-def save_model(folder: Path, model: object, *, entry_point: Path, record: bytes | None) -> None:
+def save_model(
+    folder: Path, model: object, *, entry_point: Path, record: bytes | None = None
+) -> None:
     """Write all that the model's archive shall hold, or nothing.
 
     That is ``model.joblib``, ``code/entry_point.py`` and, if there is one, ``preprocessing.json``.

@@ -1,0 +1,170 @@
+"""What preprocessing writes: the rows that XGBoost's built-in algorithm takes."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.scripts.jobs import files_below, run_cold, shipped, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.scripts.abalone.conftest import Abalone
+
+    Table = list[list[str]]
+
+# As SageMaker's tutorial prepares rows, over the train split that the record's seed gives.
+TUTORIAL = """
+import sys, numpy as np, pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+train, written = (pd.read_csv(path, header=None) for path in sys.argv[1:])
+measures = Pipeline([("imputer", SimpleImputer(strategy="median")), ("scaler", StandardScaler())])
+encoder = OneHotEncoder(categories=[["M", "F", "I"]])
+columns = ColumnTransformer([("num", measures, list(range(1, 8))), ("cat", encoder, [0])])
+expected = np.column_stack([train[8], columns.fit_transform(train)])
+np.testing.assert_allclose(written, expected, rtol=0, atol=1e-9)
+print("good")
+"""
+RELOADED = """
+import sys, joblib, numpy as np, pandas as pd
+names = "length diameter height whole_weight shucked_weight viscera_weight shell_weight".split()
+raw = pd.read_csv(sys.argv[2], header=None, names=["sex", *names, "rings"])
+print(joblib.load(sys.argv[1]).transform(raw).shape)
+assert not [name for name in sys.modules if name in ("features", "table", "kit")]
+"""
+
+
+def test_real_table_is_split_in_three(whole: Abalone) -> None:
+    outcome = whole.preprocess()
+    assert outcome.code == 0, outcome.stderr
+    assert set(files_below(whole.splits)) == {
+        "train/train.csv",
+        "validation/validation.csv",
+        "test/test.csv",
+        "preprocessor/preprocessor.joblib",
+        "preprocessor/preprocessing.json",
+    }
+    sizes = {name: len(whole.rows_of(name)) for name in ("train", "validation", "test")}
+    assert sizes == {"train": 2923, "validation": 627, "test": 627}
+    record = whole.record()
+    assert record["rows"] == {"read": 4177, "dropped": 0, **sizes}
+    assert record["seed"] == 42
+    assert [file["name"] for file in record["files"]] == ["abalone.csv"]
+    assert len(record["fingerprint"]) == 64
+    assert "read 4177 rows of abalone.csv in " in outcome.stdout
+    assert "validation: 627 rows (seed 42)" in outcome.stdout
+
+
+def test_rows_are_numbers_with_the_label_first(whole: Abalone) -> None:
+    assert whole.preprocess().code == 0
+    rings = []
+    for split in ("train", "validation", "test"):
+        for row in whole.rows_of(split):
+            numbers = [float(cell) for cell in row]
+            assert len(numbers) == 11
+            assert sorted(numbers[8:]) == [0, 0, 1]
+            rings.append(numbers[0])
+    snapshot = (whole.folder / "snapshot" / "abalone.csv").read_text().split()
+    assert sorted(rings) == sorted(float(line.rpartition(",")[2]) for line in snapshot)
+
+
+def test_rows_are_prepared_as_the_tutorial_does(
+    sample: Table, abalone: Abalone, tmp_path: Path
+) -> None:
+    write_csv(abalone.folder / "snapshot" / "a.csv", sample)
+    assert abalone.preprocess("--minimum-rows", 10).code == 0
+    rings = [row[0] for row in abalone.rows_of("train")]
+    # Rings alone do not tell a row: its number does, as the split goes by that.
+    numbers = run_cold(
+        "-c",
+        "import json, sys; from kit.splits import *; import numpy as np; "
+        "print(*split_rows(84, Shares(0.7, 0.15, 0.15), seed=42)['train'])",
+        PYTHONPATH=shipped("abalone"),
+    )
+    train = [sample[int(number)] for number in numbers.stdout.split()]
+    assert [float(row[8]) for row in train] == [float(text) for text in rings]
+    raw = write_csv(tmp_path / "raw.csv", train)
+    done = run_cold("-c", TUTORIAL, raw, abalone.splits / "train" / "train.csv")
+    assert done.stdout == "good\n", done.stderr
+
+
+def test_split_follows_its_seed(whole: Abalone) -> None:
+    written = []
+    for seed in (42, 42, 7):
+        assert whole.preprocess("--seed", seed).code == 0
+        written.append(files_below(whole.splits))
+    assert written[0] == written[1]
+    assert written[0]["test/test.csv"] != written[2]["test/test.csv"]
+
+
+@pytest.mark.parametrize("missing", ["0", "", "NA"])
+def test_missing_measure_counts_as_the_train_median(
+    missing: str, sample: Table, abalone: Abalone
+) -> None:
+    """UCI writes 0 for a height that was not taken."""
+    snapshot = abalone.folder / "snapshot" / "a.csv"
+    heights = []
+    for value in ("0.13", missing):
+        table = [list(row) for row in sample]
+        for row in table:
+            row[3] = "0.13"
+        table[0][3] = "0.5"
+        table[1][3] = value
+        write_csv(snapshot, table)
+        assert abalone.preprocess("--minimum-rows", 10).code == 0
+        rows = [row for name in ("train", "validation", "test") for row in abalone.rows_of(name)]
+        assert len(rows) == 84
+        heights.append([row[3] for row in rows])
+    assert heights[0] == heights[1]
+
+
+def test_missing_sex_is_none_of_the_three(sample: Table, abalone: Abalone) -> None:
+    table = [["", *row[1:]] if i == 5 else row for i, row in enumerate(sample)]
+    write_csv(abalone.folder / "snapshot" / "a.csv", table)
+    assert abalone.preprocess("--minimum-rows", 10).code == 0
+    rows = [row for name in ("train", "validation", "test") for row in abalone.rows_of(name)]
+    assert sum(row[8:] == ["0.0", "0.0", "0.0"] for row in rows) == 1
+    assert abalone.record()["nulls"]["sex"] == 1
+
+
+def test_row_without_rings_is_dropped(sample: Table, abalone: Abalone) -> None:
+    table = [[*row[:8], ""] if i == 5 else row for i, row in enumerate(sample)]
+    write_csv(abalone.folder / "snapshot" / "a.csv", table)
+    assert abalone.preprocess("--minimum-rows", 10).code == 0
+    assert abalone.record()["rows"]["dropped"] == 1
+
+
+def test_held_out_rows_leave_no_trace_in_what_is_fitted(sample: Table, abalone: Abalone) -> None:
+    numbered = [[*row[:8], str(number)] for number, row in enumerate(sample)]
+    snapshot = abalone.folder / "snapshot" / "a.csv"
+    write_csv(snapshot, numbered)
+    assert abalone.preprocess("--minimum-rows", 10).code == 0
+    before = files_below(abalone.splits)
+    trained = {int(float(row[0])) for row in abalone.rows_of("train")}
+    other = ["I", "2", "2", "2", "20", "20", "20", "20"]
+    write_csv(
+        snapshot,
+        [row if int(row[8]) in trained else [*other, row[8]] for row in numbered],
+    )
+    assert abalone.preprocess("--minimum-rows", 10).code == 0
+    after = files_below(abalone.splits)
+    for name in ("train/train.csv", "preprocessor/preprocessor.joblib"):
+        assert after[name] == before[name]
+    assert after["test/test.csv"] != before["test/test.csv"]
+
+
+def test_fitted_preprocessor_takes_raw_rows_and_needs_no_code_of_ours(
+    sample: Table, whole: Abalone, tmp_path: Path
+) -> None:
+    assert whole.preprocess().code == 0
+    raw = write_csv(tmp_path / "raw.csv", sample)
+    preprocessor = whole.splits / "preprocessor" / "preprocessor.joblib"
+    done = run_cold("-I", "-c", RELOADED, preprocessor, raw)
+    assert done.stdout == "(84, 10)\n", done.stderr
+    assert len(list(csv.reader(raw.read_text().splitlines()))) == 84

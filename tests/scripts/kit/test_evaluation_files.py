@@ -1,0 +1,65 @@
+"""What is written of an evaluation, and what is not."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.scripts.jobs import KIT, Outcome, files_below, run_cold
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITE = """
+import sys, numpy as np
+from pathlib import Path
+from kit.evaluation import Smoke, write_evaluation
+rows = 2_000
+numbers = np.arange(rows, dtype=np.float32)
+bodies = [f"{i},{i}" for i in range(rows)]
+given = {"report": {"note": "n"}, "actual": numbers, "predicted": numbers,
+         "smoke": Smoke(bodies, numbers)}
+given |= eval(sys.argv[2])
+write_evaluation(Path(sys.argv[1]), given.pop("report"), **given)
+"""
+
+
+def write(folder: Path, changes: str = "{}") -> Outcome:
+    return run_cold("-c", WRITE, folder, changes, PYTHONPATH=KIT.parent)
+
+
+def test_smoke_json_has_the_first_thousand_rows_in_their_order(tmp_path: Path) -> None:
+    assert write(tmp_path / "out").code == 0
+    files = files_below(tmp_path / "out")
+    assert set(files) == {"evaluation.json", "predictions.csv", "smoke.json"}
+    smoke = json.loads(files["smoke.json"])
+    assert smoke["requests"] == [{"body": f"{i},{i}", "expected": i} for i in range(1_000)]
+    assert len(files["predictions.csv"].splitlines()) == 2_001
+
+
+def test_texts_of_predictions_are_quoted_where_they_must(tmp_path: Path) -> None:
+    texts = ["a,b", 'c"d', "e"]
+    changes = f"{{'actual': {texts}, 'predicted': {texts}, 'smoke': Smoke({texts}, {texts})}}"
+    assert write(tmp_path / "out", changes).code == 0
+    lines = files_below(tmp_path / "out")["predictions.csv"].decode().splitlines()
+    assert list(csv.reader(lines)) == [["actual", "predicted"], *([text] * 2 for text in texts)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ("{'actual': numbers[1:]}", "1999 actual and 2000 predicted values, 2000 requests and"),
+        ("{'smoke': Smoke(bodies, numbers[:5])}", "2000 requests and 5 answers: each test row"),
+        ("{'report': {'mse': np.nan}}", "Out of range float values are not JSON compliant"),
+        ("{'smoke': Smoke(bodies, [np.inf] * rows)}", "Out of range float values"),
+        ("{'smoke': Smoke(bodies, [Path()] * rows)}", "JSON has no word for PosixPath"),
+    ],
+)
+def test_nothing_is_written_of_what_cannot_be(changes: str, expected: str, tmp_path: Path) -> None:
+    done = write(tmp_path / "out", changes)
+    assert done.code == 1
+    assert expected in done.stderr
+    assert not (tmp_path / "out").exists() or files_below(tmp_path / "out") == {}
