@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _JOB = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:(processing|training)-job/(\S+)")
-
-
 _PACKAGE = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:model-package/([\w-]+)/(\d+)")
-
-
+# By the beginnings of the names of a partition's regions; others have a console of their own that
+# nobody outside of them reaches.
+_DOMAINS = {
+    r"cn-": "amazonaws.cn",
+    r"us-gov-": "amazonaws-us-gov.com",
+    r"(?!eusc-|\w+-iso)": "aws.amazon.com",
+}
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER")
 
 
@@ -46,12 +49,12 @@ def console_links(jobs: Mapping[str, str], *, arn: str, endpoint: str) -> dict[s
 
 
 def job_url(arn: str) -> str | None:
-    """Return the console's address of a job; None if this is no job's ARN."""
+    """Return the console's address of a job; None if this is no job's ARN, or has no console."""
     match = _JOB.fullmatch(arn)
     if match is None:
         return None
     folder = {"processing": "processing-jobs", "training": "jobs"}[match[2]]
-    return f"{_console(match[1], 'sagemaker')}#/{folder}/{quote(match[3])}"
+    return _at(match[1], f"sagemaker/home?region={match[1]}#/{folder}/{quote(match[3])}")
 
 
 def log_url(arn: str) -> str | None:
@@ -63,23 +66,25 @@ def log_url(arn: str) -> str | None:
     group = quote(quote(f"/aws/sagemaker/{match[2].capitalize()}Jobs", safe=""), safe="")
     stream = quote(f"?logStreamNameFilter={match[3]}", safe="")
     where = f"{group}{stream}".replace("%", "$")
-    return f"{_console(match[1], 'cloudwatch')}#logsV2:log-groups/log-group/{where}"
+    return _at(match[1], f"cloudwatch/home?region={match[1]}#logsV2:log-groups/log-group/{where}")
 
 
-def object_url(region: str, uri: str) -> str:
-    """Return the console's address of an S3 object."""
+def object_url(region: str, uri: str) -> str | None:
+    """Return the console's address of an S3 object; None where the region has no console."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     query = urlencode({"region": region, "prefix": key})
-    return f"https://{region}.console.aws.amazon.com/s3/object/{quote(bucket)}?{query}"
+    return _at(region, f"s3/object/{quote(bucket)}?{query}")
 
 
-def endpoint_url(region: str, name: str) -> str:
-    """Return the console's address of an endpoint."""
-    return f"{_console(region, 'sagemaker')}#/endpoints/{quote(name)}"
+def endpoint_url(region: str, name: str) -> str | None:
+    """Return the console's address of an endpoint; None where the region has no console."""
+    return _at(region, f"sagemaker/home?region={region}#/endpoints/{quote(name)}")
 
 
-def _console(region: str, service: str) -> str:
-    return f"https://{region}.console.aws.amazon.com/{service}/home?region={region}"
+def _at(region: str, place: str) -> str | None:
+    found = (domain for beginning, domain in _DOMAINS.items() if re.match(beginning, region))
+    domain = next(found, None)
+    return f"https://{region}.console.{domain}/{place}" if domain else None
 
 
 _ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:(processing|training)-job/([\w-]+)")

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
+from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 from retraining.aws import console
 from retraining.web import addresses
 
@@ -56,3 +59,28 @@ def test_the_page_is_below_the_root_of_airflows_ui(monkeypatch: pytest.MonkeyPat
     assert addresses.page_url("houses", "manual__1+2", section="decision") == (
         "/team/plugin/model-quality/team/model-quality/?dag_id=houses&run_id=manual__1%2B2#decision"
     )
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"),
+    [
+        ("aws", "eu-west-1"),
+        ("aws", "us-gone-1"),
+        ("aws-cn", "cn-north-1"),
+        ("aws-us-gov", "us-gov-west-1"),
+        ("aws-iso", "us-iso-east-1"),
+        ("aws-iso-e", "eu-isoe-west-1"),
+        ("aws-eusc", "eusc-de-east-1"),
+    ],
+)
+def test_each_partition_has_the_domain_that_the_provider_knows(partition: str, region: str) -> None:
+    arn = f"arn:{partition}:sagemaker:{region}:123456789012:training-job/a"
+    urls = (
+        console.job_url(arn),
+        console.log_url(arn),
+        console.object_url(region, "s3://bucket/key"),
+        console.endpoint_url(region, "houses"),
+    )
+    domain = BaseAwsLink.get_aws_domain(partition)
+    hosts = {urlsplit(url).netloc if url else None for url in urls}
+    assert hosts == {f"{region}.console.{domain}" if domain else None}
