@@ -37,8 +37,9 @@ FIRST, MORE = 50, 100
 FILES = (
     "", "static/page.css", "static/chart.umd.min.js", "static/page.js", "static/elements.js",
     "static/server.js", "static/overview.js", "static/history_chart.js", "static/run_table.js",
-    "static/run_view.js", "static/prediction_charts.js", "static/versions_view.js",
-    "static/colours.js", "static/airflow_links.js", "data/pipelines",
+    "static/run_view.js", "static/prediction_charts.js", "static/confusion_matrix.js",
+    "static/metric_names.js", "static/versions_view.js", "static/colours.js",
+    "static/airflow_links.js", "data/pipelines",
 )  # fmt: skip
 IMPORT = """
 import time

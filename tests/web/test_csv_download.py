@@ -17,8 +17,8 @@ def row(**more: Any) -> dict[str, Any]:
         "seconds": 12.5,
         "verdict": "pass",
         "explanation": "r2 = 0.7 is ≥ 0.6",
-        "metric": {"name": "r2_score", "threshold": 0.6},
-        "metrics": {"r2_score": 0.7},
+        "metric": {"path": "regression_metrics.r2_score", "name": "r2_score", "threshold": 0.6},
+        "metrics": {"regression_metrics.r2_score": 0.7},
         "rows": {"train": 80},
         "version": 3,
         "approval": "Approved",
@@ -39,6 +39,25 @@ def test_every_figure_has_its_column() -> None:
     assert (found["train_seconds"], found["train_cost_usd"]) == ("4.0", "")
 
 
+def test_the_headline_is_called_as_its_column() -> None:
+    (found,) = read(csv_download.text([row()], {}))
+    assert (found["metric"], found["threshold"]) == ("r2_score", "0.6")
+
+
+def test_metrics_of_one_name_keep_their_paths_in_all_rows() -> None:
+    path = "regression_metrics.r2_score"
+    rows = [row(), row(metric=None, metrics={path: 0.6, "train_metrics.r2_score": 0.9})]
+    first, second = read(csv_download.text(rows, {}))
+    assert (first["metric"], first[path], first["train_metrics.r2_score"]) == (path, "0.7", "")
+    assert (second[path], second["train_metrics.r2_score"]) == ("0.6", "0.9")
+
+
+def test_a_metric_that_is_called_as_another_column_is_told_apart() -> None:
+    (found,) = read(csv_download.text([row(metrics={"m.seconds": 3.5, "m.rows_train": 2})], {}))
+    assert (found["seconds"], found["metric m.seconds"]) == ("12.5", "3.5")
+    assert (found["rows_train"], found["metric m.rows_train"]) == ("80", "2")
+
+
 def test_what_a_row_lacks_is_empty() -> None:
     rows = [row(), row(metrics={}, metric=None, rows={}, version=None, approval=None)]
     first, second = read(csv_download.text(rows, {}))
@@ -50,6 +69,7 @@ def test_a_text_is_no_formula_for_a_spreadsheet() -> None:
     for text in ("=1+1", "+1", "-1", "@x", "\tx"):
         (found,) = read(csv_download.text([row(explanation=text)], {}))
         assert found["explanation"] == f"'{text}"
+        assert f"'{text}" in read(csv_download.text([row(metrics={f"m['{text}']": 1})], {}))[0]
 
 
 def test_a_text_may_have_commas_quotes_and_lines() -> None:

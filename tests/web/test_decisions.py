@@ -1,6 +1,79 @@
+"""A row of the page, whatever the files of a run hold."""
+
 from __future__ import annotations
 
-from retraining.web.decisions import metrics_of
+import copy
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from retraining.web import csv_download, decisions, json_views
+from retraining.web.dag_runs import Run
+from retraining.web.decisions import found_in, row_of
+
+START = datetime(2026, 11, 20, 2, tzinfo=UTC)
+URI = "s3://bucket/decision.json"
+RECORD: dict[str, Any] = {
+    "verdict": "reject",
+    "explanation": "m.mse = 7.5 is not ≤ 6.0",
+    "conditions": [
+        {
+            "condition": {
+                "Type": "LessThanOrEqualTo",
+                "LeftValue": {"Std:JsonGet": {"Path": "m.mse"}},
+                "RightValue": 6.0,
+            },
+            "operands": {"m.mse": 7.5, "parameter mse_threshold": 6.0},
+            "holds": False,
+            "explanation": "m.mse = 7.5 is not ≤ 6.0",
+        }
+    ],
+    "policy_sha256": "p" * 64,
+    "pipeline": {
+        "name": "shells",
+        "headline": {"metric": "m.mse", "better": "lower"},
+        "plots": ["residuals"],
+    },
+    "parameters": {"mse_threshold": 6.0, "depth": 5, "objective": "reg:squarederror"},
+    "run": {"run_id": "manual__1", "code_sha256": "c" * 64, "training_image_uri": "i"},
+    "registered": {"version": 3, "model_package_arn": "arn:aws:x"},
+}
+REPORT: dict[str, Any] = {
+    "m": {"mse": {"value": 7.5, "standard_deviation": 0.5}, "mae": {"value": 2}},
+    "rows": {"snapshot": 100, "test": 15},
+}
+
+
+def run(**more: Any) -> Run:
+    told: dict[str, Any] = {
+        "dag_id": "shells_retraining", "run_id": "manual__1", "pipeline": "shells",
+        "state": "success", "run_type": "manual", "run_after": START, "started": START,
+        "ended": START + timedelta(seconds=9), "snapshot": "2026-11-20",
+        "jobs": {"train": "arn:1", "again": "arn:2"},
+    }  # fmt: skip
+    return Run(**told | more)
+
+
+def shown(record: object, report: object) -> dict[str, Any]:
+    """Return all that the page is told of a run with these files."""
+    found = found_in(json.dumps(record).encode(), json.dumps(report).encode(), uri=URI)
+    row = row_of(run(), found)
+    return {
+        **json_views.row(row, None, None),
+        "conditions": json_views.conditions(row),
+        "parameters": json_views.parameters(row),
+        "fingerprint": json_views.fingerprint(row),
+        "fault": found.fault,
+    }
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in RECORD.items() if key != name}
 
 
 def test_metrics_are_the_leaves_with_a_value() -> None:
@@ -14,4 +87,156 @@ def test_metrics_are_the_leaves_with_a_value() -> None:
         },
         "rows": {"train": 5},
     }
-    assert metrics_of(report) == {"r2_score": (0.7, 0.01), "mae": (1.0, None)}
+    found = found_in(json.dumps(RECORD).encode(), json.dumps(report).encode(), uri=URI)
+    assert found.outcome is not None
+    assert {
+        path: (item.value, item.standard_deviation)
+        for path, item in found.outcome.metrics.measures.items()
+    } == {"regression_metrics.r2_score": (0.7, 0.01), "regression_metrics.mae": (1.0, None)}
+    assert shown(RECORD, report)["unusable"] == {
+        "regression_metrics.broken": "null",
+        "regression_metrics.words": "a text",
+        "regression_metrics.infinite": "inf",
+    }
+
+
+def test_a_row_is_shown_by_its_pipelines_headline() -> None:
+    row = shown(RECORD, REPORT)
+    assert row["metric"] == {
+        "path": "m.mse",
+        "name": "mse",
+        "better": "lower",
+        "sign": "≤",
+        "threshold": 6.0,
+        "value": 7.5,
+        "standard_deviation": 0.5,
+    }
+    assert row["metrics"] == {"m.mse": 7.5, "m.mae": 2.0}
+    assert row["rows"] == {"snapshot": 100, "test": 15}
+    assert row["parameters"] == RECORD["parameters"]
+    assert row["fingerprint"] == {
+        "code_sha256": "c" * 64,
+        "training_image_uri": "i",
+        "policy_sha256": "p" * 64,
+    }
+    assert (row["version"], row["fault"]) == (3, "")
+
+
+def test_a_record_of_long_ago_is_shown_by_what_its_gate_compares() -> None:
+    old = {key: value for key, value in RECORD.items() if key not in {"pipeline", "parameters"}}
+    row = shown(old, REPORT)
+    assert row["metric"] == shown(RECORD, REPORT)["metric"]
+    assert row["parameters"] == {}
+
+
+def test_a_headline_of_which_the_gate_asks_nothing_has_no_threshold() -> None:
+    record = copy.deepcopy(RECORD)
+    record["pipeline"]["headline"] = {"metric": "m.mae", "better": "lower"}
+    metric = shown(record, REPORT)["metric"]
+    assert (metric["name"], metric["value"]) == ("mae", 2.0)
+    assert (metric["sign"], metric["threshold"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(float("nan"), "NaN"), (True, "a truth value"), (None, "null")]
+)
+def test_what_is_no_number_is_said_and_is_no_value(value: object, word: str) -> None:
+    row = shown(RECORD, {"m": {"mse": {"value": value}}})
+    assert (row["metric"]["value"], row["unusable"]) == (None, {"m.mse": word})
+
+
+def test_steps_come_in_the_order_in_which_they_started() -> None:
+    assert shown(RECORD, REPORT)["jobs"] == ["train", "again"]
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (b"{", "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[1]", "is not a JSON object"),
+        (b"1" * 5_000, "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"{}", "its verdict is None"),
+        (b'{"verdict": ["pass"]}', "its verdict is ['pass']"),
+    ],
+)
+def test_a_record_that_is_none_says_why(record: bytes, said: str) -> None:
+    row = row_of(run(), found_in(record, None, uri=URI))
+    assert row.verdict == "unknown"
+    assert said in json_views.row(row, None, None)["explanation"]
+
+
+@pytest.mark.parametrize("report", [b"{", b"[" * 100_000, b"1" * 5_000, b'{"a":' * 900, b"5"])
+def test_a_broken_report_hides_no_verdict(report: bytes) -> None:
+    row = row_of(run(), found_in(json.dumps(RECORD).encode(), report, uri=URI))
+    assert row.verdict == "reject"
+    assert json_views.row(row, None, None)["metric"]["value"] is None
+
+
+def test_a_condition_within_conditions_without_an_end_hides_no_verdict() -> None:
+    deep = b'{"Condition":' * 800 + b"1" + b"}" * 800
+    record = b'{"verdict": "pass", "conditions": [{"condition": %b}]}' % deep
+    row = row_of(run(), found_in(record, None, uri=URI))
+    assert row.verdict in {"pass", "unknown"}
+    assert json_views.row(row, None, None)["metric"] is None
+
+
+def test_of_hundreds_of_metrics_the_gates_own_come_first_and_the_rest_is_counted() -> None:
+    report = {"m": {**{f"n{at}": {"value": at} for at in range(500)}, **REPORT["m"]}}
+    row = shown(RECORD, report)
+    assert len(row["metrics"]) == 100
+    assert row["metric"]["value"] == 7.5
+    assert row["fault"] == "the report has 502 metrics; 100 of them are shown"
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.sampled_from([10**400, "1e3", "NaN", "\ud800", "x" * 3_000, "=1+1", "pass", "toString"])
+    | st.text(st.characters(), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["value", "m", "mse", "Type", "Conditions", "Path", "rows", "\ud800"])
+            | st.text(st.characters(), max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, sound: dict[str, Any]) -> object:
+    """Return a sound value with one thing in it replaced by anything."""
+    found = copy.deepcopy(sound)
+    at: Any = found
+    while True:
+        key = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if at[key] and isinstance(at[key], dict | list) and draw(st.booleans()):
+            at = at[key]
+            continue
+        at[key] = draw(ANYTHING)
+        return found
+
+
+@given(ANYTHING | spoiled(RECORD), ANYTHING | spoiled(REPORT))
+def test_whatever_the_files_hold_the_page_and_the_other_rows_are_told(
+    record: object, report: object
+) -> None:
+    row, sound = shown(record, report), shown(RECORD, REPORT)
+    assert row["verdict"] in decisions.VERDICTS
+    told = json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+    assert len(told) < 200_000
+    text = csv_download.text([row, sound], {}).encode().decode()
+    lines = [*csv.reader(io.StringIO(text, newline=""))]
+    assert len(lines) == 3
+    assert not any(cell.startswith(("=", "+", "@")) for line in lines for cell in line)
+    head, _, other = lines
+    assert len(head) == len(other) == len({*head})
+    assert other[head.index("verdict")] == "reject"
+    assert "7.5" in other

@@ -26,7 +26,8 @@ _STATIC = {
     **dict.fromkeys(
         (f"{name}.js" for name in (
             "page", "elements", "server", "overview", "history_chart", "run_table", "run_view",
-            "prediction_charts", "versions_view", "colours", "airflow_links",
+            "prediction_charts", "confusion_matrix", "metric_names", "versions_view", "colours",
+            "airflow_links",
         )),
         "text/javascript",
     ),

@@ -17,6 +17,8 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
+from retraining.aws.errors import is_missing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -93,15 +95,6 @@ class Service:
             if is_missing(error):
                 raise
             raise UnavailableError(f"{_SPOKEN[self.name]} refuses: {error}") from error
-
-
-def is_missing(error: ClientError) -> bool:
-    """Say whether an answer means that what was asked for does not exist."""
-    code = error.response.get("Error", {}).get("Code", "")
-    return code in {
-        "NoSuchKey", "ValidationException", "ResourceNotFound",
-        "ResourceNotFoundException",
-    }  # fmt: skip
 
 
 @cache

@@ -36,7 +36,8 @@ class Run:
         started: When it started.
         ended: When it ended.
         snapshot: The date of its data; None as long as it is not settled.
-        jobs: The ARN of each step's newest job; of a step that was reused, of the earlier job.
+        jobs: The ARN of each step's newest job, in the order in which they started; of a step that
+            was reused, of the earlier job.
     """
 
     dag_id: str
@@ -145,11 +146,13 @@ def _with_returns(
     snapshots: dict[str, str] = {}
     jobs: dict[str, dict[str, str]] = {}
     rows = session.execute(
-        select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value).where(
+        select(XComModel.run_id, XComModel.task_id, XComModel.key, XComModel.value)
+        .where(
             XComModel.dag_id == dag_id,
             XComModel.run_id.in_([run.run_id for run in found]),
             XComModel.key.in_((naming.SNAPSHOT_XCOM, _RETURNED, naming.JOB_ARN_XCOM)),
         )
+        .order_by(XComModel.timestamp, XComModel.task_id)
     )
     for run_id, task_id, key, value in rows:
         if key == naming.SNAPSHOT_XCOM and (date := _date(value)):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from retraining import naming
-from retraining.gate.bounds import first_bound
-from retraining.gate.report import finite
+from retraining.aws.errors import is_missing
+from retraining.gate.report import Metrics
+from retraining.runs.outcomes import BrokenRecordError, Outcome, outcome_of
 from retraining.web import aws_reads
 from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retraining.gate.bounds import Bound
     from retraining.web.dag_runs import Run
 
 FAILED = "failed"
@@ -26,7 +26,11 @@ RUNNING = "running"
 NONE = "none"
 UNKNOWN = "unknown"
 VERDICTS = ("pass", "reject", "undecidable", FAILED, RUNNING, NONE, UNKNOWN)
-_LARGEST = 1_000_000
+# A page is no place for more of either than people can look at.
+_METRICS = 100
+_PATH_LENGTH = 200
+_LARGEST_RECORD = 1_000_000
+_LARGEST_REPORT = 4_000_000
 
 
 class BrokenFileError(Exception):
@@ -34,48 +38,38 @@ class BrokenFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Found:
     """What lies on S3 of a run.
 
     Attributes:
-        decision: The decision record; None if there is none.
-        report: The evaluation report; None if there is none, or it cannot be read.
-        fault: What is wrong with either, or "".
+        outcome: What came of it; None if there is no decision record, or none that can be used.
+        record: The decision record, which may hold anything; {} without an outcome.
+        fault: What is wrong with record or report, or "".
     """
 
-    decision: Mapping[str, Any] | None = None
-    report: Mapping[str, Any] | None = None
+    outcome: Outcome | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run with its outcome, as table and chart show it.
+    """A run with what became of it, as table and chart show it.
 
     Attributes:
         run: The run.
         verdict: One of ``VERDICTS``.
-        outcome: What lies on S3.
-        metrics: Of the report, by the last part of their names: value, standard deviation.
-        limit: The gate's first comparison; None if the record does not tell.
-        rows: How many rows snapshot and splits had.
-        version: The version that was registered; None if none was.
-        arn: Of that version.
+        found: What lies on S3.
     """
 
     run: Run
     verdict: str
-    outcome: Outcome
-    metrics: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
-    limit: Bound | None = None
-    rows: Mapping[str, int] = field(default_factory=dict)
-    version: int | None = None
-    arn: str = ""
+    found: Found = field(default_factory=Found)
 
 
 # A record of a run that has ended is only written again when somebody clears the run.
-_ENDED: Recent[Outcome] = Recent(600.0, 5_000)
-_OPEN: Recent[Outcome] = Recent(5.0, 500)
+_ENDED: Recent[Found] = Recent(600.0, 5_000)
+_OPEN: Recent[Found] = Recent(5.0, 500)
 
 
 def read(runs: Sequence[Run], *, seconds: float) -> tuple[list[Row], list[str]]:
@@ -90,64 +84,84 @@ def read(runs: Sequence[Run], *, seconds: float) -> tuple[list[Row], list[str]]:
     """
     until = time.monotonic() + seconds
     # Before anything is asked, so that what is known is shown while S3 is down.
-    outcomes: dict[str, Outcome | Exception] = {
+    answers: dict[str, Found | Exception] = {
         run.run_id: kept for run in runs if (kept := _cache(run).kept(_key(run))) is not None
     }
-    wanted = [run for run in runs if run.uri is not None and run.run_id not in outcomes]
+    wanted = [run for run in runs if run.uri is not None and run.run_id not in answers]
     found = aws_reads.gather(
         "s3",
         [lambda s3, run=run: _recent(s3, run, until) for run in wanted],  # type: ignore[misc]
         seconds=seconds,
     )
-    outcomes |= {run.run_id: outcome for run, outcome in zip(wanted, found, strict=True)}
+    answers |= {run.run_id: answer for run, answer in zip(wanted, found, strict=True)}
     said = aws_reads.notices(found, about="decision records")
-    return [_row(run, outcomes.get(run.run_id, Outcome())) for run in runs], said
+    return [row_of(run, answers.get(run.run_id, Found())) for run in runs], said
 
 
-def metrics_of(report: object, name: str = "") -> dict[str, tuple[float, float | None]]:
-    """Return a report's leaves that have a ``value``, by the last part of their names."""
-    if not isinstance(report, dict):
-        return {}
-    if (value := finite(report.get("value"))) is not None:
-        return {name: (value, finite(report.get("standard_deviation")))}
-    found: dict[str, tuple[float, float | None]] = {}
-    for key, inner in report.items():
-        found |= metrics_of(inner, str(key))
-    return found
+def found_in(record: bytes, report: bytes | None, *, uri: str) -> Found:
+    """Read a decision record and a report, whatever these bytes are; never raises.
 
-
-def get_json(s3: Any, uri: str) -> dict[str, Any] | None:
-    """Read a JSON object from S3; None if there is no such object.
-
-    Raises:
-        BrokenFileError: It is no JSON object, or larger than any that is written here.
+    Args:
+        record: The content of ``decision.json``.
+        report: The content of ``evaluation.json``; None if there is none.
+        uri: Of the record, for what is said of it.
     """
-    bucket, key = naming.split_s3_uri(uri)
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if aws_reads.is_missing(error):
-            return None
-        raise
-    if answer["ContentLength"] > _LARGEST:
-        raise BrokenFileError(f"{uri} has {answer['ContentLength']} bytes")
-    try:
-        content = json.loads(answer["Body"].read())
+        content = json.loads(record)
     except (ValueError, RecursionError) as error:
-        raise BrokenFileError(f"{uri} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise BrokenFileError(f"{uri} is not a JSON object")
-    return content
+        return Found(fault=f"{uri} is not JSON: {error}")
+    try:
+        outcome = outcome_of(content, report)
+    except BrokenRecordError as error:
+        return Found(fault=f"{uri} is no decision record: {error}")
+    except (ValueError, RecursionError) as error:
+        # Nested a thousand deep, or a number of thousands of digits.
+        if report is None:
+            return Found(fault=f"{uri} is no decision record: {error}")
+        without = found_in(record, None, uri=uri)
+        return replace(without, fault=without.fault or f"the report cannot be read: {error}")
+    return _few_metrics(Found(outcome, content))
 
 
-def _recent(s3: Any, run: Run, until: float) -> Outcome:
+def row_of(run: Run, answer: Found | Exception) -> Row:
+    """Put a run and what was found of it together."""
+    if isinstance(answer, Exception):
+        return Row(run, UNKNOWN, Found(fault=str(answer)))
+    if answer.outcome is not None:
+        return Row(run, answer.outcome.verdict.value, answer)
+    verdict = {"failed": FAILED, "success": NONE}.get(run.state, RUNNING)
+    return Row(run, UNKNOWN if answer.fault else verdict, answer)
+
+
+def _few_metrics(found: Found) -> Found:
+    outcome = found.outcome
+    if outcome is None:
+        return found
+    metrics = outcome.metrics
+    first = [outcome.headline.metric] if outcome.headline else []
+    first += [bound.metric for bound in outcome.bounds]
+    every = [*metrics.measures, *metrics.unusable]
+    there = dict.fromkeys(path for path in [*first, *every] if path in {*every})
+    shown = {*[path for path in there if len(path) <= _PATH_LENGTH][:_METRICS]}
+    if len(shown) == len(every):
+        return found
+    few = Metrics(
+        {path: measure for path, measure in metrics.measures.items() if path in shown},
+        {path: word for path, word in metrics.unusable.items() if path in shown},
+        metrics.rows,
+    )
+    said = f"the report has {len(every)} metrics; {len(shown)} of them are shown"
+    return replace(found, outcome=replace(outcome, metrics=few), fault=said)
+
+
+def _recent(s3: Any, run: Run, until: float) -> Found:
     if time.monotonic() > until:
         # Whoever asked has gone; the queue must not keep the next one waiting.
         raise aws_reads.UnavailableError("S3 was too slow")
-    return _cache(run).get(_key(run), lambda: _outcome(s3, run))
+    return _cache(run).get(_key(run), lambda: _read(s3, run.uri or ""))
 
 
-def _cache(run: Run) -> Recent[Outcome]:
+def _cache(run: Run) -> Recent[Found]:
     return _ENDED if run.has_ended else _OPEN
 
 
@@ -156,36 +170,30 @@ def _key(run: Run) -> tuple[object, ...]:
     return run.uri, run.state, run.ended
 
 
-def _outcome(s3: Any, run: Run) -> Outcome:
-    uri = run.uri or ""
+def _read(s3: Any, run_uri: str) -> Found:
+    uri = naming.decision_uri(run_uri)
     try:
-        decision = get_json(s3, naming.decision_uri(uri))
-        report = get_json(s3, naming.report_uri(uri)) if decision else None
+        record = _body(s3, uri, most=_LARGEST_RECORD)
     except BrokenFileError as error:
-        return Outcome(fault=str(error))
-    return Outcome(decision, report)
+        return Found(fault=str(error))
+    if record is None:
+        return Found()
+    try:
+        report = _body(s3, naming.report_uri(run_uri), most=_LARGEST_REPORT)
+    except BrokenFileError as error:
+        return replace(found_in(record, None, uri=uri), fault=str(error))
+    return found_in(record, report, uri=uri)
 
 
-def _row(run: Run, outcome: Outcome | Exception) -> Row:
-    if isinstance(outcome, Exception):
-        return Row(run, UNKNOWN, Outcome(fault=str(outcome)))
-    decision, report = outcome.decision, outcome.report or {}
-    if decision is None:
-        verdict = {"failed": FAILED, "success": NONE}.get(run.state, RUNNING)
-        return Row(run, UNKNOWN if outcome.fault else verdict, outcome)
-    registered = decision.get("registered") or {}
-    verdict = str(decision.get("verdict"))
-    return Row(
-        run=run,
-        verdict=verdict if verdict in VERDICTS else UNKNOWN,
-        outcome=outcome,
-        metrics=metrics_of(report),
-        limit=first_bound(item.get("condition") for item in decision.get("conditions") or []),
-        rows={
-            str(name): count
-            for name, count in (report.get("rows") or {}).items()
-            if isinstance(count, int)
-        },
-        version=registered.get("version"),
-        arn=str(registered.get("model_package_arn") or ""),
-    )
+def _body(s3: Any, uri: str, *, most: int) -> bytes | None:
+    bucket, key = naming.split_s3_uri(uri)
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    if answer["ContentLength"] > most:
+        raise BrokenFileError(f"{uri} has {answer['ContentLength']} bytes; {most} are read")
+    content: bytes = answer["Body"].read()
+    return content

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from retraining.aws.errors import is_missing
 from retraining.jobs.kinds import JobType
-from retraining.web import aws_reads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,6 @@ def tail(logs: Any, kind: str, name: str) -> list[Mapping[str, str]]:
             for stream in streams
         ]
     except ClientError as error:
-        if aws_reads.is_missing(error):
+        if is_missing(error):
             return []
         raise

@@ -1,17 +1,30 @@
-"""What the page is told, as JSON can carry it."""
+"""What the page is told, as JSON can carry it: records and reports may hold anything."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from retraining.gate.report import finite, kind_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
+    from retraining.gate.report import Measure
+    from retraining.runs.outcomes import Outcome
     from retraining.web.decisions import Row
     from retraining.web.job_seconds import Job
     from retraining.web.model_versions import Listed, ModelVersion, Serving
+
+# More of anything is not shown, however much a file holds.
+_MANY = 100
+_TEXT = 2_000
+_IDENTITY = (
+    "snapshot_uri", "data_fingerprint", "code_uri", "code_sha256", "image_uri",
+    "training_image_uri", "inference_image_uri",
+)  # fmt: skip
 
 
 def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str, Any]:
@@ -22,11 +35,9 @@ def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str,
         listed: The registry's versions; None if that did not answer.
         serving: What the endpoint does; None if it did not answer.
     """
-    run, limit = found.run, found.limit
-    name = limit.metric.removesuffix(".value").rpartition(".")[2] if limit else None
-    value, spread = found.metrics.get(name or "", (None, None))
-    if limit and value is None:
-        value = _operand(found, limit.metric)
+    run, outcome = found.run, found.found.outcome
+    metrics = outcome.metrics if outcome else None
+    version = outcome.version if outcome else None
     return {
         "run_id": run.run_id,
         "state": run.state,
@@ -35,40 +46,53 @@ def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str,
         "seconds": _seconds(run.started, run.ended),
         "snapshot": run.snapshot,
         "verdict": found.verdict,
-        "explanation": (found.outcome.decision or {}).get("explanation") or found.outcome.fault,
-        "metric": limit
-        and {
-            "name": name,
-            "sign": limit.sign,
-            "threshold": limit.value,
-            "value": value,
-            "standard_deviation": spread,
-        },
-        "metrics": {key: pair[0] for key, pair in found.metrics.items()},
-        "rows": dict(found.rows),
-        "version": found.version,
-        "approval": listed.approvals.get(found.version)
-        if listed is not None and found.version is not None
+        "explanation": text(outcome.explanation if outcome else found.found.fault),
+        "metric": _headline(outcome) if outcome else None,
+        "metrics": {text(path): item.value for path, item in metrics.measures.items()}
+        if metrics
+        else {},
+        "unusable": {text(path): word for path, word in metrics.unusable.items()}
+        if metrics
+        else {},
+        "rows": {text(name): count for name, count in islice(metrics.rows.items(), _MANY)}
+        if metrics
+        else {},
+        "version": version,
+        "approval": listed.approvals.get(version)
+        if listed is not None and version is not None
         else None,
-        "is_serving": None
-        if serving is None or found.version is None
-        else serving.number == found.version,
-        "jobs": sorted(run.jobs),
+        "is_serving": None if serving is None or version is None else serving.number == version,
+        "jobs": [*run.jobs],
     }
 
 
 def conditions(found: Row) -> list[dict[str, Any]]:
     """Return the gate's conditions with their operands and whether they hold."""
+    items = found.found.record.get("conditions")
     return [
         {
-            "explanation": str(item.get("explanation", "")),
+            "explanation": text(item.get("explanation", "")),
             "holds": bool(item.get("holds")),
-            "operands": {str(key): value for key, value in (item.get("operands") or {}).items()},
-            "condition": item.get("condition"),
+            "operands": _scalars(item.get("operands")),
         }
-        for item in (found.outcome.decision or {}).get("conditions") or []
-        if isinstance(item, dict)
+        for item in (items[:_MANY] if isinstance(items, list) else [])
+        if isinstance(item, Mapping)
     ]
+
+
+def parameters(found: Row) -> dict[str, Any]:
+    """Return the run's parameters that bore on its model or on the verdict."""
+    return _scalars(found.found.record.get("parameters"))
+
+
+def fingerprint(found: Row) -> dict[str, str]:
+    """Return what identifies the run's data, code, images and policy, as far as that is told."""
+    told = found.found.outcome.run if found.found.outcome else {}
+    policy = found.found.record.get("policy_sha256")
+    return {
+        **{name: text(told[name]) for name in _IDENTITY if name in told},
+        "policy_sha256": text(policy) if isinstance(policy, str) else "",
+    }
 
 
 def version(found: ModelVersion) -> dict[str, Any]:
@@ -85,12 +109,38 @@ def job(found: Job, prices: Mapping[str, float]) -> dict[str, Any]:
     return {**asdict(found), "cost": found.cost(prices)}
 
 
-def _operand(found: Row, path: str) -> float | None:
-    for item in (found.outcome.decision or {}).get("conditions") or []:
-        value = (item.get("operands") or {}).get(path)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    return None
+def text(value: object) -> str:
+    """Return a text that is short enough to be shown, and that UTF-8 has signs for."""
+    return str(value)[:_TEXT].encode("utf-8", "replace").decode()
+
+
+def _headline(outcome: Outcome) -> dict[str, Any] | None:
+    headline, limit = outcome.headline, outcome.limit
+    if headline is None:
+        return None
+    measure: Measure | None = outcome.metrics.measures.get(headline.metric)
+    return {
+        "path": text(headline.metric),
+        "name": text(headline.name),
+        "better": headline.better,
+        "sign": limit.sign if limit else None,
+        "threshold": limit.value if limit else None,
+        "value": measure.value if measure else None,
+        "standard_deviation": measure.standard_deviation if measure else None,
+    }
+
+
+def _scalars(told: object) -> dict[str, Any]:
+    pairs = told.items() if isinstance(told, Mapping) else ()
+    return {text(name): _scalar(value) for name, value in islice(pairs, _MANY)}
+
+
+def _scalar(value: object) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    # What is no number in JSON is said in words.
+    is_plain = value is None or isinstance(value, bool) or finite(value) is not None
+    return value if is_plain else kind_of(value)
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from retraining.aws.errors import is_missing
 from retraining.deployment import endpoints
 from retraining.registry import versions
 from retraining.web import aws_reads
@@ -153,7 +154,7 @@ def _listed(client: Any, group: str, down_to: int) -> Listed:
                 **token,
             )
         except ClientError as error:
-            if aws_reads.is_missing(error):
+            if is_missing(error):
                 return Listed({}, {}, is_all=True)
             raise
         for summary in answer["ModelPackageSummaryList"]:

@@ -12,6 +12,7 @@ from fastapi import HTTPException, Query, status
 from fastapi.responses import PlainTextResponse
 
 from retraining.aws import console
+from retraining.aws.errors import is_missing
 from retraining.web import (
     aws_reads,
     csv_download,
@@ -96,26 +97,22 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
     (row,), notices = decisions.read([run], seconds=_SECONDS)
     jobs, said = _jobs([run], seconds=_SECONDS)
     listed, served, more = _registry(listing, serving, seconds=_SECONDS)
-    decision = row.outcome.decision or {}
-    told = decision.get("run")
-    told = told if isinstance(told, dict) else {}
+    outcome = row.found.outcome
+    arn = (outcome.arn if outcome else None) or ""
+    # Without an outcome it is the run's explanation already.
+    fault = [row.found.fault] if outcome and row.found.fault else []
     return {
         **json_views.row(row, listed, served),
         "pipeline": pipeline.name,
         "run_uri": run.uri,
         "serving": served and asdict(served),
         "conditions": json_views.conditions(row),
-        "fingerprint": {
-            name: str(told[name])
-            for name in ("snapshot_uri", "data_fingerprint", "code_uri", "code_sha256", "image_uri")
-            if name in told
-        }
-        | {"policy_sha256": str(decision.get("policy_sha256", ""))},
-        "arn": row.arn,
-        "features": str((row.outcome.report or {}).get("features", "")),
+        "parameters": json_views.parameters(row),
+        "fingerprint": json_views.fingerprint(row),
+        "arn": json_views.text(arn),
         "steps": [asdict(step) | {"job": jobs.get(run_id, {}).get(step.task_id)} for step in steps],
-        "links": console.console_links(run.jobs, arn=row.arn, endpoint=endpoint),
-        "notices": [*notices, *said, *more],
+        "links": console.console_links(run.jobs, arn=arn, endpoint=endpoint),
+        "notices": [*notices, *fault, *said, *more],
     }
 
 
@@ -128,9 +125,13 @@ def run_predictions(
     uri = run.uri
     if uri is None:
         return {"found": None, "notices": []}
-    (answer,) = aws_reads.gather("s3", [lambda s3: predictions.read(s3, uri)], seconds=5.0)
+    (row,), _ = decisions.read([run], seconds=_SECONDS)
+    plots = row.found.outcome.plots if row.found.outcome else None
+    (answer,) = aws_reads.gather(
+        "s3", [lambda s3: predictions.read(s3, uri, plots)], seconds=_SECONDS
+    )
     if isinstance(answer, Exception):
-        is_there = not (isinstance(answer, ClientError) and aws_reads.is_missing(answer))
+        is_there = not (isinstance(answer, ClientError) and is_missing(answer))
         return {"found": None, "notices": [f"the predictions: {answer}"] if is_there else []}
     return {"found": answer, "notices": []}
 

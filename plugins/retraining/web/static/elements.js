@@ -12,7 +12,14 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 export function number(value, digits = 4) {
-  return value === null || value === undefined ? "" : Number(value).toPrecision(digits);
+  if (value === null || value === undefined) return "";
+  const size = Math.abs(value);
+  return size >= 10 ** digits && size < 1e9 ? whole(Math.round(value)) : Number(value).toPrecision(digits);
+}
+
+// So many digits that it does not look like another value, such as a limit, unless it is that.
+export function apart(value, other, digits = 4) {
+  return value !== other && Number(Number(value).toPrecision(digits)) === other ? String(value) : number(value, digits);
 }
 
 export function whole(value) {

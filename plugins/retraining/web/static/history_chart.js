@@ -1,11 +1,20 @@
-// The metric of the gate for each snapshot, with its interval and threshold.
+// The pipeline's headline for each snapshot, with its interval and what the gate asks of it.
 
 import { VERDICTS, axis, colour, onThemeChange } from "./colours.js";
-import { el, number } from "./elements.js";
+import { apart, el, number } from "./elements.js";
+import { namesIn, valueOf, wordOf } from "./metric_names.js";
 
 const DAY = 86_400_000;
 // Of a normal distribution: so many standard deviations to either side hold 95 %.
 const WIDTH = 1.96;
+// What a limit is called, and which side of it is out of bounds.
+const LIMITS = {
+  "≥": { said: "at least", shade: "start" },
+  ">": { said: "above", shade: "start" },
+  "≤": { said: "at most", shade: "end" },
+  "<": { said: "below", shade: "end" },
+  "=": { said: "exactly", shade: false },
+};
 
 export function historyChart(open) {
   const canvas = el("canvas", { tabindex: 0, role: "img", "aria-describedby": "chart-said" });
@@ -13,14 +22,15 @@ export function historyChart(open) {
   const element = el("div", {}, el("div", { class: "chart" }, canvas), said);
   let chart = null;
   let rows = [];
+  let names = new Map();
   let chosen = -1;
 
   function draw() {
-    const { datasets, name, floor, days } = plan(rows);
+    const { datasets, title, floor, days } = plan(rows, names);
     chart?.destroy();
     canvas.setAttribute(
       "aria-label",
-      `${name} of ${rows.length} runs by snapshot. Left and right arrows walk through the runs, Enter opens one.`,
+      `${title} of ${rows.length} runs by snapshot. Left and right arrows walk through the runs, Enter opens one.`,
     );
     chart = new window.Chart(canvas, {
       type: "scatter",
@@ -41,7 +51,7 @@ export function historyChart(open) {
               scale.ticks = days.ticks.map((value) => ({ value }));
             },
           }),
-          y: axis(name, {
+          y: axis(title, {
             beginAtZero: false,
             grace: "4%",
             ticks: { callback: (value) => (value < floor ? "" : Number(value.toPrecision(4))) },
@@ -59,7 +69,7 @@ export function historyChart(open) {
             filter: (item) => Boolean(item.raw.row),
             callbacks: {
               title: (items) => items[0]?.raw.row.snapshot ?? "",
-              label: (item) => describe(item.raw.row),
+              label: (item) => describe(item.raw.row, names),
             },
           },
         },
@@ -96,13 +106,14 @@ export function historyChart(open) {
     chart.setActiveElements(active);
     chart.tooltip.setActiveElements(active, { x: 0, y: 0 });
     chart.update("none");
-    said.textContent = describe(points[chosen].point.row).join(", ");
+    said.textContent = describe(points[chosen].point.row, names).join(", ");
   });
   onThemeChange(() => chart && draw());
   return {
     element,
     show: (found) => {
       rows = found.filter((row) => row.snapshot);
+      names = namesIn(found);
       chosen = -1;
       draw();
     },
@@ -113,7 +124,7 @@ export function historyChart(open) {
 function legend(chart) {
   return chart.data.datasets
     .map((set, datasetIndex) => ({
-      text: set.label,
+      text: set.said ?? set.label,
       datasetIndex,
       pointStyle: set.pointStyle,
       strokeStyle: set.borderColor,
@@ -126,11 +137,15 @@ function legend(chart) {
     .filter((item) => !item.text.startsWith("("));
 }
 
-function plan(rows) {
-  const name = rows.find((row) => row.metric)?.metric.name ?? "metric";
-  const like = (row) => row.metric?.name === name && typeof row.metric.value === "number";
-  const valued = rows.filter(like);
-  const levels = valued.flatMap(({ metric }) => [metric.value, metric.threshold]);
+function plan(rows, names) {
+  // What the newest run is judged by: a pipeline may have changed its mind.
+  const headline = rows.find((row) => row.metric)?.metric;
+  const path = headline?.path;
+  const title = headline ? `${names.get(path)} (${headline.better} is better)` : "metric";
+  const has = (row) => typeof valueOf(row, path) === "number";
+  const isLimited = (row) => row.metric?.path === path && row.metric.threshold !== null;
+  const limited = rows.filter(isLimited);
+  const levels = [...rows.filter(has).map((row) => valueOf(row, path)), ...limited.map(({ metric }) => metric.threshold)];
   const low = Math.min(...levels, ...(levels.length ? [] : [0]));
   const high = Math.max(...levels, ...(levels.length ? [] : [1]));
   const gap = (high - low || 1) * 0.12;
@@ -143,7 +158,7 @@ function plan(rows) {
   };
   const points = [...rows]
     .reverse()
-    .map((row) => ({ row, x: at(row), y: like(row) ? row.metric.value : low - gap }));
+    .map((row) => ({ row, x: at(row), y: has(row) ? valueOf(row, path) : low - gap }));
   const datasets = Object.entries(VERDICTS).flatMap(([verdict, look]) => {
     const own = points.filter((point) => point.row.verdict === verdict);
     if (own.length === 0) return [];
@@ -176,7 +191,7 @@ function plan(rows) {
       backgroundColor: "transparent", order: 0, isRing: true,
     });
   }
-  const spread = points.filter(({ row }) => like(row) && row.metric.standard_deviation);
+  const spread = points.filter(({ row }) => has(row) && row.metric?.path === path && row.metric.standard_deviation);
   datasets.push({
     type: "bar",
     label: "(interval)",
@@ -193,23 +208,30 @@ function plan(rows) {
     // In front of few points, that they do not hide it; behind many, that it does not hide them.
     order: rows.length > 100 ? 2 : -1,
   });
-  datasets.push({
-    type: "line",
-    label: "threshold",
-    data: points
-      .filter(({ row }) => like(row))
-      .sort((a, b) => a.x - b.x)
-      .map(({ row, x }) => ({ x, y: row.metric.threshold })),
-    stepped: "middle",
-    borderColor: colour("failed"),
-    borderDash: [6, 4],
-    borderWidth: 1.5,
-    pointRadius: 0,
-    pointHitRadius: 0,
-    pointStyle: "line",
-    order: 3,
-  });
-  return { datasets, name, floor: low - gap / 2, days: dates(points.map((point) => point.x)) };
+  if (limited.length) {
+    const { said, shade } = LIMITS[limited[0].metric.sign];
+    datasets.push({
+      type: "line",
+      label: "threshold",
+      said: `threshold: ${said}`,
+      data: points
+        .filter(({ row }) => isLimited(row))
+        .sort((a, b) => a.x - b.x)
+        .map(({ row, x }) => ({ x, y: row.metric.threshold })),
+      stepped: "middle",
+      borderColor: colour("failed"),
+      // The side on which a model is not good enough.
+      fill: shade,
+      backgroundColor: colour("failed", 0.07),
+      borderDash: [6, 4],
+      borderWidth: 1.5,
+      pointRadius: 0,
+      pointHitRadius: 0,
+      pointStyle: "line",
+      order: 3,
+    });
+  }
+  return { datasets, title, floor: low - gap / 2, days: dates(points.map((point) => point.x)) };
 }
 
 function dates(found) {
@@ -224,12 +246,13 @@ function dates(found) {
 
 const day = (time) => new Date(time).toISOString().slice(0, 10);
 
-function describe(row) {
+function describe(row, names) {
   const lines = [row.run_id, `${VERDICTS[row.verdict].label}${row.run_type === "backfill" ? ", backfilled" : ""}`];
   if (row.metric) {
-    const { name, value, sign, threshold, standard_deviation: spread } = row.metric;
+    const { path, value, sign, threshold, standard_deviation: spread } = row.metric;
     const width = spread ? ` ± ${number(WIDTH * spread, 2)}` : "";
-    lines.push(`${name} ${number(value)}${width}; wanted ${sign} ${threshold}`);
+    const shown = value === null ? wordOf(row, path) ?? "unknown" : `${apart(value, threshold)}${width}`;
+    lines.push(`${names.get(path)} ${shown}${threshold === null ? "" : `; wanted ${sign} ${threshold}`}`);
   } else if (row.explanation) {
     lines.push(row.explanation.slice(0, 120));
   }

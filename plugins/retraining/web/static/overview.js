@@ -17,15 +17,16 @@ export function overview(pipeline, pipelines, addressOf) {
   const count = el("span", { class: "quiet" }, "Loading …");
   const chart = historyChart((runId) => window.location.assign(runAddress(runId)));
   const table = runTable(pipeline.dag_id, runAddress);
+  const versions = versionsView(pipeline, runAddress, load);
   const element = el("div", {},
     el("div", { class: "head" }, el("h1", {}, "Model quality: ", pipeline.name), chooser(pipeline, pipelines, addressOf)),
     said,
     el("p", {}, count),
     chart.element,
-    el("p", { class: "quiet" }, "Bars: the metric ± 1.96 bootstrap standard deviations (95 %). Runs without a value stand at the lower edge. Click a run to see why."),
+    el("p", { class: "quiet" }, "Bars: the metric ± 1.96 standard deviations (95 %). Runs without a value stand at the lower edge. Click a run to see why."),
     el("h2", {}, "Runs"),
     table.element,
-    versionsView(pipeline, runAddress, load));
+    versions.element);
 
   async function load() {
     const rows = new Map();
@@ -60,6 +61,7 @@ export function overview(pipeline, pipelines, addressOf) {
         : found.length < total ? `The newest ${found.length} of ${total} runs.` : `${total} runs.`;
       chart.show(found);
       table.show(found);
+      versions.judgeBy(found.find((row) => row.metric)?.metric.path);
     }
   }
 

@@ -1,25 +1,41 @@
-// How evaluation's predictions lie: against the truth, and how far off.
+// How evaluation's predictions lie: against the truth, how far off, and which label for which.
 
 import { axis, colour, onThemeChange } from "./colours.js";
+import { confusionMatrix } from "./confusion_matrix.js";
 import { el, number, whole } from "./elements.js";
 
+const RIGHT = "predicted_against_actual";
+const RESIDUALS = "residuals";
+
 export function predictionCharts(found) {
+  const parts = [];
+  if (found.points) parts.push(numbers(found));
+  if (found.matrix) parts.push(el("p", {}, `Of ${rowsOf(found)}:`), confusionMatrix(found.matrix));
+  return parts.length ? el("div", {}, parts) : el("p", { class: "quiet" }, "The pipeline has no plots of its predictions.");
+}
+
+const rowsOf = (found) => `${found.is_all ? "all" : "the first"} ${whole(found.rows)} test rows`;
+
+function numbers(found) {
   const scatter = el("canvas", { role: "img", "aria-label": `Predicted against actual values of ${found.points.length} test rows` });
   const bars = el("canvas", { role: "img", "aria-label": `Residuals of ${found.rows} test rows, mean ${number(found.mean)}` });
+  const drawn = [[RIGHT, scatter, against], [RESIDUALS, bars, residuals]].filter(([name]) => found.plots.includes(name));
   let charts = [];
   const draw = () => {
     for (const chart of charts) chart.destroy();
-    charts = [new window.Chart(scatter, against(found)), new window.Chart(bars, residuals(found))];
+    charts = drawn.map(([, canvas, plan]) => new window.Chart(canvas, plan(found)));
   };
   onThemeChange(draw);
   // A canvas has no size before it is on the page.
   requestAnimationFrame(draw);
-  const all = found.is_all ? `all ${whole(found.rows)} test rows` : `the first ${whole(found.rows)} test rows`;
+  const said = {
+    [RESIDUALS]: `Residuals are predicted - actual, of ${rowsOf(found)}; their mean is ${number(found.mean, 3)}.`,
+    [RIGHT]: `${whole(found.points.length)} of the rows are drawn against their actual values; on the dashed line a prediction is right.`,
+  };
   return el("div", {},
     el("div", { class: "plots" },
-      el("figure", { class: "plot" }, el("div", { class: "chart" }, scatter)),
-      el("figure", { class: "plot" }, el("div", { class: "chart" }, bars))),
-    el("p", { class: "quiet" }, `Residuals are predicted - actual, of ${all}; their mean is ${number(found.mean, 3)}. ${whole(found.points.length)} of the rows are drawn on the left; on the dashed line a prediction is right.`));
+      drawn.map(([, canvas]) => el("figure", { class: "plot" }, el("div", { class: "chart" }, canvas)))),
+    el("p", { class: "quiet" }, Object.entries(said).filter(([name]) => found.plots.includes(name)).map(([, sentence]) => sentence).join(" ")));
 }
 
 function against(found) {

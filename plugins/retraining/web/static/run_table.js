@@ -2,6 +2,7 @@
 
 import { VERDICTS } from "./colours.js";
 import { approval, duration, el, number, whole } from "./elements.js";
+import { namesIn, valueOf, wordOf } from "./metric_names.js";
 import { address, ask } from "./server.js";
 
 const ROWS = 25;
@@ -11,14 +12,14 @@ export function runTable(dagId, runAddress) {
   const state = { rows: [], key: "snapshot", down: true, hidden: new Set(), page: 0, jobs: {} };
 
   function columns() {
-    const metrics = [...new Set(state.rows.flatMap((row) => [row.metric?.name, ...Object.keys(row.metrics)]))].filter(Boolean);
-    const steps = [...new Set(state.rows.flatMap((row) => row.jobs))];
-    steps.sort((a, b) => startOf(a) - startOf(b));
+    const metrics = [...namesIn(state.rows)];
+    // A run has its steps in the order in which they started; the one with the most has it for all.
+    const steps = [...new Set([...state.rows].sort((a, b) => b.jobs.length - a.jobs.length).flatMap((row) => row.jobs))];
     return [
       { key: "snapshot", label: "Snapshot", value: (row) => row.snapshot, show: (row) => runLink(row, row.snapshot ?? "not settled") },
       { key: "verdict", label: "Verdict", value: (row) => row.verdict, show: (row) => verdict(row.verdict) },
       { key: "run_id", label: "Run", value: (row) => row.run_after, show: (row) => el("span", { title: row.run_id }, row.run_type === "backfill" ? "backfill" : row.run_type, " ", el("span", { class: "quiet" }, row.run_after.slice(0, 16).replace("T", " "))) },
-      ...metrics.map((name) => ({ key: `metric ${name}`, label: name, number: true, value: (row) => row.metrics[name], show: (row) => number(row.metrics[name]) })),
+      ...metrics.map(([path, name]) => ({ key: `metric ${name}`, label: name, number: true, value: (row) => valueOf(row, path), show: (row) => metric(row, path) })),
       { key: "rows", label: "Rows", number: true, value: (row) => row.rows.snapshot, show: (row) => whole(row.rows.snapshot) },
       { key: "version", label: "Version", number: true, value: (row) => row.version, show: (row) => row.version ?? "" },
       { key: "approval", label: "Approval", value: (row) => row.approval, show: (row) => approval(row.approval) ?? (row.version ? "unknown" : "") },
@@ -29,9 +30,12 @@ export function runTable(dagId, runAddress) {
   }
 
   const job = (row, step) => state.jobs[row.run_id]?.[step];
-  // Of steps that are known, the order in which they ran; the others keep theirs.
-  const startOf = (step) => ["preprocess", "train", "evaluate"].indexOf(step);
   const runLink = (row, label) => el("a", { href: runAddress(row.run_id) }, label);
+
+  function metric(row, path) {
+    const word = wordOf(row, path);
+    return word ? el("span", { class: "quiet" }, word) : number(valueOf(row, path));
+  }
 
   function stepCell(row, step) {
     if (!row.jobs.includes(step)) return "";

@@ -1,7 +1,8 @@
 // One run: what was decided and why, how its predictions lie, what it was made of.
 
 import { airflowLink, outerLink } from "./airflow_links.js";
-import { approval, duration, el, notices, number, whole } from "./elements.js";
+import { apart, approval, duration, el, notices, number, whole } from "./elements.js";
+import { namesIn } from "./metric_names.js";
 import { predictionCharts } from "./prediction_charts.js";
 import { verdict } from "./run_table.js";
 import { ask } from "./server.js";
@@ -30,9 +31,7 @@ export async function runView(pipeline, runId, overviewAddress) {
 }
 
 function sentence(run) {
-  const metric = run.metric && run.metric.value !== null
-    ? `${run.metric.name} ${number(run.metric.value)} ${holds(run) ? "is" : "is not"} ${run.metric.sign} ${run.metric.threshold}`
-    : null;
+  const metric = comparison(run);
   if (run.verdict === "pass") {
     return `${metric ?? "All conditions hold"}: ${run.version ? `registered as version ${run.version}.` : `not registered${failure(run) ?? " yet."}`}`;
   }
@@ -50,7 +49,22 @@ function failure(run) {
   return step ? `: ${step.task_id}: ${step.failure.split("\n")[0]}` : null;
 }
 
-const holds = (run) => run.conditions.every((condition) => condition.holds);
+const HOLDS = {
+  "≥": (value, limit) => value >= limit,
+  ">": (value, limit) => value > limit,
+  "≤": (value, limit) => value <= limit,
+  "<": (value, limit) => value < limit,
+  "=": (value, limit) => value === limit,
+};
+
+// The headline beside its limit, unless the verdict came about by something else.
+function comparison({ verdict, metric }) {
+  if (!metric || metric.value === null || metric.threshold === null) return null;
+  const { name, value, sign, threshold } = metric;
+  const holds = HOLDS[sign](value, threshold);
+  if (holds !== (verdict === "pass")) return null;
+  return `${name} ${apart(value, threshold)} ${holds ? "is" : "is not"} ${sign} ${threshold}`;
+}
 
 function servesNow(run) {
   if (!run.serving) return null;
@@ -75,11 +89,16 @@ function decision(run) {
 }
 
 function metrics(run) {
-  const found = Object.entries(run.metrics).map(([name, value]) => `${name} ${number(value, 5)}`);
+  const names = namesIn([run]);
+  const found = [
+    ...Object.entries(run.metrics).map(([path, value]) => `${names.get(path)} ${number(value, 5)}`),
+    ...Object.entries(run.unusable).map(([path, word]) => `${names.get(path)}: ${word}`),
+  ];
   const rows = Object.entries(run.rows).map(([name, count]) => `${name} ${whole(count)}`);
+  const parameters = Object.entries(run.parameters).map(([name, value]) => `${name} ${value}`);
   if (found.length === 0) return null;
   return el("p", {}, found.join(" · "), rows.length ? el("span", { class: "quiet" }, ` — rows: ${rows.join(", ")}`) : null,
-    run.features ? el("span", { class: "quiet" }, `; features: ${run.features}`) : null);
+    parameters.length ? el("span", { class: "quiet" }, ` — parameters: ${parameters.join(", ")}`) : null);
 }
 
 async function loadPlots(place, pipeline, run) {
@@ -149,7 +168,7 @@ async function loadLog(place, pipeline, run, step) {
 function fingerprint(run) {
   const labels = {
     snapshot_uri: "data", data_fingerprint: "data's fingerprint", code_uri: "code", code_sha256: "code's SHA-256",
-    image_uri: "image", policy_sha256: "gate's policy",
+    image_uri: "image", training_image_uri: "training image", inference_image_uri: "inference image", policy_sha256: "gate's policy",
   };
   const entries = Object.entries(run.fingerprint).filter(([, value]) => value);
   if (run.arn) entries.push(["model package", run.arn]);

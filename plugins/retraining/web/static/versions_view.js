@@ -2,6 +2,7 @@
 
 import { approval, el, notices, number } from "./elements.js";
 import { airflowLink } from "./airflow_links.js";
+import { lastName } from "./metric_names.js";
 import { act, ask } from "./server.js";
 
 const ROWS = 20;
@@ -11,16 +12,22 @@ export function versionsView(pipeline, runAddress, changed) {
   const said = el("p", { role: "status" });
   const element = el("section", { id: "versions" }, el("h2", {}, "Versions in the model registry"), said, table);
   let offset = 0;
+  let answer = null;
+  // What the newest run is judged by: versions of long ago do not say it of themselves.
+  let usual = null;
 
   async function load() {
     try {
-      show(await ask("data/versions", { dag_id: pipeline.dag_id, offset, limit: ROWS }));
+      answer = await ask("data/versions", { dag_id: pipeline.dag_id, offset, limit: ROWS });
+      show(answer);
     } catch (error) {
       table.replaceChildren(notices([error.message]));
     }
   }
 
   function show({ versions, total, serving, notices: sentences }) {
+    const headline = versions.map((version) => version.metadata.headline).find(Boolean) ?? usual;
+    const heads = [["Version"], ["Snapshot"], ...(headline ? [[lastName(headline), "number"]] : []), ["Registered"], ["Approval"], ["Who and why"], ["Actions"]];
     const turn = (label, to) => el("button", { type: "button", class: "plain", disabled: to < 0 || to >= total, onclick: () => { offset = to; load(); } }, label);
     table.replaceChildren(
       notices(sentences) ?? "",
@@ -28,19 +35,19 @@ export function versionsView(pipeline, runAddress, changed) {
       versions.length
         ? el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Versions" },
             el("table", {},
-              el("thead", {}, el("tr", {}, ["Version", "Snapshot", "r2", "Registered", "Approval", "Who and why", "Actions"].map((label) => el("th", { scope: "col", class: label === "r2" ? "number" : null }, label)))),
-              el("tbody", {}, versions.map((version) => row(version, serving)))))
+              el("thead", {}, el("tr", {}, heads.map(([label, look]) => el("th", { scope: "col", class: look }, label)))),
+              el("tbody", {}, versions.map((version) => row(version, serving, headline)))))
         : el("p", { class: "quiet" }, "No version is shown."),
       total > ROWS ? el("div", { class: "row" }, turn("Newer", offset - ROWS), `${offset + 1} to ${Math.min(offset + ROWS, total)} of ${total}`, turn("Older", offset + ROWS)) : "",
     );
   }
 
-  function row(version, serving) {
+  function row(version, serving, headline) {
     const isServing = serving?.number === version.number;
     return el("tr", { class: isServing ? "chosen" : null },
       el("th", { scope: "row" }, version.number, isServing ? el("span", {}, " ", el("span", { class: "tag serving" }, "serves now")) : null),
       el("td", { class: "key" }, version.run_id ? el("a", { href: runAddress(version.run_id) }, version.snapshot) : version.snapshot),
-      el("td", { class: "number" }, number(version.metadata.r2_score)),
+      headline ? el("td", { class: "number" }, measure(version, headline)) : null,
       el("td", { class: "key" }, version.created.slice(0, 16).replace("T", " ")),
       el("td", { class: "key" }, approval(version.approval), version.status === "Completed" ? null : ` (${version.status})`),
       el("td", {}, version.approval_reason),
@@ -105,7 +112,22 @@ export function versionsView(pipeline, runAddress, changed) {
   }
 
   load();
-  return element;
+  return {
+    element,
+    judgeBy: (path) => {
+      if (!path || path === usual) return;
+      usual = path;
+      if (answer) show(answer);
+    },
+  };
+}
+
+// The registry has a metric by its short name, or where two would be called the same by its path.
+function measure({ metadata }, headline) {
+  const path = metadata.headline ?? headline;
+  const told = metadata[path] ?? metadata[lastName(path)];
+  if (told === undefined || !Number.isFinite(Number(told))) return "";
+  return path === headline ? number(told) : `${lastName(path)} ${number(told)}`;
 }
 
 function servingSentence(serving) {

@@ -1,0 +1,34 @@
+// How often which label was taken for which: counts that a shade repeats, never the shade alone.
+
+import { el, whole } from "./elements.js";
+
+export function confusionMatrix({ labels, others, counts }) {
+  const names = labels.map((label) => label || "(empty)");
+  if (others) names.push(`others (${others} labels)`);
+  const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+  const columns = names.map((_, at) => sum(counts.map((row) => row[at])));
+  const isRight = (row, at) => row === at && row < labels.length;
+  const right = sum(labels.map((_, at) => counts[at][at]));
+  const all = sum(columns);
+  const head = (scope, ...content) => el("th", { scope }, ...content);
+  const share = (part, total) => el("td", { class: "number quiet" }, total ? `${Math.round((100 * part) / total)} %` : "");
+
+  function cell(count, row, at) {
+    const found = el("td", { class: isRight(row, at) ? "number right" : "number" }, whole(count));
+    // By the share of the row, as labels are seldom equally frequent.
+    found.style.setProperty("--share", count / (sum(counts[row]) || 1));
+    return found;
+  }
+
+  return el("figure", { class: "matrix" },
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Confusion matrix" },
+      el("table", {},
+        el("thead", {},
+          el("tr", {}, head("col", "actual ↓ predicted →"), names.map((name) => head("col", name)), head("col", "found"))),
+        el("tbody", {},
+          counts.map((row, number) => el("tr", {}, head("row", names[number]), row.map((count, at) => cell(count, number, at)),
+            number < labels.length ? share(row[number], sum(row)) : el("td"))),
+          el("tr", {}, head("row", "right"), names.map((_, at) => (at < labels.length ? share(counts[at][at], columns[at]) : el("td"))),
+            el("td", { class: "number quiet" }, `${Math.round((100 * right) / (all || 1))} %`))))),
+    el("figcaption", { class: "quiet" }, "Test rows of each actual label by the predicted one; framed where they agree. Found: so many of an actual label's rows were predicted so. Right: so many of the rows predicted so are so."));
+}
