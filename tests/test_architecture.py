@@ -20,11 +20,11 @@ STOREYS = (
     {"aws", "gate"},
     {"pipeline"},
     {"runs"},
-    {"jobs"},
+    {"params", "dag_defaults", "jobs"},
     {"registry"},
     {"deployment"},
     {"approval", "past_runs", "web"},
-    {"plugin"},
+    {"plugin", "steps"},
 )
 PURE = ("naming.py", "settings.py", "gate/*.py", "jobs/requests.py", "registry/requests.py",
         "deployment/requests.py")  # fmt: skip

@@ -116,9 +116,9 @@ def run_of_report(uri: str) -> str:
     return run_uri
 
 
-def held_out_uri(run_uri: str) -> str:
-    """Return the URI of a run's test split: CSV with a header, the target included."""
-    return f"{output_uri(run_uri, 'test')}test.csv"
+def smoke_uri(run_uri: str) -> str:
+    """Return the URI of what an endpoint with the run's model must answer."""
+    return f"{output_uri(run_uri, 'evaluation')}smoke.json"
 
 
 def predictions_uri(run_uri: str) -> str:
@@ -203,6 +203,15 @@ def deployment_name(endpoint: str, number: int, *, identity: object) -> str:
         A name of at most 63 characters of ``[a-zA-Z0-9](-*[a-zA-Z0-9])*``.
     """
     return f"{deployment_stem(endpoint)}-v{number}-{_digest(canonical_json(identity))[:8]}"
+
+
+def registered_model_name(pipeline: str, number: int, *, identity: object) -> str:
+    """Compute the name of the SageMaker model of a registered version.
+
+    It is none that a deployment makes, and so none that a deployment cleans up.
+    """
+    ending = _digest(canonical_json(identity))[:8]
+    return f"{deployment_stem(pipeline)}-version-{number}-{ending}"
 
 
 def is_deployment_name(name: str, *, endpoint: str) -> bool:

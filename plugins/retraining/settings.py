@@ -1,4 +1,4 @@
-"""Where this deployment lives: bucket, role, image. Read from the environment."""
+"""Where this deployment lives: bucket, role, images. Read from the environment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# Any version that the SDK knows for training *and* inference: what trained a model serves it.
-DEFAULT_IMAGE_VERSION = "1.4-2-py312"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # Caps how many SageMaker jobs run at once. It must exist, and count deferred tasks.
 DEFAULT_JOB_POOL = "sagemaker_jobs"
 
@@ -25,9 +27,11 @@ class Settings:
     Attributes:
         bucket: The S3 bucket of snapshots, code and runs.
         role_arn: The execution role that SageMaker assumes for the jobs.
-        image_uri: The container image of the jobs; None asks the SageMaker SDK.
-        image_version: The scikit-learn image version to ask the SDK for.
-        scripts_folder: The local folder with one folder of container scripts a pipeline.
+        image_uris: The URIs of images by ``framework:version``, or by
+            ``framework:version:inference`` and so on where they differ; the SageMaker SDK is asked
+            for any other.
+        scripts_folder: The local folder with one folder of container scripts a pipeline; None for
+            the ``include/scripts`` nearest above the DAG's file.
         git_commit: The commit that is deployed, where that is known.
         stop_orphans: Whether running jobs that nobody waits for are stopped, or only listed.
         approval_queue: The URL of the SQS queue with the registry's events, ``{group}`` standing
@@ -36,9 +40,8 @@ class Settings:
 
     bucket: str
     role_arn: str
-    image_uri: str | None
-    image_version: str
-    scripts_folder: Path
+    image_uris: Mapping[str, str]
+    scripts_folder: Path | None
     git_commit: str | None
     stop_orphans: bool
     approval_queue: str | None = None
@@ -48,6 +51,9 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _QUEUE = re.compile(r"https?://[\w.:-]+/\d{12}/[\w.{}-]+")
 _POOL = re.compile(r"[\w.-]{1,256}")
+_SCRIPTS = "RETRAINING_SCRIPTS_FOLDER"
+_IMAGES = "RETRAINING_IMAGE_URIS"
+_IMAGE = re.compile(r"([\w-]+:[\w.-]+(?::\w+)?)=([\w./:@-]+)")
 _BOOLEAN = re.compile(r"true|false")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -62,9 +68,8 @@ def settings() -> Settings:
     return Settings(
         bucket=_required("RETRAINING_BUCKET", _BUCKET, "an S3 bucket name"),
         role_arn=_required("RETRAINING_ROLE_ARN", _ROLE_ARN, "an IAM role ARN"),
-        image_uri=os.environ.get("RETRAINING_IMAGE_URI") or None,
-        image_version=os.environ.get("RETRAINING_IMAGE_VERSION") or DEFAULT_IMAGE_VERSION,
-        scripts_folder=Path(os.environ.get("RETRAINING_SCRIPTS_FOLDER") or _default_scripts()),
+        image_uris=_image_uris(),
+        scripts_folder=Path(folder) if (folder := os.environ.get(_SCRIPTS)) else None,
         git_commit=_optional("RETRAINING_GIT_COMMIT", _COMMIT, "a git commit"),
         stop_orphans=_optional("RETRAINING_STOP_ORPHANS", _BOOLEAN, "true or false") == "true",
         approval_queue=_optional("RETRAINING_APPROVAL_QUEUE", _QUEUE, "an SQS queue's URL"),
@@ -80,8 +85,16 @@ def job_pool() -> str:
     return _optional("RETRAINING_JOB_POOL", _POOL, "the name of a pool") or DEFAULT_JOB_POOL
 
 
-def _default_scripts() -> Path:
-    return Path(__file__).resolve().parents[2] / "include" / "scripts"
+def _image_uris() -> dict[str, str]:
+    found = {}
+    for item in filter(None, map(str.strip, os.environ.get(_IMAGES, "").split(","))):
+        match = _IMAGE.fullmatch(item)
+        if match is None:
+            raise SettingsError(
+                f"{_IMAGES} has {item!r}, which is not of the form framework:version=uri"
+            )
+        found[match[1]] = match[2]
+    return found
 
 
 def _required(name: str, pattern: re.Pattern[str], what: str) -> str:

@@ -18,11 +18,24 @@ def fresh() -> Iterator[None]:
     settings.cache_clear()
 
 
-def test_the_defaults_lead_to_the_projects_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_set_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETRAINING_BUCKET", "a-bucket")
     monkeypatch.setenv("RETRAINING_ROLE_ARN", ROLE)
-    assert (settings().scripts_folder / "california_housing" / "train.py").is_file()
-    assert settings().image_uri is None
+    assert settings().scripts_folder is None
+    assert settings().image_uris == {}
+
+
+def test_images_are_named_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAINING_BUCKET", "a-bucket")
+    monkeypatch.setenv("RETRAINING_ROLE_ARN", ROLE)
+    monkeypatch.setenv(
+        "RETRAINING_IMAGE_URIS",
+        "sklearn:1.4-2-py312=1.dkr.ecr.x.amazonaws.com/a:1, pytorch:2.9.0:inference=b@sha256:0,",
+    )
+    assert settings().image_uris == {
+        "sklearn:1.4-2-py312": "1.dkr.ecr.x.amazonaws.com/a:1",
+        "pytorch:2.9.0:inference": "b@sha256:0",
+    }
 
 
 @pytest.mark.parametrize(
@@ -32,6 +45,8 @@ def test_the_defaults_lead_to_the_projects_scripts(monkeypatch: pytest.MonkeyPat
         ("RETRAINING_BUCKET", "s3://a-bucket"),
         ("RETRAINING_ROLE_ARN", "retraining"),
         ("RETRAINING_GIT_COMMIT", "main; rm"),
+        ("RETRAINING_IMAGE_URIS", "an/image:1"),
+        ("RETRAINING_IMAGE_URIS", "sklearn:1=a b"),
     ],
 )
 def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from retraining.deployment.endpoints import Endpoint
     from retraining.deployment.plan import Plan
     from retraining.deployment.requests import Size
-    from retraining.deployment.smoke import SmokeRows
+    from retraining.deployment.smoke import SmokeTest
+    from retraining.registry.versions import Version
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def fault(
     runtime: Any,
     plan: Plan,
     *,
-    rows: SmokeRows | None,
+    test: SmokeTest | None,
     tolerance: float,
 ) -> str | None:
     """Say what is wrong with what an endpoint serves, None if nothing is.
@@ -92,7 +93,7 @@ def fault(
         client: The client.
         runtime: A sagemaker-runtime client.
         plan: What should serve.
-        rows: What it must answer; None asks nothing of it.
+        test: What it must answer; None asks nothing of it.
         tolerance: The relative difference that a prediction may have.
 
     Raises:
@@ -109,27 +110,21 @@ def fault(
             f"{plan.endpoint_name} serves {endpoint.config} and not {plan.config_name}: the service"
             f" took the update back{said}"
         )
-    if rows is None:
-        return None
-    attempt = 1
-    while True:
+    return _answers_fault(runtime, plan, test, tolerance=tolerance) if test else None
+
+
+def _answers_fault(runtime: Any, plan: Plan, test: SmokeTest, *, tolerance: float) -> str | None:
+    for row, request in enumerate(test.requests, 1):
         try:
-            answer = runtime.invoke_endpoint(
-                EndpointName=plan.endpoint_name,
-                ContentType="text/csv",
-                Accept="text/csv",
-                Body=rows.payload.encode(),
-            )
-            text = answer["Body"].read().decode(errors="replace")
-            return smoke.difference(text, rows.predicted, tolerance=tolerance)
+            answer = _ask(runtime, plan.endpoint_name, test, request)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _MODEL_ERRORS:
+            if not _is_of_model(error):
                 raise
-            log.warning("attempt %d of %d: %s", attempt, _ATTEMPTS, error)
-            if attempt == _ATTEMPTS:
-                return f"it does not answer its own test rows: {error}"
-        attempt += 1
-        time.sleep(_PAUSE_S)
+            return f"it does not answer its own test rows: row {row}: {error}"
+        wrong = smoke.difference(answer, request.expected, accept=test.accept, tolerance=tolerance)
+        if wrong:
+            return f"row {row} of the test split {wrong}"
+    return None
 
 
 def clean_up(client: SageMakerClient, plan: Plan, *, keep: int) -> list[str]:
@@ -178,6 +173,47 @@ def clean_up(client: SageMakerClient, plan: Plan, *, keep: int) -> list[str]:
     except ClientError as error:
         log.warning("cleaning up after %s: %s", plan.endpoint_name, error)
     return deleted
+
+
+def _ask(runtime: Any, endpoint_name: str, test: SmokeTest, request: smoke.Request) -> str:
+    attempt = 1
+    while True:
+        try:
+            answer = runtime.invoke_endpoint(
+                EndpointName=endpoint_name,
+                ContentType=test.content_type,
+                Accept=test.accept,
+                Body=request.body.encode(),
+            )
+        except ClientError as error:
+            if attempt == _ATTEMPTS or not _is_of_model(error):
+                raise
+            log.warning("attempt %d of %d: %s", attempt, _ATTEMPTS, error)
+        else:
+            return str(answer["Body"].read(), errors="replace")
+        attempt += 1
+        time.sleep(_PAUSE_S)
+
+
+def _is_of_model(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in _MODEL_ERRORS
+
+
+def create_registered_model(
+    client: SageMakerClient, version: Version, *, pipeline: str, role_arn: str
+) -> str:
+    """Make the SageMaker model of a registered version, unless it exists; return its name."""
+    container = dict(version.containers[0])
+    name = naming.registered_model_name(
+        pipeline, version.number, identity=[version.arn, container, role_arn]
+    )
+    _make_once(
+        lambda: client.describe_model(ModelName=name),
+        lambda: client.create_model(
+            **requests.model_of_container(name, container, role_arn=role_arn)
+        ),
+    )
+    return name
 
 
 def _make_once(describe: Callable[[], Any], create: Callable[[], Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retraining import naming
 from retraining.deployment import endpoints, requests
 from retraining.deployment.requests import Size
+from retraining.deployment.smoke import DEFAULT_TOLERANCE
 from retraining.registry import versions
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Plan:
         previous_config: The last verified config, to flip back to; None if there is none.
         passed_over: The newest version that a person passes over, or did before this.
         is_restoring: Whether model and config are only put back.
+        tolerance: How far a number may be from what evaluation predicted, as the version says.
     """
 
     endpoint_name: str
@@ -69,6 +71,7 @@ class Plan:
     previous_config: str | None
     passed_over: str | None
     is_restoring: bool
+    tolerance: float = DEFAULT_TOLERANCE
 
 
 def choose(
@@ -231,6 +234,9 @@ def make_plan(
             previous_config=last,
             passed_over=max(newer, key=lambda item: item.age).arn if newer else None,
             is_restoring=choice.is_restoring,
+            tolerance=version.tolerance
+            if version and version.tolerance is not None
+            else DEFAULT_TOLERANCE,
         ),
         choice.reason,
     )

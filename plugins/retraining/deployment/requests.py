@@ -66,6 +66,14 @@ def model(name: str, arn: str, *, role_arn: str) -> dict[str, Any]:
     }
 
 
+def model_of_container(name: str, container: Mapping[str, Any], *, role_arn: str) -> dict[str, Any]:
+    """Build a CreateModel request from a container of a version's inference specification."""
+    kept = {
+        key: container[key] for key in ("Image", "ModelDataUrl", "Environment") if key in container
+    }
+    return {"ModelName": name, "PrimaryContainer": kept, "ExecutionRoleArn": role_arn}
+
+
 def endpoint_config(name: str, model_name: str, *, size: Size) -> dict[str, Any]:
     """Build a CreateEndpointConfig request with one variant that takes all traffic."""
     variant = {"VariantName": VARIANT, "ModelName": model_name, **size.members()}

@@ -1,122 +1,178 @@
-"""Rows of a run's own test split that an endpoint must answer as evaluation answered them."""
+"""A version's own smoke test: requests that its endpoint must answer as evaluation recorded.
+
+The evaluation job writes it beside its report (``evaluation/smoke.json``): what is sent, what must
+come back, and in which formats. Nothing here knows what is in either.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
+import json
 import math
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from retraining import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_s3 import S3Client
 
-PREDICTED = "predicted"
-_ACTUAL = "actual"
+DEFAULT_TOLERANCE = 1e-6
+_LARGEST = 64 * 1024 * 1024
+_SHOWN = 200
 
 
-class SmokeRowsError(Exception):
-    """A version's smoke rows cannot be had; the message says which file and why."""
+class SmokeTestError(Exception):
+    """A version's smoke test cannot be had; the message says which file and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class SmokeRows:
-    """Some rows and what evaluation predicted for them.
+class Request:
+    """One request of a test row.
 
     Attributes:
-        payload: The rows as text/csv, without a header and without the target.
-        predicted: One number a row.
+        body: What is sent.
+        expected: What must come back: a number, a text, or for JSON any value.
     """
 
-    payload: str
-    predicted: tuple[float, ...]
+    body: str
+    expected: object
 
 
-def read(s3: S3Client, report_uri: str, *, target: str, rows: int) -> SmokeRows:
-    """Read the first rows of the test split of the run that wrote a report.
+@dataclass(frozen=True, slots=True)
+class SmokeTest:
+    """Requests, and how they and their answers are written.
+
+    Attributes:
+        content_type: Of each body.
+        accept: Of each answer: ``text/csv``, ``application/json``.
+        requests: One for each test row.
+    """
+
+    content_type: str
+    accept: str
+    requests: tuple[Request, ...]
+
+
+def read(s3: S3Client, report_uri: str, *, rows: int) -> SmokeTest:
+    """Read the first requests of the smoke test of the run that wrote a report.
 
     Args:
         s3: The client.
         report_uri: The evaluation report, as the registry has it.
-        target: The column that is predicted, which an endpoint is not sent.
-        rows: At most so many.
+        rows: At most so many requests.
 
     Raises:
-        SmokeRowsError: A file is missing, or is not what evaluation left there.
+        SmokeTestError: The file is missing, or is not what evaluation writes.
     """
     try:
-        run_uri = naming.run_of_report(report_uri)
+        uri = naming.smoke_uri(naming.run_of_report(report_uri))
     except naming.InvalidNameError as error:
-        raise SmokeRowsError(f"the version does not say which run made it: {error}") from error
-    tested_uri, judged_uri = naming.held_out_uri(run_uri), naming.predictions_uri(run_uri)
-    tested = list(islice(_lines(s3, tested_uri), rows + 1))
-    judged = list(islice(_lines(s3, judged_uri), rows + 1))
-    if len(tested) < 2 or len(tested) != len(judged):
-        raise SmokeRowsError(
-            f"{tested_uri} has {len(tested)} of the lines wanted and {judged_uri} has"
-            f" {len(judged)}: they must have as many, a header and a row at least"
-        )
-    actual = _column(judged, _ACTUAL, judged_uri)
-    answers = _column(tested, target, tested_uri)
-    for number, (mine, theirs) in enumerate(zip(answers, actual, strict=True), 2):
-        if not math.isclose(mine, theirs, rel_tol=1e-9):
-            raise SmokeRowsError(
-                f"line {number} of {judged_uri} is not about line {number} of {tested_uri}:"
-                f" {target} is {mine} in one and {theirs} in the other"
-            )
-    place = tested[0].index(target)
-    payload = io.StringIO()
-    csv.writer(payload, lineterminator="\n").writerows(
-        line[:place] + line[place + 1 :] for line in tested[1:]
-    )
-    return SmokeRows(payload.getvalue(), tuple(_column(judged, PREDICTED, judged_uri)))
+        raise SmokeTestError(f"the version does not say which run made it: {error}") from error
+    content = _content(s3, uri)
+    try:
+        told = json.loads(content, parse_constant=_refuse)
+        requests = [Request(_text(item["body"]), item["expected"]) for item in told["requests"]]
+        test = SmokeTest(_text(told["content_type"]), _text(told["accept"]), tuple(requests[:rows]))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise SmokeTestError(f"{uri} is no smoke test: {type(error).__name__}: {error}") from error
+    if not test.requests:
+        raise SmokeTestError(f"{uri} has no request")
+    return test
 
 
-def difference(answer: str, expected: tuple[float, ...], *, tolerance: float) -> str | None:
+def difference(answer: str, expected: object, *, accept: str, tolerance: float) -> str | None:
     """Say how an endpoint's answer differs from what was expected, None if it does not.
 
+    Values are compared leaf by leaf: numbers within the tolerance, anything else exactly. Of an
+    object only the members that are expected are looked at.
+
     Args:
-        answer: text/csv.
-        expected: One number a row.
-        tolerance: The relative difference that is allowed.
+        answer: The body.
+        expected: The value.
+        accept: The format that was asked for.
+        tolerance: The relative difference that a number may have.
     """
-    fields = answer.replace(",", " ").split()
+    if _is_json(accept):
+        try:
+            found: object = json.loads(answer)
+        except (ValueError, RecursionError) as error:
+            return f"does not answer in JSON but with {answer[:_SHOWN]!r} ({error})"
+    else:
+        fields = [field.strip() for line in csv.reader(answer.splitlines()) for field in line]
+        found = fields[0] if len(fields) == 1 else fields
+    return _difference(found, expected, "", tolerance=tolerance, is_text=not _is_json(accept))
+
+
+def _difference(
+    found: object, expected: object, where: str, *, tolerance: float, is_text: bool
+) -> str | None:
+    at = f"at {where} " if where else ""
+    if isinstance(expected, dict):
+        if not isinstance(found, dict):
+            return f"{at}answers {_shown(found)}, and not with an object"
+        pairs = [(f"{where}.{key}".lstrip("."), found.get(key), expected[key]) for key in expected]
+    elif isinstance(expected, list):
+        if not isinstance(found, list) or len(found) != len(expected):
+            return f"{at}answers {_shown(found)}; evaluation recorded {len(expected)} values"
+        pairs = [
+            (f"{where}[{index}]", mine, theirs)
+            for index, (mine, theirs) in enumerate(zip(found, expected, strict=True))
+        ]
+    else:
+        return _leaf_difference(found, expected, at, tolerance=tolerance, is_text=is_text)
+    differences = (
+        _difference(mine, theirs, place, tolerance=tolerance, is_text=is_text)
+        for place, mine, theirs in pairs
+    )
+    return next(filter(None, differences), None)
+
+
+def _leaf_difference(
+    found: object, expected: object, at: str, *, tolerance: float, is_text: bool
+) -> str | None:
+    if isinstance(expected, bool) or not isinstance(expected, int | float):
+        same = found == expected and type(found) is type(expected)
+        return None if same else f"{at}answers {_shown(found)}; evaluation said {expected!r}"
     try:
-        numbers = [float(field) for field in fields]
+        # What a text format carries is a text.
+        number = float(found) if is_text and isinstance(found, str) else found
     except ValueError:
-        return f"it does not answer with numbers but with {answer[:200]!r}"
-    if len(numbers) != len(expected):
-        return f"it answers {len(expected)} rows with {len(numbers)} numbers"
-    for row, (number, wanted) in enumerate(zip(numbers, expected, strict=True), 1):
-        if not math.isclose(number, wanted, rel_tol=tolerance, abs_tol=1e-12):
-            return (
-                f"row {row} of the test split is predicted as {number!r}; evaluation predicted"
-                f" {wanted!r}, and they may differ by {tolerance:g} of it"
-            )
-    return None
+        number = None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return f"{at}does not answer with a number but with {_shown(found)}"
+    if math.isclose(number, expected, rel_tol=tolerance, abs_tol=1e-12):
+        return None
+    return (
+        f"{at}is predicted as {number!r}; evaluation predicted {expected!r}, and they may"
+        f" differ by {tolerance:g} of it"
+    )
 
 
-def _column(lines: list[list[str]], name: str, uri: str) -> list[float]:
-    try:
-        place = lines[0].index(name)
-        return [float(line[place]) for line in lines[1:]]
-    except (IndexError, ValueError) as error:
-        raise SmokeRowsError(f"{uri} has no column {name!r} of numbers: {error}") from error
-
-
-def _lines(s3: S3Client, uri: str) -> Iterator[list[str]]:
+def _content(s3: S3Client, uri: str) -> bytes:
     bucket, key = naming.split_s3_uri(uri)
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        answer = s3.get_object(Bucket=bucket, Key=key)
     except (s3.exceptions.NoSuchKey, s3.exceptions.NoSuchBucket) as error:
-        raise SmokeRowsError(f"there is nothing at {uri}") from error
-    try:
-        # The split may be large, and only its beginning is wanted.
-        yield from csv.reader(line.decode() for line in body.iter_lines())
-    finally:
-        body.close()
+        raise SmokeTestError(f"there is nothing at {uri}") from error
+    if answer["ContentLength"] > _LARGEST:
+        raise SmokeTestError(f"{uri} has {answer['ContentLength']} bytes; at most {_LARGEST}")
+    return answer["Body"].read()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:_SHOWN]
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number that an answer can be compared with")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retraining.deployment.plan import Plan
-    from retraining.deployment.smoke import SmokeRows
+    from retraining.deployment.smoke import SmokeTest
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 def choose_version(
     *,
     group: str,
-    target: str,
     params: Mapping[str, Any],
     dag_run: Any,
     ti: Any,
@@ -58,12 +57,12 @@ def choose_version(
         )
         if plan is not None:
             # Not to find out only when it serves already.
-            _rows(plan, target, params)
+            _test(plan, params)
     except (
         DeploymentRefusedError,
         naming.InvalidNameError,
         versions.NoSuchVersionError,
-        smoke.SmokeRowsError,
+        smoke.SmokeTestError,
     ) as error:
         raise AirflowFailException(f"{error}. Nothing was changed") from error
     log.info("%s: %s", params["endpoint_name"], reason)
@@ -79,9 +78,7 @@ def nothing_to_do(*, reason: str) -> None:
     log.info("nothing to do: %s", reason)
 
 
-def verify_version(
-    *, plan: Mapping[str, Any], target: str, params: Mapping[str, Any], ti: Any
-) -> str:
+def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any) -> str:
     """Judge what the endpoint serves now, and choose the branch; the XCom ``reason`` says why.
 
     Returns:
@@ -94,15 +91,15 @@ def verify_version(
     sagemaker = clients.client("sagemaker")
     try:
         deploy.check_current(sagemaker, settled)
-        rows = _rows(settled, target, params)
-    except (DeploymentRefusedError, smoke.SmokeRowsError) as error:
+        test = _test(settled, params)
+    except (DeploymentRefusedError, smoke.SmokeTestError) as error:
         raise AirflowFailException(str(error)) from error
     reason = deploy.fault(
         sagemaker,
         clients.client("sagemaker-runtime"),
         settled,
-        rows=rows,
-        tolerance=params["tolerance"],
+        test=test,
+        tolerance=settled.tolerance if params["tolerance"] is None else params["tolerance"],
     )
     if reason:
         log.error("%s: %s", settled.endpoint_name, reason)
@@ -112,8 +109,8 @@ def verify_version(
         "%s serves version %d; %s",
         settled.endpoint_name,
         settled.version_number,
-        f"{len(rows.predicted)} test rows are predicted as evaluation predicted them"
-        if rows
+        f"{len(test.requests)} test rows are answered as evaluation answered them"
+        if test
         else "its predictions were not looked at",
     )
     return "keep_version"
@@ -151,18 +148,27 @@ def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any]) -> dict[
     }
 
 
-def _rows(plan: Plan, target: str, params: Mapping[str, Any]) -> SmokeRows | None:
+def create_model(*, pipeline: str, registered: Mapping[str, Any]) -> str:
+    """Make the SageMaker model of a version that was just registered, once; return its name."""
+    sagemaker = clients.client("sagemaker")
+    version = versions.describe(sagemaker, registered["model_package_arn"])
+    name = deploy.create_registered_model(
+        sagemaker, version, pipeline=pipeline, role_arn=settings().role_arn
+    )
+    log.info("version %d is the model %s", version.number, name)
+    return name
+
+
+def _test(plan: Plan, params: Mapping[str, Any]) -> SmokeTest | None:
     if not params["smoke_rows"] or not plan.version_arn:
         return None
     try:
-        return smoke.read(
-            clients.client("s3"), plan.report_uri, target=target, rows=params["smoke_rows"]
-        )
-    except smoke.SmokeRowsError as error:
+        return smoke.read(clients.client("s3"), plan.report_uri, rows=params["smoke_rows"])
+    except smoke.SmokeTestError as error:
         if not plan.is_restoring:
             raise
         # What was verified once is better than what never was.
-        log.warning("%s; it is put back without a look at its predictions", error)
+        log.warning("%s; it is put back without a look at its answers", error)
         return None
 
 

@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.operators.sagemaker import (
 
 from retraining.jobs.kinds import JobType
 from retraining.jobs.lifecycle import DEFER_AFTER, SageMakerJobTask
+from retraining.runs.results import template
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -62,6 +63,25 @@ class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator
             )
         super().__init__(**arguments)
 
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The S3 folder of each output by its name; templates until the task runs."""
+        told = self.config.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in told}
+
+    def only(self, *names: str) -> dict[str, str]:
+        """Return some of the outputs, for a later step's inputs or channels.
+
+        Raises:
+            ValueError: The job has no such output.
+        """
+        outputs = self.outputs
+        if missing := [name for name in names if name not in outputs]:
+            raise ValueError(
+                f"{self.task_id} has no output {missing[0]!r}; it has {', '.join(outputs)}"
+            )
+        return {name: outputs[name] for name in names}
+
 
 class RetrainingTrainingOperator(SageMakerJobTask, SageMakerTrainingOperator):
     """The same for a training job, with the arguments of ``SageMakerTrainingOperator``.
@@ -85,3 +105,13 @@ class RetrainingTrainingOperator(SageMakerJobTask, SageMakerTrainingOperator):
         self.reuse = reuse
         self.defer_after = defer_after
         super().__init__(**arguments)
+
+    @property
+    def result(self) -> dict[str, str]:
+        """Templates of the job's name and of its model's URI."""
+        return {name: template(self.task_id, name) for name in ("job_name", "model_uri")}
+
+    @property
+    def model_uri(self) -> str:
+        """The template of the URI of ``model.tar.gz``."""
+        return self.result["model_uri"]

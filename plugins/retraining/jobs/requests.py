@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Request = dict[str, object]
 
 _PROCESSING = "/opt/ml/processing"
-_MAX_RUNTIME_S = 3600
+# An hour, in which a night's job should be over.
+MAX_RUNTIME_S = 3600
 _VOLUME_GB = 30
 
 
@@ -31,7 +32,7 @@ def processing_job(
     arguments: Sequence[str],
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
-    max_runtime_s: int = _MAX_RUNTIME_S,
+    max_runtime_s: int = MAX_RUNTIME_S,
 ) -> Request:
     """Build a CreateProcessingJob request that runs one of the pipeline's scripts.
 
@@ -107,44 +108,52 @@ def training_job(
     role_arn: str,
     instance_type: str,
     code_uri: str,
-    script: str,
+    script: str | None,
     hyperparameters: Mapping[str, str],
     channels: Mapping[str, str],
     output_uri: str,
     metrics: Mapping[str, str],
-    max_runtime_s: int = _MAX_RUNTIME_S,
+    content_type: str | None = None,
+    max_runtime_s: int = MAX_RUNTIME_S,
 ) -> Request:
-    """Build a CreateTrainingJob request in script mode.
+    """Build a CreateTrainingJob request: in script mode, or of the image's own algorithm.
 
     Args:
-        image_uri: The container image; it has AWS's training toolkit.
+        image_uri: The container image; for a script it has AWS's training toolkit.
         role_arn: The role that the job assumes.
         instance_type: Such as ``ml.m5.large``.
         code_uri: The folder of the code version, from ``naming.code_uri``.
-        script: The file name of the training script.
-        hyperparameters: Its command line: ``--name value`` each.
+        script: The file name of the training script; None for the image's own algorithm.
+        hyperparameters: The script's command line, ``--name value`` each; or what the algorithm
+            takes.
         channels: The S3 folder of each input channel by its name.
         output_uri: The folder below which the job puts ``<job>/output/model.tar.gz``.
-        metrics: A regular expression over the log for each metric by its name.
+        metrics: A regular expression over the log for each metric by its name; an algorithm of
+            AWS's has its own, and takes none.
+        content_type: Of the channels' objects; None leaves it to the image.
         max_runtime_s: After so many seconds the service stops the job.
     """
-    toolkit = {
-        "sagemaker_program": script,
-        "sagemaker_submit_directory": naming.source_archive_uri(code_uri),
-    }
+    if script is None:
+        values = dict(hyperparameters)
+    else:
+        toolkit = {
+            "sagemaker_program": script,
+            "sagemaker_submit_directory": naming.source_archive_uri(code_uri),
+        }
+        # The toolkit decodes each hyperparameter from JSON.
+        values = {
+            name: json.dumps(value) for name, value in (toolkit | dict(hyperparameters)).items()
+        }
+    of_metrics = [{"Name": name, "Regex": regex} for name, regex in metrics.items()]
+    of_content = {"ContentType": content_type} if content_type else {}
     return {
         "RoleArn": role_arn,
         "AlgorithmSpecification": {
             "TrainingImage": image_uri,
             "TrainingInputMode": "File",
-            "MetricDefinitions": [
-                {"Name": name, "Regex": regex} for name, regex in metrics.items()
-            ],
+            **({"MetricDefinitions": of_metrics} if of_metrics else {}),
         },
-        # The toolkit decodes each hyperparameter from JSON.
-        "HyperParameters": {
-            name: json.dumps(value) for name, value in (toolkit | dict(hyperparameters)).items()
-        },
+        "HyperParameters": values,
         "InputDataConfig": [
             {
                 "ChannelName": name,
@@ -155,6 +164,7 @@ def training_job(
                         "S3DataDistributionType": "FullyReplicated",
                     }
                 },
+                **of_content,
             }
             for name, uri in channels.items()
         ],

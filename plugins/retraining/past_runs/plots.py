@@ -14,6 +14,7 @@ from itertools import groupby
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
+from retraining import naming
 from retraining.gate.decision import Verdict
 from retraining.past_runs.standing import DEPLOYED
 from retraining.past_runs.summary import WORDS
@@ -51,6 +52,8 @@ _WIDTH, _HEIGHT = 9.0, 2.9
 _POINTS, _LINE = 72.0, 13.0
 # Values further from the middle half than so many times its width would flatten all others.
 _FAR = 4.0
+# Larger ones cannot be told apart from each other by any ruler, and overflow when subtracted.
+_HUGE = 1e100
 # Between runs of one snapshot, in days.
 _BESIDE = 0.16
 
@@ -74,25 +77,24 @@ def metric_plot(
 
     Args:
         runs: In the order of their snapshots.
-        metric: Its name in ``PastRun.metrics``.
+        metric: Its path.
         bounds: Horizontal lines and what to call them.
         deployed: The ARN of the version to circle.
     """
     figure, axes = _figure(runs)
     marks = _marks(runs, metric)
-    values = [mark.value for mark in marks if mark.value is not None]
-    low, high = _limits(marks, [bound.value for _, bound in bounds])
+    low, high = _limits(marks, [_drawn(bound.value) for _, bound in bounds])
     axes.set_ylim(low, high)
     _draw_bounds(axes, bounds)
     for verdict in Verdict:
-        _draw(axes, [mark for mark in marks if mark.run.verdict is verdict], verdict)
-    circled = [mark for mark in marks if deployed and mark.run.arn == deployed]
+        _draw(axes, [mark for mark in marks if mark.run.outcome.verdict is verdict], verdict)
+    circled = [mark for mark in marks if deployed and mark.run.outcome.arn == deployed]
     for mark in circled:
         if mark.value is not None:
             axes.plot(mark.x, min(max(mark.value, low), high), zorder=4, **_CIRCLE)
     _label_outsiders(axes, marks)
-    _legend(axes, {mark.run.verdict for mark in marks}, with_circle=bool(circled))
-    if not values:
+    _legend(axes, {mark.run.outcome.verdict for mark in marks}, with_circle=bool(circled))
+    if all(mark.value is None for mark in marks):
         axes.set_yticks([])
     return _svg(figure, metric)
 
@@ -100,7 +102,8 @@ def metric_plot(
 def rows_plot(runs: Sequence[PastRun]) -> str:
     """Plot the rows of each snapshot, as its last run read them; return SVG."""
     figure, axes = _figure(runs)
-    last = {run.snapshot: run.rows["snapshot"] for run in runs if "snapshot" in run.rows}
+    counts = [(run.snapshot, run.outcome.metrics.rows.get("snapshot")) for run in runs]
+    last = {snapshot: min(count, _HUGE) for snapshot, count in counts if count is not None}
     axes.bar(
         [_day(snapshot) for snapshot in last], [*last.values()], width=0.7, color=_COLOURS["rows"]
     )
@@ -144,16 +147,21 @@ def _marks(runs: Sequence[PastRun], metric: str) -> list[_Mark]:
     marks = []
     for snapshot, group in groupby(runs, key=lambda run: run.snapshot):
         for number, run in enumerate(group):
-            measure = run.metrics.get(metric)
+            measure = run.outcome.metrics.measures.get(metric)
+            ends = measure.interval if measure else None
             marks.append(
                 _Mark(
                     _day(snapshot) + number * _BESIDE,
                     run,
-                    measure.value if measure else None,
-                    measure.interval if measure else None,
+                    _drawn(measure.value) if measure else None,
+                    (_drawn(ends[0]), _drawn(ends[1])) if ends else None,
                 )
             )
     return marks
+
+
+def _drawn(value: float) -> float:
+    return min(max(value, -_HUGE), _HUGE)
 
 
 def _limits(marks: Sequence[_Mark], lines: Sequence[float]) -> tuple[float, float]:
@@ -178,13 +186,14 @@ def _draw_bounds(axes: Any, bounds: Sequence[tuple[str, Bound]]) -> None:
     points = axes.get_window_extent().height * _POINTS / axes.figure.dpi
     lowest = -math.inf
     for name, bound in sorted(bounds, key=lambda item: item[1].value):
-        axes.axhline(bound.value, color=_COLOURS["bound"], linewidth=1.4, linestyle="--", zorder=1)
-        place = (bound.value - low) / (high - low) * points
+        value = _drawn(bound.value)
+        axes.axhline(value, color=_COLOURS["bound"], linewidth=1.4, linestyle="--", zorder=1)
+        place = (value - low) / (high - low) * points
         lowest = max(place, lowest + _LINE)
         # At the right margin no point can lie under it.
         axes.annotate(
             name,
-            (1, bound.value),
+            (1, value),
             xycoords=axes.get_yaxis_transform(),
             xytext=(5, lowest - place),
             textcoords="offset points",
@@ -239,7 +248,7 @@ def _label_outsiders(axes: Any, marks: Sequence[_Mark]) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=9,
-            color=_COLOURS[mark.run.verdict.value],
+            color=_COLOURS[mark.run.outcome.verdict.value],
             # A line may run through it.
             bbox={"facecolor": _COLOURS["surface"], "edgecolor": "none", "pad": 0.5},
             zorder=5,
@@ -283,13 +292,14 @@ def _svg(figure: Any, name: str) -> str:
 
     content = io.StringIO()
     # Text stays text; ids follow from the content, so that equal histories are equal pages.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "past runs"}):
         figure.savefig(content, format="svg", metadata={"Date": None})
     svg = content.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
-    # Ids are of the whole page, and it has several plots.
-    svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    # Ids are of the whole page, and it has several plots; a metric's path may have any letters.
+    mark = f"p{naming.fingerprint(name)[:12]}"
+    svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{mark}-", svg)
     for style, colour in _COLOURS.items():
         svg = svg.replace(colour, f"var(--{style})")
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)

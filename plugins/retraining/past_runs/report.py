@@ -5,22 +5,23 @@ The page needs nothing but itself: no script, no other file, no host.
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retraining.gate.decision import Verdict
+from retraining.past_runs.columns import columns_of
 from retraining.past_runs.plots import metric_plot, rows_plot
-from retraining.past_runs.reading import METRICS
 from retraining.past_runs.standing import Standing
-from retraining.past_runs.summary import METRIC_NAMES, asked, bound_text, sentences
+from retraining.past_runs.summary import asked, sentences
+from retraining.past_runs.table import table
+from retraining.runs.outcomes import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from retraining.gate.bounds import Bound
+    from retraining.past_runs.columns import Columns
     from retraining.past_runs.reading import History, PastRun
     from retraining.past_runs.what_if import Rejudged
 
@@ -28,10 +29,12 @@ PAGE, TABLE = "history.html", "history.csv"
 
 _SIGNS = {Verdict.PASS: "●", Verdict.REJECT: "✖", Verdict.UNDECIDABLE: "◆"}
 _CAPTION = (
-    "Vertical lines are 95 % intervals, from the bootstrap standard deviation. An arrow marks a "
-    "value outside of the plot; a diamond on the axis has none."
+    "Vertical lines are 95 % intervals, where the report has a standard deviation. An arrow marks a "
+    "value outside of the plot; a mark on the axis has none."
 )
-_PLOTTED = {"r2_score": "r2 by snapshot", "rmse": "rmse by snapshot"}
+_SIDES = {"≥": "a lower bound", ">": "a lower bound", "≤": "an upper bound", "<": "an upper bound"}
+# Numbers of this size are told with four decimals, others with as many digits as tell them apart.
+_SMALL, _LARGE = 1e-3, 1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +69,34 @@ def make_report(
     """
     standing = standing or Standing()
     others = {item.run.uri: item for item in rejudged}
-    said = sentences(history, standing=standing, rejudged=rejudged)
-    page = _page(history, standing, others, title=f"{pipeline}: past runs", said=said)
-    return Report(page, _table(history.runs, standing.words, others), said)
+    columns = columns_of(history.runs, _bounds_of(item.bounds for item in rejudged))
+    said = sentences(history, standing=standing, called=columns.called, rejudged=rejudged)
+    title = f"{pipeline}: past runs"
+    page = _page(history, columns, standing=standing, others=others, title=title, said=said)
+    lines = table(history.runs, columns, standing=standing.words, others=others)
+    return Report(page, lines, said)
 
 
 def write_report(folder: Path, report: Report) -> tuple[Path, Path]:
     """Write a report's page and table into a folder, which is made; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    page, table = folder / PAGE, folder / TABLE
-    page.write_text(report.page, encoding="utf-8")
-    table.write_text(report.table, encoding="utf-8")
-    return page, table
+    page, lines = folder / PAGE, folder / TABLE
+    page.write_bytes(encoded(report.page))
+    lines.write_bytes(encoded(report.table))
+    return page, lines
+
+
+def encoded(text: str) -> bytes:
+    """Return a page or a table as UTF-8, whatever halves of letters a record's texts have."""
+    return text.encode(errors="replace")
 
 
 def _page(
     history: History,
+    columns: Columns,
+    *,
     standing: Standing,
     others: Mapping[str, Rejudged],
-    *,
     title: str,
     said: Sequence[str],
 ) -> str:
@@ -101,66 +113,102 @@ def _page(
     return environment.get_template("report.html").render(
         title=title,
         sentences=said,
-        what_if_name=f"If {asked(others.values())}",
+        what_if_name=f"If {asked(others.values(), columns.called)}",
         with_what_if=bool(others),
-        plots=_plots(history.runs, standing, others.values()),
-        metric_names=[*METRIC_NAMES.values()],
-        rows=[_row(run, standing.words, others.get(run.uri)) for run in reversed(history.runs)],
+        plots=_plots(history.runs, columns, standing=standing, rejudged=others.values()),
+        metric_names=[columns.called[path] for path in columns.few],
+        more_metrics=[columns.called[path] for path in columns.every if path not in columns.few],
+        table=TABLE,
+        with_spread=any(
+            measure.standard_deviation is not None
+            for run in history.runs
+            for path in columns.few
+            if (measure := run.outcome.metrics.measures.get(path))
+        ),
+        rows=[
+            _row(run, columns, standing=standing.words, other=others.get(run.uri))
+            for run in reversed(history.runs)
+        ],
         problems=history.problems,
     )
 
 
 def _plots(
-    runs: Sequence[PastRun], standing: Standing, rejudged: Iterable[Rejudged]
+    runs: Sequence[PastRun],
+    columns: Columns,
+    *,
+    standing: Standing,
+    rejudged: Iterable[Rejudged],
 ) -> list[dict[str, Any]]:
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
-    if not runs:
-        return []
-    gate = _bounds_of([run.bounds for run in runs])
-    what_if = _bounds_of([item.bounds for item in rejudged])
     plots = []
-    for metric, title in _PLOTTED.items():
-        path = f"{METRICS}.{metric}"
+    gate = _bounds_of(run.outcome.bounds for run in runs)
+    what_if = _bounds_of(item.bounds for item in rejudged)
+    for path in _plotted(runs, columns, bounds=[*gate, *what_if]):
         lines = [
-            (f"{word}{bound.sign} {bound.value:g}", bound)
+            (f"{word}{bound.sign} {number_text(bound.value)}", bound)
             for word, some in (("", gate), ("if ", what_if))
             for bound in some
             if bound.metric == path
         ]
-        if not any(metric in run.metrics for run in runs):
-            continue
         # Most are approved or pending: only the one that serves has to be found among them.
-        svg = metric_plot(runs, metric, bounds=lines, deployed=standing.deployed)
-        asked_for = " and ".join(name for name, _ in lines)
-        caption = f"{_CAPTION} Dashed: what the gate asks for ({asked_for})." if lines else _CAPTION
-        # The SVG is made here, its texts escaped by the one who wrote it.
-        plots.append({"title": title, "svg": Markup(svg), "caption": caption})  # noqa: S704
-    plots.append({
-        "title": "Rows by snapshot",
-        "svg": Markup(rows_plot(runs)),  # noqa: S704 - as above
-        "caption": "Rows of the snapshot, as its last run read them.",
-    })  # fmt: skip
+        svg = metric_plot(runs, path, bounds=lines, deployed=standing.deployed)
+        asked_for = " and ".join(f"{name}, {_SIDES[bound.sign]}" for name, bound in lines)
+        plots.append({
+            "title": _title(path, columns),
+            # The SVG is made here, its texts escaped by the one who wrote it.
+            "svg": Markup(svg),  # noqa: S704
+            "caption": f"{_CAPTION} Dashed: what the gate asks for ({asked_for})."
+            if lines
+            else _CAPTION,
+        })  # fmt: skip
+    if any("snapshot" in run.outcome.metrics.rows for run in runs):
+        plots.append({
+            "title": "Rows by snapshot",
+            "svg": Markup(rows_plot(runs)),  # noqa: S704 - as above
+            "caption": "Rows of the snapshot, as its last run read them.",
+        })  # fmt: skip
     return plots
+
+
+def _plotted(runs: Sequence[PastRun], columns: Columns, *, bounds: Sequence[Bound]) -> list[str]:
+    """Return the metrics to plot: the headline, what is bounded, and at least one besides."""
+    measured = [
+        path for path in columns.few if any(path in run.outcome.metrics.measures for run in runs)
+    ]
+    bounded = {bound.metric for bound in bounds}
+    return [path for number, path in enumerate(measured) if number <= 1 or path in bounded]
+
+
+def _title(path: str, columns: Columns) -> str:
+    title = f"{columns.called[path]} by snapshot"
+    if columns.headline is None or path != columns.headline.metric:
+        return title
+    return f"{title}: {columns.headline.better} is better"
 
 
 def _bounds_of(groups: Iterable[Sequence[Bound]]) -> list[Bound]:
     return list(dict.fromkeys(bound for group in groups for bound in group))
 
 
-def _row(run: PastRun, standing: Mapping[str, str], other: Rejudged | None) -> dict[str, Any]:
+def _row(
+    run: PastRun, columns: Columns, *, standing: Mapping[str, str], other: Rejudged | None
+) -> dict[str, Any]:
+    outcome = run.outcome
+    rows = outcome.metrics.rows.get("snapshot")
     return {
         "snapshot": run.snapshot,
-        "verdict": _verdict(run.verdict),
+        "verdict": _verdict(outcome.verdict),
         "what_if": _verdict(other.decision.verdict) if other else {"name": "–", "sign": ""},
         "differs": bool(other and other.differs),
-        "metrics": [_shown(run, name) for name in METRIC_NAMES],
-        "rows": f"{run.rows['snapshot']:,}" if "snapshot" in run.rows else "–",
-        "version": run.version or "–",
-        "standing": standing.get(run.arn or "", ""),
+        "metrics": [_shown(run, path) for path in columns.few],
+        "rows": "–" if rows is None else f"{rows:,}",
+        "version": outcome.version or "–",
+        "standing": standing.get(outcome.arn or "", ""),
         "run_type": run.run_type or "",
         "run_id": run.run_id,
-        "why": run.explanation,
+        "why": outcome.explanation,
     }
 
 
@@ -168,47 +216,16 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
     return {"name": verdict.value, "sign": _SIGNS[verdict]}
 
 
-def _shown(run: PastRun, metric: str) -> tuple[str, str]:
-    measure = run.metrics.get(metric)
+def _shown(run: PastRun, path: str) -> tuple[str, str]:
+    metrics = run.outcome.metrics
+    measure = metrics.measures.get(path)
     if measure is None:
-        return "–", ""
+        return metrics.unusable.get(path, "–"), ""
     spread = measure.standard_deviation
-    return f"{measure.value:.4f}", "" if spread is None else f"{spread:.4f}"
+    return _figure(measure.value), "" if spread is None else _figure(spread)
 
 
-def _table(
-    runs: Sequence[PastRun], standing: Mapping[str, str], others: Mapping[str, Rejudged]
-) -> str:
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow([
-        "snapshot", "run_id", "run_type", "decided", "verdict",
-        *(f"{name}{end}" for name in METRIC_NAMES.values() for end in ("", "_standard_deviation")),
-        "rows_snapshot", "rows_train", "rows_validation", "rows_test",
-        "asked", "version", "model_package_arn", "standing",
-        "what_if_verdict", "explanation", "decision_uri",
-    ])  # fmt: skip
-    for run in runs:
-        measures = [run.metrics.get(name) for name in METRIC_NAMES]
-        other = others.get(run.uri)
-        writer.writerow([
-            run.snapshot, _cell(run.run_id), _cell(run.run_type), run.decided.isoformat(),
-            run.verdict.value,
-            *(
-                value
-                for measure in measures
-                for value in (
-                    (measure.value, measure.standard_deviation) if measure else (None, None)
-                )
-            ),
-            *(run.rows.get(name) for name in ("snapshot", "train", "validation", "test")),
-            _cell(" and ".join(bound_text(bound) for bound in run.bounds)),
-            run.version, run.arn, _cell(standing.get(run.arn or "")),
-            other and other.decision.verdict.value, _cell(run.explanation), run.uri,
-        ])  # fmt: skip
-    return lines.getvalue()
-
-
-def _cell(text: str | None) -> str | None:
-    # A spreadsheet takes such a text for a formula, and anyone may name a run.
-    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+def _figure(value: float) -> str:
+    if value == 0 or _SMALL <= abs(value) < _LARGE:
+        return f"{value:.4f}"
+    return f"{value:,.0f}" if _LARGE <= abs(value) < _LARGE**3 else f"{value:.4g}"

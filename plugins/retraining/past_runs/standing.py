@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retraining.aws.errors import is_missing
 from retraining.deployment import endpoints
 from retraining.registry import versions
 
@@ -70,7 +71,7 @@ def _approvals(client: SageMakerClient, group: str) -> dict[str, str]:
     try:
         client.describe_model_package_group(ModelPackageGroupName=group)
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"ValidationException", "ResourceNotFound"}:
+        if is_missing(error):
             # Nothing has been registered yet.
             return {}
         raise

@@ -8,18 +8,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from retraining.gate.decision import Verdict
-from retraining.past_runs.reading import METRICS
+from retraining.runs.outcomes import bound_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from retraining.gate.bounds import Bound
     from retraining.past_runs.reading import History, PastRun
     from retraining.past_runs.standing import Standing
     from retraining.past_runs.what_if import Rejudged
 
-# The metrics that a report shows, and what it calls them.
-METRIC_NAMES = {"r2_score": "r2", "rmse": "rmse", "mae": "mae"}
 WORDS = {
     Verdict.PASS: "passed",
     Verdict.REJECT: "rejected",
@@ -30,13 +27,18 @@ _TOLD = 12
 
 
 def sentences(
-    history: History, *, standing: Standing, rejudged: Sequence[Rejudged] = ()
+    history: History,
+    *,
+    standing: Standing,
+    called: Mapping[str, str],
+    rejudged: Sequence[Rejudged] = (),
 ) -> tuple[str, ...]:
     """Tell what a report is about.
 
     Args:
         history: The runs.
         standing: What has become of their versions.
+        called: What to call metrics.
         rejudged: What another policy says of the same runs.
     """
     said = [_verdicts(history.runs), _gaps(history)]
@@ -45,7 +47,7 @@ def sentences(
         said.append(f"{unused} could not be used; the end of the page says why.")
     said += standing.sentences
     if rejudged:
-        said += [_what_if(rejudged), _differing(rejudged)]
+        said += [_what_if(rejudged, called), _differing(rejudged)]
     return tuple(filter(None, said))
 
 
@@ -60,27 +62,21 @@ def gaps(runs: Iterable[PastRun]) -> list[tuple[str, str]]:
     ]
 
 
-def asked(rejudged: Iterable[Rejudged]) -> str:
-    """Tell what another policy asks for: ``r2 ≥ 0.62``."""
+def asked(rejudged: Iterable[Rejudged], called: Mapping[str, str]) -> str:
+    """Tell what another policy asks for: ``mse ≤ 5.5``."""
     lines = dict.fromkeys(bound for item in rejudged for bound in item.bounds)
-    return " and ".join(map(bound_text, lines)) or "another policy"
-
-
-def bound_text(bound: Bound) -> str:
-    """Tell a bound: ``r2 ≥ 0.6``."""
-    name = bound.metric.removeprefix(f"{METRICS}.")
-    return f"{METRIC_NAMES.get(name, name)} {bound.sign} {bound.value:g}"
+    return " and ".join(bound_text(bound, called) for bound in lines) or "another policy"
 
 
 def _verdicts(runs: Sequence[PastRun]) -> str:
     if not runs:
         return "There is no decision record."
     snapshots = sorted({run.snapshot for run in runs})
-    registered = len({run.arn for run in runs if run.arn})
+    registered = len({run.outcome.arn for run in runs if run.outcome.arn})
     span = " to ".join(dict.fromkeys((snapshots[0], snapshots[-1])))
     return (
         f"{_counted(len(runs), 'run')} of {_counted(len(snapshots), 'snapshot')}, {span}: "
-        f"{_totals(run.verdict for run in runs)}. {_counted(registered, 'version')} registered."
+        f"{_totals(run.outcome.verdict for run in runs)}. {_counted(registered, 'version')} registered."
     )
 
 
@@ -98,10 +94,10 @@ def _gaps(history: History) -> str:
     return f"No decision for {_counted(days, 'day')} in between: {_told(spans)}; {', '.join(why)}."
 
 
-def _what_if(rejudged: Sequence[Rejudged]) -> str:
+def _what_if(rejudged: Sequence[Rejudged], called: Mapping[str, str]) -> str:
     differing = sum(item.differs for item in rejudged)
     return (
-        f"What if the gate asked for {asked(rejudged)}: "
+        f"What if the gate asked for {asked(rejudged, called)}: "
         f"{_totals(item.decision.verdict for item in rejudged)}; "
         f"{_counted(differing, 'verdict')} would differ. Nothing was run or registered for this."
     )
@@ -109,7 +105,7 @@ def _what_if(rejudged: Sequence[Rejudged]) -> str:
 
 def _differing(rejudged: Sequence[Rejudged]) -> str:
     changes = dict.fromkeys(
-        f"{item.run.snapshot} ({item.run.verdict} → {item.decision.verdict})"
+        f"{item.run.snapshot} ({item.run.outcome.verdict} → {item.decision.verdict})"
         for item in rejudged
         if item.differs
     )

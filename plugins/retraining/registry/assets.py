@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 
 from retraining.registry.triggers import ApprovalTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def approved_models(pipeline: str) -> Asset:
@@ -26,7 +31,13 @@ def approvals(pipeline: str) -> AssetAlias:
 
 
 def announce(
-    outlet_events: object, pipeline: str, *, arn: str, version: int, snapshot: str, r2: float
+    outlet_events: object,
+    pipeline: str,
+    *,
+    arn: str,
+    version: int,
+    snapshot: str,
+    headline: Mapping[str, object] | None,
 ) -> None:
     """Let Airflow know that a version is approved.
 
@@ -36,11 +47,12 @@ def announce(
         arn: Of the version.
         version: Its number.
         snapshot: The date of its data.
-        r2: Its score.
+        headline: ``metric`` (its path) and ``value``; None if the report has none.
     """
+    extra = {"model_package_arn": arn, "version": version, "snapshot": snapshot}
     outlet_events[approvals(pipeline)].add(  # type: ignore[index]
         Asset(name=_name(pipeline), uri=f"x-sagemaker://model-package-group/{pipeline}"),
-        extra={"model_package_arn": arn, "version": version, "snapshot": snapshot, "r2": r2},
+        extra={**extra, "headline": headline},
     )
 
 

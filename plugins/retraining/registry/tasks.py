@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.aws import clients
+from retraining.gate.report import metrics_in, names, parse
 from retraining.registry import assets, requests, versions
 from retraining.runs import kinds, records
 from retraining.settings import settings
@@ -15,13 +15,15 @@ from retraining.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from retraining.gate.report import Metrics
+    from retraining.pipeline import Pipeline
+
 log = logging.getLogger(__name__)
 
 
 def register_model(
     *,
-    pipeline: str,
-    description: str,
+    pipeline: Pipeline,
     run: Mapping[str, str],
     training: Mapping[str, str],
     params: Mapping[str, Any],
@@ -34,29 +36,31 @@ def register_model(
     parameter ``backfill_approval_status`` says, and not as ``approval_status``.
 
     Returns:
-        ``model_package_arn``, ``version``, ``group``, ``snapshot`` and ``r2``.
+        ``model_package_arn``, ``version``, ``group``, ``snapshot``, and ``headline``: the metric's
+        path and value, None if the report has no such number.
     """
     approval_status = kinds.approval_status(dag_run, params)
     s3, sagemaker = clients.client("s3"), clients.client("sagemaker")
-    versions.ensure_group(sagemaker, pipeline, description=description)
+    versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
     mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), dict(params))
-    metrics = json.loads(records.read_report(s3, run["run_uri"]).content)["regression_metrics"]
-    r2 = metrics["r2_score"]["value"]
+    report = parse(records.read_report(s3, run["run_uri"]).content)
+    metrics = metrics_in(report, named=pipeline.metric_paths)
+    headline = _headline(pipeline, metrics)
+    shown = f", {pipeline.shown_by.name} {headline['value']:.4g}" if headline else ""
     request = requests.model_package(
-        group=pipeline,
-        image_uri=run["image_uri"],
+        pipeline=pipeline,
+        image_uri=run["inference_image_uri"],
         model_uri=training["model_uri"],
         report_uri=naming.report_uri(run["run_uri"]),
         approval_status=approval_status,
-        description=f"snapshot {run['snapshot']}, r2 {r2:.4f}",
-        realtime_instance_types=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
-        transform_instance_types=["ml.m5.large", "ml.m5.xlarge"],
+        description=f"snapshot {run['snapshot']}{shown}",
         metadata={
+            **_declared(pipeline, metrics, params),
             versions.SNAPSHOT: run["snapshot"],
-            "r2_score": r2,
-            "r2_threshold": params["r2_threshold"],
-            "features": params["features"],
+            versions.HEADLINE: pipeline.shown_by.metric,
+            versions.BETTER: pipeline.better,
+            versions.TOLERANCE: pipeline.tolerance,
             "run_id": dag_run.run_id,
             "run_type": kinds.run_type(dag_run),
             "training_job": training["job_name"],
@@ -74,16 +78,36 @@ def register_model(
     if approval_status == versions.APPROVED:
         assets.announce(
             outlet_events,
-            pipeline,
+            pipeline.name,
             arn=version.arn,
             version=version.number,
             snapshot=version.snapshot,
-            r2=r2,
+            headline=headline,
         )
     return {
         "model_package_arn": version.arn,
         "version": version.number,
-        "group": pipeline,
+        "group": pipeline.name,
         "snapshot": version.snapshot,
-        "r2": r2,
+        "headline": headline,
+    }
+
+
+def _headline(pipeline: Pipeline, metrics: Metrics) -> dict[str, Any] | None:
+    path = pipeline.shown_by.metric
+    measure = metrics.measures.get(path)
+    return {"metric": path, "value": measure.value} if measure else None
+
+
+def _declared(pipeline: Pipeline, metrics: Metrics, params: Mapping[str, Any]) -> dict[str, object]:
+    """Return the metrics and parameters that the pipeline wants in the registry, by short names."""
+    measured = {path: metrics.measures.get(path) for path in pipeline.metric_paths}
+    called = names(pipeline.metric_paths)
+    return {
+        **{name: params[name] for name in pipeline.parameter_names if name in params},
+        **{
+            naming.metadata_value(called[path]): measure.value
+            for path, measure in measured.items()
+            if measure
+        },
     }

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-# Two properties of the metadata that this module reads back.
+# Properties of the metadata that this library reads back.
 FINGERPRINT = "fingerprint"
 SNAPSHOT = "snapshot"
+HEADLINE = "headline"
+BETTER = "better"
+TOLERANCE = "tolerance"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -41,6 +44,8 @@ class Version:
         status: Its ModelPackageStatus; only a Completed one can be deployed.
         containers: The containers of its inference specification.
         report_uri: Its evaluation report; "" if the version does not say.
+        tolerance: How far a number of its answer may be from what evaluation predicted, relatively;
+            None if the version does not say.
     """
 
     arn: str
@@ -53,6 +58,7 @@ class Version:
     status: str = ""
     containers: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     report_uri: str = ""
+    tolerance: float | None = None
 
     @property
     def is_deployable(self) -> bool:
@@ -214,10 +220,11 @@ def _is_missing(error: Any) -> bool:
 
 def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
     quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
+    metadata = described.get("CustomerMetadataProperties", {})
     return Version(
         arn=described["ModelPackageArn"],
         number=described["ModelPackageVersion"],
-        snapshot=described.get("CustomerMetadataProperties", {}).get(SNAPSHOT, ""),
+        snapshot=metadata.get(SNAPSHOT, ""),
         created=described["CreationTime"],
         is_new=is_new,
         approval=described.get("ModelApprovalStatus", ""),
@@ -225,4 +232,12 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         status=described.get("ModelPackageStatus", ""),
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
         report_uri=quality.get("Statistics", {}).get("S3Uri", ""),
+        tolerance=_number(metadata.get(TOLERANCE)),
     )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

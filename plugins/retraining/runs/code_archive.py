@@ -7,6 +7,7 @@ import hashlib
 import io
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining import naming
@@ -14,9 +15,12 @@ from retraining.aws.errors import about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
+
+
+# The package that every pipeline's scripts may import.
+KIT = "kit"
 
 
 class ScriptsNotFoundError(Exception):
@@ -52,22 +56,46 @@ class CodeArchive:
 
 
 def read_scripts(folder: Path) -> CodeArchive:
-    """Read the ``.py`` files and the ``requirements.txt`` at the top of ``folder``.
+    """Read a pipeline's scripts, and what all pipelines' scripts share.
+
+    Of ``folder`` the ``.py`` files at its top and ``requirements.txt`` are taken, and of the
+    package ``kit`` beside it, or else of the one that this library brings, the ``.py`` files as
+    ``kit/…``.
 
     Raises:
         ScriptsNotFoundError: There is no such folder or no script in it.
     """
-    paths = sorted([*folder.glob("*.py"), *folder.glob("requirements.txt")])
+    paths = [*folder.glob("*.py"), *folder.glob("requirements.txt")]
     if not any(path.suffix == ".py" for path in paths):
         raise ScriptsNotFoundError(
             f"there is no .py file in {folder}; set RETRAINING_SCRIPTS_FOLDER to the folder "
             f"that holds one folder of scripts a pipeline"
         )
-    files = {path.name: path.read_bytes() for path in paths}
+    found = {path.name: path for path in paths}
+    kit = folder.parent / KIT
+    if not kit.is_dir():
+        kit = Path(__file__).resolve().parents[1] / KIT
+    found |= {f"{KIT}/{path.name}": path for path in kit.glob("*.py")}
+    files = {name: found[name].read_bytes() for name in sorted(found)}
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return CodeArchive(sha256=digest.hexdigest(), files=files)
+
+
+def scripts_folder(dag_file: str) -> Path:
+    """Return the folder ``include/scripts`` nearest above a DAG's file.
+
+    Raises:
+        ScriptsNotFoundError: There is none.
+    """
+    for folder in Path(dag_file).resolve().parents:
+        if (found := folder / "include" / "scripts").is_dir():
+            return found
+    raise ScriptsNotFoundError(
+        f"no folder above {dag_file} has include/scripts; set RETRAINING_SCRIPTS_FOLDER to the"
+        " folder that holds one folder of scripts a pipeline"
+    )
 
 
 def upload(s3: S3Client, archive: CodeArchive, *, bucket: str, pipeline: str) -> str:

@@ -1,32 +1,58 @@
-"""Which container image the jobs run in."""
+"""Which container image a declaration's image stands for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from retraining.pipeline import Image, Pipeline
     from retraining.settings import Settings
 
+TRAINING, INFERENCE = "training", "inference"
 
-def image_uri(settings: Settings, *, region: str, instance_type: str) -> str:
-    """Return the image that the settings name, or else AWS's scikit-learn image for the region.
 
-    The SDK knows which AWS account serves the image in a region. Importing it costs seconds, so
-    this is called in a task, never while a DAG file is parsed.
+def image_uris(
+    pipeline: Pipeline, settings: Settings, *, region: str, instance_type: str
+) -> dict[str, str]:
+    """Return the URIs of a pipeline's images.
+
+    Returns:
+        ``image_uri`` of the processing jobs, ``training_image_uri``, and ``inference_image_uri``
+        of what serves the models.
 
     Raises:
-        ValueError: The SDK knows no such version, or no such region.
+        ValueError: The SDK knows no such framework, version or region, or an image that trains
+            but cannot serve was declared to do both.
     """
-    if settings.image_uri:
-        return settings.image_uri
-    from sagemaker.core import image_uris
+    training = pipeline.training_image or pipeline.image
+    wanted = {
+        "image_uri": (pipeline.image, TRAINING),
+        "training_image_uri": (training, TRAINING),
+        "inference_image_uri": (pipeline.inference_image or training, INFERENCE),
+    }
+    return {
+        name: _uri(image, scope, settings, region=region, instance_type=instance_type)
+        for name, (image, scope) in wanted.items()
+    }
 
-    # The model is served by the image that trained it, and not every version can serve.
-    uri: str = image_uris.retrieve(
-        "sklearn",
+
+def _uri(
+    image: Image | str, scope: str, settings: Settings, *, region: str, instance_type: str
+) -> str:
+    if isinstance(image, str):
+        return image
+    for name in (f"{image}:{scope}", str(image)):
+        if name in settings.image_uris:
+            return settings.image_uris[name]
+    # The SDK knows which AWS account serves an image in a region. Importing it costs seconds, so
+    # this is called in a task, never while a DAG file is parsed.
+    from sagemaker.core import image_uris as sdk
+
+    uri: str = sdk.retrieve(
+        image.framework,
         region,
-        version=settings.image_version,
+        version=image.version,
         instance_type=instance_type,
-        image_scope="inference",
+        image_scope=scope,
     )
     return uri

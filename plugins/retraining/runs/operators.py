@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from retraining import naming
 from retraining.aws import clients
-from retraining.retries import passing_failure
 from retraining.runs import code_archive, images, kinds, snapshots
+from retraining.runs.results import template as result_template
+from retraining.runs.triggers import SnapshotTrigger
 from retraining.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-
     from airflow.sdk import Context
+
+    from retraining.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
-_DELAY_S = 30.0
-_RESOLVED: dict[object, Mapping[str, str]] = {}
+# What the task settles: the data, the scripts, the images of the jobs and of what serves the model,
+# the role, where the run writes, and whether it takes results of earlier runs (see the operators of
+# jobs).
+RESULT = (
+    "snapshot", "snapshot_uri", "data_fingerprint", "code_uri", "code_sha256", "image_uri",
+    "training_image_uri", "inference_image_uri", "role_arn", "run_uri", "reuse",
+)  # fmt: skip
 
 
 class ResolveRunOperator(BaseOperator):
@@ -39,17 +43,40 @@ class ResolveRunOperator(BaseOperator):
     Args:
         pipeline: The pipeline.
         patience: How long after the begin of its day (UTC) a snapshot may become complete.
-        arguments: As of every operator.
+        arguments: Those that every operator takes.
 
     Returns:
-        ``snapshot`` and ``snapshot_uri``, ``data_fingerprint``, ``code_uri``, ``code_sha256``,
-        ``image_uri``, ``role_arn``, ``run_uri``, and ``reuse``, as the jobs' operators take it.
+        The members of ``RESULT``.
     """
 
-    def __init__(self, *, pipeline: str, patience: timedelta, **arguments: Any) -> None:
+    def __init__(self, *, pipeline: Pipeline, patience: timedelta, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.pipeline = pipeline
         self.patience = patience
+
+    def template(self, member: str) -> str:
+        """Return the template of one member of what the task returns.
+
+        Raises:
+            ValueError: It returns no such member.
+        """
+        if member not in RESULT:
+            raise ValueError(f"{self.task_id} settles no {member!r} but {', '.join(RESULT)}")
+        return result_template(self.task_id, member)
+
+    @property
+    def snapshot_uri(self) -> str:
+        """The template of the snapshot's folder."""
+        return self.template("snapshot_uri")
+
+    def output_uri(self, name: str) -> str:
+        """Return the template of the folder of one of the run's outputs."""
+        return naming.output_uri(self.template("run_uri"), name)
+
+    @property
+    def settled(self) -> dict[str, str]:
+        """Templates of what identifies the run: all but how it reuses steps."""
+        return {name: self.template(name) for name in RESULT if name != "reuse"}
 
     def execute(self, context: Context) -> dict[str, str]:
         """Settle it, or wait until the snapshot is complete.
@@ -69,7 +96,7 @@ class ResolveRunOperator(BaseOperator):
             self.log.info("%s. Waiting for it until %s", error, deadline)
         self.defer(
             trigger=SnapshotTrigger(
-                settings().bucket, self.pipeline, date, deadline=deadline.isoformat()
+                settings().bucket, self.pipeline.name, date, deadline=deadline.isoformat()
             ),
             method_name="execute_complete",
         )
@@ -98,17 +125,19 @@ class ResolveRunOperator(BaseOperator):
 
     def _settle(self, context: Context, date: str | None) -> dict[str, str]:
         place, params, run = settings(), context["params"], context["dag_run"]
+        name = self.pipeline.name
         s3 = clients.client("s3")
         snapshot = (
-            snapshots.newest_snapshot(s3, place.bucket, pipeline=self.pipeline)
+            snapshots.newest_snapshot(s3, place.bucket, pipeline=name)
             if date is None
-            else snapshots.find_snapshot(s3, place.bucket, pipeline=self.pipeline, date=date)
+            else snapshots.find_snapshot(s3, place.bucket, pipeline=name, date=date)
         )
         # The page lists runs by it, also those that come no further.
         context["ti"].xcom_push(naming.SNAPSHOT_XCOM, snapshot.date)
         log.info("snapshot %s: %d files at %s", snapshot.date, len(snapshot.files), snapshot.uri)
-        archive = code_archive.read_scripts(place.scripts_folder / self.pipeline.replace("-", "_"))
-        code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=self.pipeline)
+        folder = place.scripts_folder or code_archive.scripts_folder(self.dag.fileloc)
+        archive = code_archive.read_scripts(folder / self.pipeline.folder)
+        code_uri = code_archive.upload(s3, archive, bucket=place.bucket, pipeline=name)
         log.info("code %s at %s", archive.sha256[:12], code_uri)
         return {
             "snapshot": snapshot.date,
@@ -116,11 +145,14 @@ class ResolveRunOperator(BaseOperator):
             "data_fingerprint": snapshot.fingerprint,
             "code_uri": code_uri,
             "code_sha256": archive.sha256,
-            "image_uri": images.image_uri(
-                place, region=s3.meta.region_name, instance_type=params["instance_type"]
+            **images.image_uris(
+                self.pipeline,
+                place,
+                region=s3.meta.region_name,
+                instance_type=params["instance_type"],
             ),
             "role_arn": place.role_arn,
-            "run_uri": naming.run_uri(place.bucket, self.pipeline, snapshot.date, run.run_id),
+            "run_uri": naming.run_uri(place.bucket, name, snapshot.date, run.run_id),
             # Whoever clears a later step alone wants it done anew; a whole run that is cleared,
             # as a repeated backfill does, comes by here again.
             "reuse": str(run.clear_number) if kinds.reuses_steps(run, params) else "",
@@ -128,65 +160,3 @@ class ResolveRunOperator(BaseOperator):
 
     def _deadline(self, date: str) -> datetime:
         return datetime.combine(datetime.fromisoformat(date), time(), tzinfo=UTC) + self.patience
-
-
-def resolved(ti: Any) -> Mapping[str, str]:
-    """Return what the task ``resolve_run`` of a task's run settled: a macro for templates.
-
-    A task has many templates and asks Airflow once.
-    """
-    if ti.id not in _RESOLVED:
-        _RESOLVED.clear()
-        _RESOLVED[ti.id] = ti.xcom_pull("resolve_run")
-    return _RESOLVED[ti.id]
-
-
-class SnapshotTrigger(BaseTrigger):
-    """Fires when a snapshot is complete, or when its time is over.
-
-    Args:
-        bucket: The bucket.
-        pipeline: The pipeline.
-        date: The snapshot, YYYY-MM-DD.
-        deadline: When to give up; ISO 8601.
-    """
-
-    def __init__(self, bucket: str, pipeline: str, date: str, *, deadline: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._bucket = bucket
-        self._pipeline = pipeline
-        self._date = date
-        self._deadline = deadline
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments that make this trigger again."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
-            "bucket": self._bucket,
-            "pipeline": self._pipeline,
-            "date": self._date,
-            "deadline": self._deadline,
-        }
-
-    async def run(self) -> AsyncGenerator[TriggerEvent]:
-        """Yield one event, ``{"date"}``."""
-        deadline = datetime.fromisoformat(self._deadline)
-        while not await asyncio.to_thread(self._is_complete):
-            left = (deadline - datetime.now(tz=UTC)).total_seconds()
-            if left <= 0:
-                break
-            await asyncio.sleep(min(_DELAY_S, left))
-        yield TriggerEvent({"date": self._date})  # type: ignore[no-untyped-call]
-
-    def _is_complete(self) -> bool:
-        try:
-            snapshots.find_snapshot(
-                clients.client("s3"), self._bucket, pipeline=self._pipeline, date=self._date
-            )
-        except snapshots.SnapshotNotFoundError:
-            return False
-        except Exception as error:
-            if passing_failure(error) is None:
-                raise
-            log.warning("cannot look for snapshot %s for now: %s", self._date, error)
-            return False
-        return True

@@ -10,6 +10,8 @@ from retraining import naming
 from retraining.aws.errors import about
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_s3 import S3Client
 
     from retraining.gate.decision import Decision
@@ -56,7 +58,9 @@ def write_decision(
     *,
     decision: Decision,
     report: Report | None,
-    run: dict[str, object],
+    pipeline: Mapping[str, object],
+    parameters: Mapping[str, object],
+    run: Mapping[str, object],
 ) -> str:
     """Write down why a model is registered or not; return the record's URI.
 
@@ -65,6 +69,8 @@ def write_decision(
         run_uri: The run's folder.
         decision: The gate's.
         report: The report that was judged, None if it could not be read.
+        pipeline: What those who only read the record must know of the declaration.
+        parameters: The run's parameters that bear on the model or on the verdict.
         run: What identifies the run: its id, snapshot, code and data.
     """
     record: dict[str, object] = {
@@ -73,6 +79,8 @@ def write_decision(
         "conditions": [asdict(judgement) for judgement in decision.judgements],
         "policy_sha256": decision.policy_sha256,
         "report": report and {"uri": report.uri, "etag": report.etag},
+        "pipeline": pipeline,
+        "parameters": parameters,
         "run": run,
         "registered": None,
     }

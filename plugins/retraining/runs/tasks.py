@@ -14,34 +14,42 @@ from retraining.gate import verdict_line
 from retraining.runs import kinds, records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TypeAlias
+    from collections.abc import Mapping
 
-    from retraining.gate.conditions import Condition
-
-    Params: TypeAlias = Mapping[str, Any]
-
+    from retraining.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 
 def check_quality(
     *,
+    pipeline: Pipeline,
     run: Mapping[str, str],
-    policy: Sequence[Condition],
-    params: Params,
+    passed: str,
+    rejected: str | Mapping[str, str],
+    params: Mapping[str, Any],
     dag_run: Any,
     ti: Any,
 ) -> str:
     """Judge the run's evaluation report, write the decision down, and choose the branch.
 
+    Args:
+        pipeline: Whose policy judges.
+        run: What the run works on.
+        passed: The task to go on with when the policy holds.
+        rejected: The task to go on with when it does not; or one for each value of the parameter
+            ``when_rejected``.
+        params: The run's parameters.
+        dag_run: The run.
+        ti: The task.
+
     Returns:
-        The id of the task to go on with: ``register_model``, or for a rejected model
-        ``skip_registration`` or ``reject_model``, as the parameter ``when_rejected`` says.
+        The id of the task to go on with.
 
     Raises:
         AirflowFailException: The report cannot be judged. A retry would read the same report.
     """
+    policy = pipeline.policy
     s3 = clients.client("s3")
     report = None
     try:
@@ -55,6 +63,8 @@ def check_quality(
         run["run_uri"],
         decision=decision,
         report=report,
+        pipeline=pipeline.to_record(),
+        parameters={name: params[name] for name in pipeline.parameter_names if name in params},
         run={
             "run_id": dag_run.run_id,
             "dag_id": dag_run.dag_id,
@@ -69,8 +79,8 @@ def check_quality(
             f"{decision.explanation}. Nothing was registered; the decision is at {uri}"
         )
     if decision.verdict is gate.Verdict.PASS:
-        return "register_model"
-    return "reject_model" if params["when_rejected"] == "fail" else "skip_registration"
+        return passed
+    return rejected if isinstance(rejected, str) else rejected[params["when_rejected"]]
 
 
 def skip_registration(*, run: Mapping[str, str]) -> None:

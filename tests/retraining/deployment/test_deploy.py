@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import tarfile
 import textwrap
 import threading
@@ -20,6 +21,8 @@ from retraining.deployment.endpoints import Step
 from retraining.deployment.plan import DeploymentRefusedError, Plan, make_plan
 from retraining.deployment.requests import Size
 from retraining.registry import requests, versions
+
+from tests.retraining.declarations import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,23 +102,27 @@ class Shop:
         saw = slope if evaluated is None else evaluated
         files = {
             f"{run}model/model.tar.gz": archive(script or program(slope)),
-            naming.held_out_uri(run): b"a,target,b\n1,0,2\n3,0,4\n5,0,6\n",
-            naming.predictions_uri(run): "\n".join(
-                ["actual,predicted", *(f"0.0,{saw * total}" for total in (3.0, 7.0, 11.0))]
+            naming.smoke_uri(run): json.dumps(
+                {
+                    "content_type": "text/csv",
+                    "accept": "text/csv",
+                    "requests": [
+                        {"body": body, "expected": saw * total}
+                        for body, total in (("1,2", 3.0), ("3,4", 7.0), ("5,6", 11.0))
+                    ],
+                }
             ).encode(),
         }
         for uri, content in files.items():
             bucket, key = naming.split_s3_uri(uri)
             self.s3.put_object(Bucket=bucket, Key=key, Body=content)
         request = requests.model_package(
-            group=self.group,
+            pipeline=pipeline(self.group),
             image_uri=IMAGE,
             model_uri=f"{run}model/model.tar.gz",
             report_uri=naming.report_uri(run),
             approval_status="PendingManualApproval",
             description="a model",
-            realtime_instance_types=["ml.m5.large"],
-            transform_instance_types=["ml.m5.large"],
             metadata={versions.FINGERPRINT: naming.fingerprint(run), versions.SNAPSHOT: snapshot},
             git_commit=None,
             client_token=naming.client_token(run),
@@ -163,8 +170,8 @@ class Shop:
                 time.sleep(0.05)
 
     def fault(self, plan: Plan) -> str | None:
-        rows = smoke.read(self.s3, plan.report_uri, target="target", rows=3)
-        return deploy.fault(self.client, self.runtime, plan, rows=rows, tolerance=1e-6)
+        test = smoke.read(self.s3, plan.report_uri, rows=3)
+        return deploy.fault(self.client, self.runtime, plan, test=test, tolerance=1e-6)
 
     def run(
         self, wanted: int | str | None = None, *, client: Any = None, keep: int = 5, **more: Any

@@ -38,8 +38,7 @@ def airflow(
             AirflowFailException,
             TaskDeferred,
         )
-        from retraining.deployment import operators  # noqa: PLC0415
-        from retraining.deployment import triggers  # noqa: PLC0415
+        from retraining.deployment import operators, triggers  # noqa: PLC0415
         from retraining.settings import settings  # noqa: PLC0415
 
         settings.cache_clear()

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from retraining import naming
 from retraining.deployment import smoke
-from retraining.deployment.smoke import SmokeRowsError
+from retraining.deployment.smoke import SmokeTestError
 
-BUCKET = "smoke-rows"
-TEST = "a,target,b\n1,10,2\n3,30,\n5,50,6\n"
-PREDICTIONS = "actual,predicted\n10.0,11.5\n30.0,31.25\n50.0,1e-3\n"
+BUCKET = "smoke-tests"
+TEST = {
+    "content_type": "text/csv",
+    "accept": "text/csv",
+    "requests": [
+        {"body": "1,2", "expected": 11.5},
+        {"body": "3,", "expected": 31.25},
+        {"body": "5,6", "expected": 1e-3},
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -19,70 +27,95 @@ def s3(embedded_sagemaker: Any) -> Any:
     return client
 
 
-def report(
-    s3: Any, name: str, *, test: str | None = TEST, predictions: str | None = PREDICTIONS
-) -> str:
+def report(s3: Any, name: str, content: object) -> str:
     run = naming.run_uri(BUCKET, "p", "2026-11-20", name)
-    for uri, text in ((naming.held_out_uri(run), test), (naming.predictions_uri(run), predictions)):
-        if text is not None:
-            bucket, key = naming.split_s3_uri(uri)
-            s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+    if content is not None:
+        bucket, key = naming.split_s3_uri(naming.smoke_uri(run))
+        body = content if isinstance(content, str) else json.dumps(content)
+        s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
     return naming.report_uri(run)
 
 
-def test_the_first_rows_go_without_header_and_target(s3: Any) -> None:
-    rows = smoke.read(s3, report(s3, "good"), target="target", rows=2)
-    assert rows.payload == "1,2\n3,\n"
-    assert rows.predicted == (11.5, 31.25)
+def test_the_first_requests_are_read_with_their_formats(s3: Any) -> None:
+    test = smoke.read(s3, report(s3, "good", TEST), rows=2)
+    assert [(item.body, item.expected) for item in test.requests] == [("1,2", 11.5), ("3,", 31.25)]
+    assert (test.content_type, test.accept) == ("text/csv", "text/csv")
 
 
-def test_a_split_with_fewer_rows_than_wanted_is_sent_whole(s3: Any) -> None:
-    rows = smoke.read(s3, report(s3, "short"), target="target", rows=20)
-    assert rows.predicted == (11.5, 31.25, 1e-3)
+def test_fewer_requests_than_wanted_are_all_sent(s3: Any) -> None:
+    assert len(smoke.read(s3, report(s3, "short", TEST), rows=20).requests) == 3
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    ("content", "words"),
     [
-        ({"test": None}, r"nothing at s3://.*test\.csv"),
-        ({"predictions": None}, r"nothing at s3://.*predictions\.csv"),
-        ({"predictions": "actual,predicted\n10,1\n"}, "as many"),
-        ({"test": "a,target\n", "predictions": "actual,predicted\n"}, "a row at least"),
-        ({"test": TEST.replace("target", "goal")}, "no column 'target'"),
-        ({"predictions": PREDICTIONS.replace("predicted", "guessed")}, "'predicted'"),
-        ({"predictions": PREDICTIONS.replace("11.5", "x")}, "'predicted' of numbers"),
-        ({"predictions": PREDICTIONS.replace("30.0", "31.0")}, "line 3 .* is not about line 3"),
-        ({"test": TEST.replace("30", "many")}, "many"),
+        (None, r"nothing at s3://.*smoke\.json"),
+        ("{", "JSONDecodeError"),
+        ("[" * 100_000, "RecursionError"),
+        ([TEST], "no smoke test"),
+        ({**TEST, "requests": []}, "has no request"),
+        ({**TEST, "requests": {"a": 1}}, "no smoke test"),
+        ({**TEST, "requests": [{"body": "1,2"}]}, "expected"),
+        ({**TEST, "requests": [{"body": 12, "expected": 1}]}, "12 is not a text"),
+        ({**TEST, "requests": [{"body": "1", "expected": float("nan")}]}, "NaN is no number"),
+        ({**TEST, "accept": None}, "None is not a text"),
     ],
 )
-def test_files_that_cannot_be_compared_are_named(
-    s3: Any, files: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(SmokeRowsError, match=words):
-        smoke.read(s3, report(s3, words[:20], **files), target="target", rows=3)
+def test_a_file_that_is_no_smoke_test_is_named(s3: Any, content: object, words: str) -> None:
+    with pytest.raises(SmokeTestError, match=words):
+        smoke.read(s3, report(s3, f"bad-{words[:20]}", content), rows=3)
 
 
 def test_a_version_without_a_run_is_told(s3: Any) -> None:
-    with pytest.raises(SmokeRowsError, match="which run"):
-        smoke.read(s3, "", target="target", rows=3)
+    with pytest.raises(SmokeTestError, match="which run"):
+        smoke.read(s3, "", rows=3)
 
 
-@pytest.mark.parametrize("answer", ["1.0\n2.0\n", "1.0,2.0", "1\n2", "1.0000001\n2"])
-def test_the_right_numbers_differ_in_nothing(answer: str) -> None:
-    assert smoke.difference(answer, (1.0, 2.0), tolerance=1e-6) is None
+CSV, JSON = "text/csv", "application/json; charset=utf-8"
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "expected", "accept"),
     [
-        ("1.0", "2 rows with 1 numbers"),
-        ("1\n2\n3", "with 3 numbers"),
-        ("", "with 0 numbers"),
-        ("1\n2.00001", "row 2"),
-        ("1\nnan", "row 2"),
-        ("inf\n2", "row 1"),
-        ("[1, 2]", "not answer with numbers"),
+        ("1.0", 1, CSV),
+        ("1.0000001\n", 1.0, CSV),
+        (" positive \n", "positive", CSV),
+        ("1.0,2.0\n", [1, 2], CSV),
+        ('"a, b"\n', "a, b", CSV),
+        ("1.0", 1, JSON),
+        ('"1"', "1", JSON),
+        ('{"label": "good", "score": 0.25, "more": 1}', {"label": "good", "score": 0.25}, JSON),
+        ("[[1, 2], [3.0, null]]", [[1, 2], [3, None]], JSON),
+        ("true", True, JSON),
     ],
 )
-def test_wrong_answers_are_told_apart(answer: str, words: str) -> None:
-    assert words in str(smoke.difference(answer, (1.0, 2.0), tolerance=1e-6))
+def test_the_right_answer_differs_in_nothing(answer: str, expected: object, accept: str) -> None:
+    assert smoke.difference(answer, expected, accept=accept, tolerance=1e-6) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "accept", "words"),
+    [
+        ("1.00001", 1, CSV, "predicted as 1.00001; evaluation predicted 1"),
+        ("nan", 1, CSV, "predicted as nan"),
+        ("inf", 1, CSV, "predicted as inf"),
+        ("", 1, CSV, "not answer with a number but with []"),
+        ("1\n2", 1, CSV, "['1', '2']"),
+        ("[1]", 1, CSV, "not answer with a number"),
+        ("Positive", "positive", CSV, "answers 'Positive'; evaluation said 'positive'"),
+        ("1", [1, 2], CSV, "evaluation recorded 2 values"),
+        ("1,2,3", [1, 2], CSV, "evaluation recorded 2 values"),
+        ("good", "good", JSON, "not answer in JSON but with 'good'"),
+        ('"1"', 1, JSON, "not answer with a number but with '1'"),
+        ("true", 1, JSON, "not answer with a number but with True"),
+        ("1", True, JSON, "evaluation said True"),
+        ('{"score": 0.5}', {"label": "good"}, JSON, "at label answers None"),
+        ('{"a": [1, {"b": 2}]}', {"a": [1, {"b": 3}]}, JSON, "at a[1].b is predicted as 2"),
+        ("[]", {"label": "good"}, JSON, "not with an object"),
+        ("NaN", 1, JSON, "predicted as nan"),
+    ],
+)
+def test_wrong_answers_are_told_apart(
+    answer: str, expected: object, accept: str, words: str
+) -> None:
+    assert words in str(smoke.difference(answer, expected, accept=accept, tolerance=1e-6))

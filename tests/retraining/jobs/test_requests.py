@@ -9,6 +9,7 @@ from retraining.registry.requests import model_package
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.validation import validate_request
+from tests.retraining.declarations import pipeline
 
 JOB: dict[str, Any] = {
     "image_uri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4",
@@ -42,14 +43,12 @@ def training() -> dict[str, Any]:
 
 def package(**changes: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "group": "pipeline",
+        "pipeline": pipeline("pipeline"),
         "image_uri": JOB["image_uri"],
         "model_uri": "s3://bucket/model.tar.gz",
         "report_uri": "s3://bucket/evaluation.json",
         "approval_status": "PendingManualApproval",
         "description": "r2 0.7",
-        "realtime_instance_types": ["ml.t2.medium"],
-        "transform_instance_types": ["ml.m5.large"],
         "metadata": {"run_id": "manual__2026-11-20T02:00:00+00:00 [x]", "r2": 0.7},
         "git_commit": "0123abc",
         "client_token": naming.client_token("x"),

@@ -16,6 +16,8 @@ from retraining.deployment import endpoints
 from retraining.past_runs.standing import Standing, read_standing
 from retraining.registry import requests, versions
 
+from tests.retraining.declarations import pipeline
+
 BUCKET = "standing"
 ROLE = "arn:aws:iam::123456789012:role/retraining"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
@@ -53,14 +55,12 @@ def register(client: Any, group: str, approval: str, *, snapshot: str = "2026-11
     mark = str(next(numbers))
     arn: str = client.create_model_package(
         **requests.model_package(
-            group=group,
+            pipeline=pipeline(group),
             image_uri=IMAGE,
             model_uri=f"s3://{BUCKET}/model.tar.gz",
             report_uri=f"s3://{BUCKET}/evaluation.json",
             approval_status=approval,
             description="a model",
-            realtime_instance_types=["ml.m5.large"],
-            transform_instance_types=["ml.m5.large"],
             metadata={versions.FINGERPRINT: mark, versions.SNAPSHOT: snapshot},
             git_commit=None,
             client_token=naming.client_token(group, mark),

@@ -14,6 +14,8 @@ from retraining import naming
 from retraining.registry import requests, triggers, versions
 from retraining.settings import settings
 
+from tests.retraining.declarations import pipeline
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
@@ -165,14 +167,12 @@ def test_a_queue_that_is_gone_is_waited_for(queue: tuple[Any, str]) -> None:
 
 def register(client: Any, group: str, mark: str) -> str:
     request = requests.model_package(
-        group=group,
+        pipeline=pipeline(group),
         image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4",
         model_uri="s3://watch/model.tar.gz",
         report_uri="s3://watch/evaluation.json",
         approval_status="PendingManualApproval",
         description="a model",
-        realtime_instance_types=["ml.m5.large"],
-        transform_instance_types=["ml.m5.large"],
         metadata={versions.FINGERPRINT: mark, versions.SNAPSHOT: "2026-11-20"},
         git_commit=None,
         client_token=naming.client_token(group, mark),

@@ -9,6 +9,8 @@ from retraining import naming
 from retraining.registry import requests
 from retraining.registry import versions as registry
 
+from tests.retraining.declarations import pipeline
+
 SINCE = datetime.now(UTC) - timedelta(hours=1)
 
 
@@ -23,7 +25,7 @@ def client(embedded_sagemaker: Any) -> Any:
 
 def request(group: str, mark: str, *, snapshot: str = "2026-11-20") -> dict[str, Any]:
     return requests.model_package(
-        group=group,
+        pipeline=pipeline(group),
         image_uri=(
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
             "sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
@@ -32,8 +34,6 @@ def request(group: str, mark: str, *, snapshot: str = "2026-11-20") -> dict[str,
         report_uri="s3://registry-models/evaluation.json",
         approval_status="PendingManualApproval",
         description="a model",
-        realtime_instance_types=["ml.m5.large"],
-        transform_instance_types=["ml.m5.large"],
         metadata={registry.FINGERPRINT: mark, registry.SNAPSHOT: snapshot},
         git_commit=None,
         client_token=naming.client_token(group, mark),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.retraining.declarations import pipeline
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).resolve().parents[3]
 BUCKET = "resolving"
 PIPELINE = "california-housing"
 TODAY = datetime.now(tz=UTC).date().isoformat()
@@ -27,7 +31,8 @@ def airflow(
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
         patch.setenv("RETRAINING_BUCKET", BUCKET)
         patch.setenv("RETRAINING_ROLE_ARN", "arn:aws:iam::123456789012:role/retraining")
-        patch.setenv("RETRAINING_IMAGE_URI", "an/image:1")
+        patch.setenv("RETRAINING_IMAGE_URIS", "sklearn:1.4-2-py312=an/image:1")
+        patch.setenv("RETRAINING_SCRIPTS_FOLDER", str(ROOT / "include" / "scripts"))
         for name, value in embedded_sagemaker.environment.items():
             patch.setenv(name, value)
         from airflow.sdk.exceptions import (  # noqa: PLC0415
@@ -52,7 +57,7 @@ def airflow(
 
 def resolve(airflow: SimpleNamespace, context: Any, *, patience: timedelta | None = None) -> Any:
     operator = airflow.resolve_run.ResolveRunOperator(
-        task_id="resolve_run", pipeline=PIPELINE, patience=patience or timedelta(hours=30)
+        task_id="resolve_run", pipeline=pipeline(PIPELINE), patience=patience or timedelta(hours=30)
     )
     return operator.execute(context)
 
@@ -108,13 +113,13 @@ def test_what_is_no_date_is_said(airflow: SimpleNamespace) -> None:
 
 def test_todays_snapshot_is_waited_for(airflow: SimpleNamespace) -> None:
     operator = airflow.resolve_run.ResolveRunOperator(
-        task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=30)
+        task_id="resolve_run", pipeline=pipeline(PIPELINE), patience=timedelta(hours=30)
     )
     night = context("scheduled", TODAY)
     with pytest.raises(airflow.Deferred) as raised:
         operator.execute(night)
     path, arguments = raised.value.trigger.serialize()
-    assert path == "retraining.runs.operators.SnapshotTrigger"
+    assert path == "retraining.runs.triggers.SnapshotTrigger"
     midnight = datetime.fromisoformat(f"{TODAY}T00:00:00+00:00")
     assert datetime.fromisoformat(arguments["deadline"]) == midnight + timedelta(hours=30)
 
@@ -136,23 +141,10 @@ def test_a_snapshot_that_does_not_come_fails_when_its_time_is_over(
     event = first_event(trigger)
     assert datetime.now(tz=UTC) >= late
     operator = airflow.resolve_run.ResolveRunOperator(
-        task_id="resolve_run", pipeline=PIPELINE, patience=timedelta(hours=20)
+        task_id="resolve_run", pipeline=pipeline(PIPELINE), patience=timedelta(hours=20)
     )
     with pytest.raises(airflow.Fail, match=r"2026-11-17 has not landed.*until 2026-11-17 20:00"):
         operator.execute_complete(context("scheduled", "2026-11-17"), event)
-
-
-def test_templates_ask_airflow_once_a_task(airflow: SimpleNamespace) -> None:
-    asked = []
-
-    def pull(task_id: str) -> dict[str, str]:
-        asked.append(task_id)
-        return {"snapshot": f"the {len(asked)}."}
-
-    one, other = (SimpleNamespace(id=number, xcom_pull=pull) for number in (1, 2))
-    resolved = airflow.resolve_run.resolved
-    assert [resolved(ti)["snapshot"] for ti in (one, one, other)] == ["the 1.", "the 1.", "the 2."]
-    assert asked == ["resolve_run", "resolve_run"]
 
 
 def first_event(trigger: Any) -> Any:

@@ -1,0 +1,89 @@
+"""Predict an abalone's age by its rings, with XGBoost; register the model where **MSE ≤ 6**.
+
+The pipeline of SageMaker's own tutorial: `preprocess` imputes, scales and one-hot encodes, and
+splits 70/15/15; `train` is the image's built-in algorithm; `evaluate` writes the mean squared error
+and its standard deviation; `check_quality` lets a model pass whose error is small enough.
+`register_model` registers it with its metrics, and `create_model` makes the SageMaker model. Any
+other is left where it is: `skip_registration` ends the run well, `reject_model` fails it, as the
+parameter `when_rejected` says.
+
+### When it fails
+| task | why | what to do |
+| --- | --- | --- |
+| `resolve_run` | the snapshot was not complete by 20:00 UTC of its day, or a setting is missing | land the files and `_SUCCESS`, or set the variable that the message names; clear the task |
+| `preprocess` | bad data: the message names file, line and column | land a corrected snapshot under another date and trigger a run for it |
+| `train` | the algorithm refused the data or a hyperparameter, in its own words | mend what it names; clear the task |
+| `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
+| `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
+| `register_model`, `create_model` | the registry refused or did not answer | clear the task: it never registers twice |
+"""  # noqa: E501 - Markdown tables have long lines
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+from retraining import (
+    Image,
+    LessThanOrEqualTo,
+    Metric,
+    Parameter,
+    Pipeline,
+    dag_defaults,
+    params,
+    steps,
+)
+
+XGBOOST = Image("xgboost", "3.0-5")
+MSE = Metric("regression_metrics.mse")
+PIPELINE = Pipeline(
+    name="abalone",
+    description="Rings of an abalone from its measures",
+    image=Image("sklearn", "1.4-2-py312"),
+    training_image=XGBOOST,
+    entry_point=None,  # the image serves its own models
+    policy=(LessThanOrEqualTo(MSE, Parameter("mse_threshold")),),
+    headline=MSE,
+    better="lower",
+    plots=("predicted_against_actual", "residuals"),
+    content_types=("text/csv", "text/libsvm"),
+)
+PARAMETERS = {
+    **params.retraining(),
+    "mse_threshold": params.threshold(6.0, title="Greatest mean squared error", minimum=0),
+}
+
+with DAG(
+    dag_id="abalone_retraining",
+    schedule="0 3 * * *",
+    doc_md=__doc__ + params.table(PARAMETERS),
+    params=PARAMETERS,
+    **dag_defaults.retraining(PIPELINE),
+) as dag:
+    run = steps.resolve_run(PIPELINE)
+    preprocess = steps.processing(
+        run, "preprocess.py",
+        inputs={"snapshot": run.snapshot_uri},
+        outputs=("train", "validation", "test", "preprocessor"),
+    )  # fmt: skip
+    train = steps.training(
+        run, None,
+        channels=preprocess.only("train", "validation"),
+        content_type="text/csv",
+        hyperparameters={
+            "objective": "reg:squarederror", "num_round": "50", "max_depth": "5", "eta": "0.2",
+            "gamma": "4", "min_child_weight": "6", "subsample": "0.7",
+        },
+    )  # fmt: skip
+    evaluate = steps.processing(
+        run, "evaluate.py", image=XGBOOST,
+        inputs={"model": train.model_uri, **preprocess.only("test", "preprocessor")},
+        outputs=("evaluation",),
+    )  # fmt: skip
+    register = steps.register_model(run, train)
+    check = steps.check_quality(
+        run,
+        passed=register,
+        rejected={"skip": steps.skip_registration(run), "fail": steps.reject_model(run)},
+    )
+
+    run >> preprocess >> train >> evaluate >> check
+    register >> steps.create_model(run, register)
