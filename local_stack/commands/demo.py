@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from retraining import naming
 
-from local_stack.commands.demo_outcome import Evidence, Run, check, gather, tables
+from local_stack.commands.demo_outcome import DemoError, Evidence, Run, check, gather, tables
 from local_stack.programs import control
 from local_stack.programs.keys import keys
 from local_stack.programs.places import git_commit
@@ -73,8 +73,12 @@ def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str],
         today = datetime.now(UTC).date().isoformat()
         evidence = _retrain(own, today, pipelines, children=children, say=say)
     print(f"\n{tables(evidence.outcomes)}\n")
-    check(evidence, pipelines, today)
-    say(f"done in {time.monotonic() - begin:.0f} s. Airflow's log: {own.state / 'airflow.log'}")
+    log = f"Airflow's log: {own.state / 'airflow.log'}"
+    try:
+        check(evidence, pipelines, today)
+    except DemoError as error:
+        raise DemoError(f"{error}. {log}") from error
+    say(f"done in {time.monotonic() - begin:.0f} s. {log}")
 
 
 def _retrain(

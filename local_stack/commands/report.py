@@ -10,8 +10,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from retraining import naming
 from retraining.gate.decision import Verdict
-from retraining.gate.report import UndecidableError, last_name, metrics_in, parse
 from retraining.past_runs import what_if
+from retraining.past_runs.columns import columns_of
 from retraining.past_runs.reading import read_history
 from retraining.past_runs.report import make_report, write_report
 from retraining.past_runs.standing import read_standing
@@ -21,7 +21,7 @@ from local_stack.errors import LocalStackError
 from local_stack.services import embedded_sagemaker, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -138,47 +138,25 @@ def write(
 
 
 def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
-    metric = _path(wanted.metric, history)
-    if wanted.at_least is not None:
-        policy = what_if.at_least(wanted.at_least, metric=metric)
-    elif wanted.at_most is not None:
-        policy = what_if.at_most(wanted.at_most, metric=metric)
-    elif wanted.metric:
-        raise ReportError("METRIC says what AT_LEAST or AT_MOST is about; give one of them too")
-    else:
+    if wanted.at_least is None and wanted.at_most is None:
+        if wanted.metric:
+            raise ReportError("METRIC says what AT_LEAST or AT_MOST is about; give one of them too")
         return ()
+    try:
+        metric = what_if.path_of(history.runs, wanted.metric)
+    except what_if.UnknownMetricError as error:
+        raise ReportError(f"{error}; METRIC is one of {', '.join(error.metrics)}") from error
+    policy = (
+        what_if.at_least(wanted.at_least, metric=metric)
+        if wanted.at_least is not None
+        else what_if.at_most(wanted.at_most or 0.0, metric=metric)
+    )
     judged = what_if.what_if(history.runs, policy)
-    could = [item for item in judged if item.run.metrics]
+    could = [item for item in judged if item.run.outcome.metrics.measures]
     if could and all(item.decision.verdict is Verdict.UNDECIDABLE for item in could):
-        names = ", ".join(sorted({name for item in could for name in item.run.metrics}))
+        columns = columns_of([item.run for item in could])
         raise ReportError(
             f"no run can be judged by {metric}: {could[-1].decision.explanation}. "
-            f"The metrics are {names}"
+            f"The metrics are {', '.join(sorted(columns.called.values()))}"
         )
     return judged
-
-
-def _path(wanted: str | None, history: History) -> str:
-    """Return the path of the metric that a person means."""
-    judged_by = next((run.bounds[0].metric for run in reversed(history.runs) if run.bounds), None)
-    if not wanted:
-        return judged_by or ""
-    known = {path for run in history.runs if run.report for path in _metrics(run.report)}
-    exact = sorted(path for path in known if wanted in {path, last_name(path)})
-    found = exact or sorted(path for path in known if last_name(path).startswith(wanted))
-    if len(found) > 1:
-        raise ReportError(
-            f"several metrics are called {wanted}; METRIC is one of {', '.join(found)}"
-        )
-    if found or not judged_by or "." in wanted or "[" in wanted:
-        return found[0] if found else wanted
-    # Where it would be if the reports had it.
-    section = judged_by.removesuffix(last_name(judged_by))
-    return f"{section}{wanted}"
-
-
-def _metrics(report: bytes) -> Iterable[str]:
-    try:
-        return metrics_in(parse(report)).measures
-    except UndecidableError:
-        return ()

@@ -29,12 +29,13 @@ with DAG("california_housing_retraining", schedule=None, params=PARAMS):
 
 
 def demo(
-    state: Path, project: Path = PROJECT, *, pipeline: str = "california_housing"
+    state: Path, project: Path = PROJECT, *, pipeline: str | None = "california_housing"
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             *(sys.executable, "-m", "local_stack"),
-            *("--project", str(project), "--state", str(state), "demo", "--pipeline", pipeline),
+            *("--project", str(project), "--state", str(state), "demo"),
+            *(("--pipeline", pipeline) if pipeline else ()),
         ],
         cwd=PROJECT,
         capture_output=True,
@@ -86,7 +87,58 @@ def test_a_demo_in_which_nothing_was_judged_fails_and_says_so(tmp_path: Path) ->
     assert answer.returncode == 1
     assert "the gate's verdict on raw features is no decision.json, not reject" in answer.stderr
     assert "the registry holds 0 versions, not 1" in answer.stderr
+    assert f"Airflow's log: {tmp_path}/state/demo/airflow.log" in answer.stderr
     assert processes(tmp_path / "state") == []
+
+
+@pytest.mark.e2e
+def test_the_runs_of_several_pipelines_follow_each_other(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "dags").mkdir(parents=True)
+    for name, parameters in (
+        ("california_housing_retraining", '{"features": Param("raw"), "snapshot": Param("")}'),
+        ("abalone_retraining", '{"mse_threshold": Param(6.0), "snapshot": Param("")}'),
+    ):
+        code = f"""
+from airflow.sdk import DAG, Param, task
+
+with DAG("{name}", schedule=None, params={parameters}):
+    @task
+    def tell(**context):
+        print("given", context["dag"].dag_id, sorted(context["params"].items()))
+    tell()
+"""
+        (project / "dags" / f"{name}.py").write_text(code)
+    for folder in ("plugins", "local_sagemaker"):
+        (project / folder).symlink_to(PROJECT / folder)
+
+    answer = demo(tmp_path / "state", project, pipeline=None)
+
+    log = (tmp_path / "state/demo/airflow.log").read_text()
+    given = re.findall(r"given (\w+) \[\('(\w+)', ([^)]+)\)", log)
+    assert given == [
+        ("california_housing_retraining", "features", "'raw'"),
+        ("california_housing_retraining", "features", "'engineered'"),
+        ("abalone_retraining", "mse_threshold", "3.0"),
+        ("abalone_retraining", "mse_threshold", "6.0"),
+    ]
+    names = [line.split()[0] for line in answer.stdout.splitlines() if line.startswith("  ")]
+    assert names == [
+        *("run", "raw", "engineered", "seconds", "raw", "engineered"),
+        *("run", "strict", "tutorial", "seconds", "strict", "tutorial"),
+    ]
+    assert answer.returncode == 1
+    assert "the gate's verdict on a strict threshold is no decision.json" in answer.stderr
+
+
+def test_an_unknown_pipeline_starts_nothing(tmp_path: Path) -> None:
+    answer = demo(tmp_path / "state", pipeline="abalones")
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "demo: there is no data for a pipeline 'abalones'; there is for california-housing, "
+        "abalone\n"
+    )
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_demo_whose_dag_cannot_be_read_fails_and_says_why(tmp_path: Path) -> None:
