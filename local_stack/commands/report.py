@@ -138,25 +138,27 @@ def write(
 
 
 def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
-    if wanted.at_least is None and wanted.at_most is None:
-        if wanted.metric:
-            raise ReportError("METRIC says what AT_LEAST or AT_MOST is about; give one of them too")
+    if wanted.at_least is not None:
+        policy = what_if.at_least(wanted.at_least, metric=_path(history, wanted.metric))
+    elif wanted.at_most is not None:
+        policy = what_if.at_most(wanted.at_most, metric=_path(history, wanted.metric))
+    elif wanted.metric:
+        raise ReportError("METRIC says what AT_LEAST or AT_MOST is about; give one of them too")
+    else:
         return ()
-    try:
-        metric = what_if.path_of(history.runs, wanted.metric)
-    except what_if.UnknownMetricError as error:
-        raise ReportError(f"{error}; METRIC is one of {', '.join(error.metrics)}") from error
-    policy = (
-        what_if.at_least(wanted.at_least, metric=metric)
-        if wanted.at_least is not None
-        else what_if.at_most(wanted.at_most or 0.0, metric=metric)
-    )
     judged = what_if.what_if(history.runs, policy)
     could = [item for item in judged if item.run.outcome.metrics.measures]
     if could and all(item.decision.verdict is Verdict.UNDECIDABLE for item in could):
         columns = columns_of([item.run for item in could])
         raise ReportError(
-            f"no run can be judged by {metric}: {could[-1].decision.explanation}. "
+            f"no run can be judged by {judged[0].bounds[0].metric}: {could[-1].decision.explanation}. "
             f"The metrics are {', '.join(sorted(columns.called.values()))}"
         )
     return judged
+
+
+def _path(history: History, metric: str | None) -> str:
+    try:
+        return what_if.path_of(history.runs, metric)
+    except what_if.UnknownMetricError as error:
+        raise ReportError(f"{error}; METRIC is one of {', '.join(error.metrics)}") from error

@@ -55,8 +55,8 @@ def _comparison(
     is_true: bool,
 ) -> str | None:
     left, right = condition.get("LeftValue"), finite(condition.get("RightValue"))
-    path = left.get("Std:JsonGet", {}).get("Path") if isinstance(left, dict) else None
-    value = finite(operands.get(path)) if path else None
+    path = str(left.get("Std:JsonGet", {}).get("Path")) if isinstance(left, dict) else ""
+    value = finite(operands.get(path))
     if condition.get("Type") not in _SIGNS or value is None or right is None:
         return None
     sign = _SIGNS[condition["Type"]][0 if is_true else 1]

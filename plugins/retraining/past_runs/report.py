@@ -29,8 +29,8 @@ PAGE, TABLE = "history.html", "history.csv"
 
 _SIGNS = {Verdict.PASS: "●", Verdict.REJECT: "✖", Verdict.UNDECIDABLE: "◆"}
 _CAPTION = (
-    "Vertical lines are 95 % intervals, where the report has a standard deviation. An arrow marks a "
-    "value outside of the plot; a mark on the axis has none."
+    "Vertical lines are 95 % intervals, where the report has a standard deviation. An arrow marks "
+    "a value outside of the plot; a mark on the axis has none."
 )
 _SIDES = {"≥": "a lower bound", ">": "a lower bound", "≤": "an upper bound", "<": "an upper bound"}
 # Numbers of this size are told with four decimals, others with as many digits as tell them apart.

@@ -72,11 +72,11 @@ def _verdicts(runs: Sequence[PastRun]) -> str:
     if not runs:
         return "There is no decision record."
     snapshots = sorted({run.snapshot for run in runs})
-    registered = len({run.outcome.arn for run in runs if run.outcome.arn})
+    registered = _counted(len({run.outcome.arn for run in runs if run.outcome.arn}), "version")
     span = " to ".join(dict.fromkeys((snapshots[0], snapshots[-1])))
     return (
         f"{_counted(len(runs), 'run')} of {_counted(len(snapshots), 'snapshot')}, {span}: "
-        f"{_totals(run.outcome.verdict for run in runs)}. {_counted(registered, 'version')} registered."
+        f"{_totals(run.outcome.verdict for run in runs)}. {registered} registered."
     )
 
 

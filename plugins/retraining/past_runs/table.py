@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from retraining.runs.csv_cells import cell
 from retraining.runs.outcomes import bound_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from retraining.past_runs.columns import Columns
     from retraining.past_runs.reading import PastRun
@@ -71,7 +72,7 @@ def _headers(columns: Columns, *, taken: set[str]) -> list[str]:
     """Return the name of each metric's column; neither it nor its spread's is another's."""
     headers = []
     for path in columns.every:
-        names: Iterable[str] = (columns.called[path], path, f"metric {path}")
+        names = chain([columns.called[path]], (f"{'metric ' * n}{path}" for n in count()))
         header = next(name for name in names if not {name, f"{name}{_SPREAD}"} & taken)
         taken |= {header, f"{header}{_SPREAD}"}
         headers.append(header)

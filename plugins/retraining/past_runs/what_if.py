@@ -42,7 +42,15 @@ class Rejudged:
 
 
 class UnknownMetricError(LookupError):
-    """What a person calls a metric is none, or more than one, or its better side is not known."""
+    """It is not known which metric a person means, or which of its sides is better.
+
+    Attributes:
+        metrics: The paths that may be meant.
+    """
+
+    def __init__(self, message: str, metrics: Sequence[str]) -> None:
+        super().__init__(message)
+        self.metrics = tuple(metrics)
 
 
 def at_least(value: float, *, metric: str) -> tuple[Condition, ...]:
@@ -82,7 +90,8 @@ def limit(
         if len(sides) != 1:
             raise UnknownMetricError(
                 f"whether more of {path} is better is not known: the gate did not compare it, or"
-                " not always one way; say whether it is to be at least or at most so much"
+                " not always one way; say whether at least or at most so much is asked for",
+                [path],
             )
         is_least = sides.pop()
     return at_least(value, metric=path) if is_least else at_most(value, metric=path)
@@ -93,26 +102,29 @@ def path_of(runs: Sequence[PastRun], metric: str | None = None) -> str:
 
     Args:
         runs: The runs whose reports have it.
-        metric: The short name by which a report calls it, or its path, which need not be a metric's
-            that is shown; None for the runs' headline.
+        metric: Its path, or the last part of it, or how that begins where no other begins so; None
+            for the runs' headline. What no report has is taken to lie beside the headline.
 
     Raises:
         UnknownMetricError: There is no headline, or several metrics have this name.
     """
     columns = columns_of(runs)
+    beside = columns.headline.metric if columns.headline else ""
     if metric is None:
-        if columns.headline is None:
-            raise UnknownMetricError("no run tells by which metric it is shown; name one")
-        return columns.headline.metric
+        if not beside:
+            raise UnknownMetricError("no run tells by which metric it is shown", columns.every)
+        return beside
     path = canonical(metric)
-    named = [
-        other for other in columns.every if metric in {columns.called[other], last_name(other)}
-    ]
-    if path in columns.every or not named:
+    if path in columns.every:
         return path
-    if len(named) > 1:
-        raise UnknownMetricError(f"{metric} may be {' or '.join(named)}; say which")
-    return named[0]
+    exact = [other for other in columns.every if last_name(other) == metric]
+    found = exact or [other for other in columns.every if last_name(other).startswith(metric)]
+    if len(found) > 1:
+        raise UnknownMetricError(f"several metrics are called {metric}", sorted(found))
+    if found:
+        return found[0]
+    is_name = last_name(path) == path
+    return f"{beside.removesuffix(last_name(beside))}{path}" if is_name else path
 
 
 def what_if(

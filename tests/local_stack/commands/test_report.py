@@ -77,7 +77,9 @@ def judge_nights(s3: S3Client, bucket: str) -> None:
         _, key = naming.split_s3_uri(naming.report_uri(uri))
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(metrics).encode())
         found = records.read_report(s3, uri)
-        decision = gate.decide(found.content, at_least(0.6), parameters={})
+        decision = gate.decide(
+            found.content, at_least(0.6, metric="regression_metrics.r2_score"), parameters={}
+        )
         run: dict[str, object] = {"run_id": f"backfill__{day}"}
         pipeline = {"name": PIPELINE, "headline": HEADLINE, "plots": []}
         records.write_decision(
@@ -122,7 +124,7 @@ def test_a_what_if_tells_which_verdicts_would_differ(
     ran = report("--at-least", "0.62", "--folder", str(tmp_path / "elsewhere"), "--newest", "3")
     *_, what_if, differing, page, _ = ran.stdout.splitlines()
     assert what_if == (
-        "report: What if the gate asked for r2 ≥ 0.62: 1 passed, 1 rejected, 1 could not be "
+        "report: What if the gate asked for r2_score ≥ 0.62: 1 passed, 1 rejected, 1 could not be "
         "judged; 1 verdict would differ. Nothing was run or registered for this."
     )
     assert differing == "report: Another verdict: 2026-11-19 (pass → reject)."

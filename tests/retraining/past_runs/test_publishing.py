@@ -22,6 +22,7 @@ from retraining.runs import records
 os.environ["MPLCONFIGDIR"] = str(Path(__file__).resolve().parents[3] / ".local/tests/matplotlib")
 
 BUCKET = "history-task"
+POLICY = at_least(0.6, metric="regression_metrics.r2_score")
 ROOT = Path(__file__).resolve().parents[3]
 numbers = itertools.count(1)
 
@@ -51,9 +52,11 @@ def judge(s3: Any, pipeline: str, snapshot: str, run_id: str = "r") -> None:
     body = json.dumps({"regression_metrics": {"r2_score": {"value": 0.61}}}).encode()
     s3.put_object(Bucket=bucket, Key=key, Body=body)
     report = records.read_report(s3, uri)
-    decision = gate.decide(report.content, at_least(0.6), parameters={})
+    decision = gate.decide(report.content, POLICY, parameters={})
     run = {"run_id": run_id, "snapshot": snapshot}
-    records.write_decision(s3, uri, decision=decision, report=report, run=run)
+    records.write_decision(
+        s3, uri, decision=decision, report=report, pipeline={}, parameters={}, run=run
+    )
 
 
 def text_at(s3: Any, uri: str) -> str:

@@ -10,7 +10,8 @@ from retraining.gate import decision as gate
 from retraining.gate.bounds import Bound
 from retraining.gate.conditions import GreaterThanOrEqualTo, LessThan, Metric, Not, Parameter
 from retraining.gate.decision import Verdict
-from retraining.past_runs.reading import History, Measure, read_history
+from retraining.gate.report import Measure
+from retraining.past_runs.reading import History, read_history
 from retraining.past_runs.what_if import at_least, what_if
 from retraining.runs import records
 
@@ -73,7 +74,9 @@ def judge(
         written = records.read_report(s3, uri)
         decision = gate.decide(written.content, POLICY, parameters=parameters)
     identity = {"run_id": run_id, "dag_id": "retraining", "snapshot": snapshot, **run}
-    records.write_decision(s3, uri, decision=decision, report=written, run=identity)
+    records.write_decision(
+        s3, uri, decision=decision, report=written, pipeline={}, parameters={}, run=identity
+    )
     return uri
 
 
@@ -88,16 +91,16 @@ def test_a_judged_run_is_read_with_all_that_its_records_say(s3: Any, pipeline: s
     assert run.uri == naming.decision_uri(uri)
     assert (run.snapshot, run.run_type) == ("2026-11-20", "scheduled")
     assert run.run_id == "scheduled__2026-11-20T02:00:00+00:00"
-    assert run.verdict is Verdict.PASS
-    assert run.explanation.startswith("regression_metrics.r2_score = 0.61 is ≥ 0.6")
-    assert run.bounds == (Bound("regression_metrics.r2_score", "≥", 0.6),)
-    assert run.metrics == {
-        "r2_score": Measure(0.61, 0.01),
-        "rmse": Measure(0.7, 0.02),
-        "mae": Measure(0.5, None),
+    assert run.outcome.verdict is Verdict.PASS
+    assert run.outcome.explanation.startswith("regression_metrics.r2_score = 0.61 is ≥ 0.6")
+    assert run.outcome.bounds == (Bound("regression_metrics.r2_score", "≥", 0.6),)
+    assert run.outcome.metrics.measures == {
+        "regression_metrics.r2_score": Measure(0.61, 0.01),
+        "regression_metrics.rmse": Measure(0.7, 0.02),
+        "regression_metrics.mae": Measure(0.5, None),
     }
-    assert run.rows == {"snapshot": 100, "train": 80, "validation": 0, "test": 20}
-    assert (run.version, run.arn) == (7, "arn:aws:sagemaker:x:1:model-package/g/7")
+    assert run.outcome.metrics.rows == {"snapshot": 100, "train": 80, "validation": 0, "test": 20}
+    assert (run.outcome.version, run.outcome.arn) == (7, "arn:aws:sagemaker:x:1:model-package/g/7")
     assert run.report == json.dumps(report(0.61)).encode()
 
 
@@ -175,9 +178,9 @@ def test_a_run_that_could_not_be_judged_has_no_value_and_is_no_problem(
     history = read(s3, pipeline)
     assert history.problems == ()
     (run,) = history.runs
-    assert run.verdict is Verdict.UNDECIDABLE
-    assert "r2_score" not in run.metrics
-    assert run.bounds == ()
+    assert run.outcome.verdict is Verdict.UNDECIDABLE
+    assert "regression_metrics.r2_score" not in run.outcome.metrics.measures
+    assert run.outcome.bounds == ()
 
 
 @pytest.mark.parametrize(
@@ -189,8 +192,8 @@ def test_what_is_no_number_is_no_value(s3: Any, pipeline: str, leaf: object) -> 
     content["rows"]["train"] = leaf
     judge(s3, pipeline, "2026-11-20", content)
     (run,) = read(s3, pipeline).runs
-    assert run.metrics.keys() == {"r2_score", "rmse"}
-    assert run.rows.keys() == {"snapshot", "validation", "test"}
+    assert run.outcome.metrics.measures.keys() == {R2.path, RMSE.path}
+    assert run.outcome.metrics.rows.keys() == {"snapshot", "validation", "test"}
 
 
 @pytest.mark.parametrize(
@@ -228,8 +231,8 @@ def test_a_report_that_changed_after_it_was_judged_gives_no_values(s3: Any, pipe
     uri = judge(s3, pipeline, "2026-11-20", report(0.7))
     put(s3, naming.report_uri(uri), json.dumps(report(0.9)).encode())
     history = read(s3, pipeline)
-    assert history.runs[0].verdict is Verdict.PASS
-    assert history.runs[0].metrics == {}
+    assert history.runs[0].outcome.verdict is Verdict.PASS
+    assert history.runs[0].outcome.metrics.measures == {}
     assert history.runs[0].report is None
     assert history.problems[0].uri == naming.report_uri(uri)
     assert "it is not the report that was judged" in history.problems[0].reason
@@ -240,7 +243,7 @@ def test_a_report_that_is_gone_is_told(s3: Any, pipeline: str) -> None:
     bucket, key = naming.split_s3_uri(naming.report_uri(uri))
     s3.delete_object(Bucket=bucket, Key=key)
     history = read(s3, pipeline)
-    assert history.runs[0].verdict is Verdict.PASS
+    assert history.runs[0].outcome.verdict is Verdict.PASS
     assert "the report that was judged cannot be read" in history.problems[0].reason
 
 
@@ -257,7 +260,7 @@ def test_another_policy_judges_the_same_reports(s3: Any, pipeline: str) -> None:
         judge(s3, pipeline, f"2026-11-{day}", report(r2))
     judge(s3, pipeline, "2026-11-21", None)
     runs = read(s3, pipeline).runs
-    rejudged = what_if(runs, at_least(0.62))
+    rejudged = what_if(runs, at_least(0.62, metric=R2.path))
     assert [item.decision.verdict.value for item in rejudged] == [
         "reject",
         "reject",
@@ -276,7 +279,7 @@ def test_another_policy_judges_the_same_reports(s3: Any, pipeline: str) -> None:
 def test_a_report_that_changed_is_not_judged_anew(s3: Any, pipeline: str) -> None:
     uri = judge(s3, pipeline, "2026-11-20", report(0.7))
     put(s3, naming.report_uri(uri), json.dumps(report(0.9)).encode())
-    (item,) = what_if(read(s3, pipeline).runs, at_least(0.8))
+    (item,) = what_if(read(s3, pipeline).runs, at_least(0.8, metric=R2.path))
     assert item.decision.verdict is Verdict.UNDECIDABLE
 
 

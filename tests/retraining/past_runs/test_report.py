@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,17 +13,21 @@ from xml.etree import ElementTree as ET
 import pytest
 from retraining.gate.bounds import Bound, bounds
 from retraining.gate.decision import Verdict, decide
+from retraining.gate.headline import HIGHER, Headline
+from retraining.gate.report import Measure, Metrics
 from retraining.past_runs.plots import metric_plot, rows_plot
-from retraining.past_runs.reading import History, Measure, PastRun, Problem
+from retraining.past_runs.reading import History, PastRun, Problem
 from retraining.past_runs.report import make_report, write_report
 from retraining.past_runs.standing import Standing
 from retraining.past_runs.what_if import at_least, at_most, what_if
+from retraining.runs.outcomes import Outcome
 
 # Matplotlib keeps a list of fonts, else in the home folder. It is imported with the first plot.
 os.environ["MPLCONFIGDIR"] = str(Path(__file__).resolve().parents[3] / ".local/tests/matplotlib")
 
 EVIL = "<script>alert(1)</script>&\"'"
-POLICY = at_least(0.6)
+R2, RMSE, MAE = (f"regression_metrics.{name}" for name in ("r2_score", "rmse", "mae"))
+POLICY = at_least(0.6, metric=R2)
 
 
 def run(day: int, r2: float | None = 0.61, **other: Any) -> PastRun:
@@ -33,24 +36,34 @@ def run(day: int, r2: float | None = 0.61, **other: Any) -> PastRun:
     decision = decide(body, POLICY, parameters={})
     snapshot = (datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=day)).date().isoformat()
     number = day if decision.verdict is Verdict.PASS else None
-    values: dict[str, Any] = {
+    asked = bounds(item.condition for item in decision.judgements)
+    of_the_run: dict[str, Any] = {
         "uri": f"s3://b/p/runs/{snapshot}/r/evaluation/decision.json",
         "snapshot": snapshot,
         "run_id": f"backfill__{snapshot}",
         "run_type": "backfill",
         "decided": datetime(2026, 12, 1, tzinfo=UTC),
-        "verdict": decision.verdict,
-        "explanation": decision.explanation,
-        "bounds": bounds(item.condition for item in decision.judgements),
-        "metrics": {}
-        if r2 is None
-        else {"r2_score": Measure(r2, 0.01), "rmse": Measure(0.7, 0.02), "mae": Measure(0.5, None)},
-        "rows": {} if r2 is None else {"snapshot": 20_000 + day, "train": 16_000, "test": 4_000},
-        "version": number,
-        "arn": f"arn:aws:sagemaker:us-east-1:1:model-package/g/{number}" if number else None,
         "report": body,
     }
-    return PastRun(**values | other)
+    measures = {R2: Measure(r2 or 0.0, 0.01), RMSE: Measure(0.7, 0.02), MAE: Measure(0.5, None)}
+    rows = {"snapshot": 20_000 + day, "train": 16_000, "test": 4_000}
+    of_the_outcome: dict[str, Any] = {
+        "verdict": decision.verdict,
+        "explanation": decision.explanation,
+        "headline": None if r2 is None else Headline(R2, HIGHER),
+        "limit": next(iter(asked), None),
+        "bounds": asked,
+        "metrics": Metrics() if r2 is None else Metrics(measures, {}, rows),
+        "plots": None,
+        "version": number,
+        "arn": f"arn:aws:sagemaker:us-east-1:1:model-package/g/{number}" if number else None,
+    }
+    return PastRun(
+        **of_the_run | {name: other[name] for name in other.keys() & of_the_run},
+        outcome=Outcome(
+            **of_the_outcome | {name: other[name] for name in other.keys() - of_the_run.keys()}
+        ),
+    )
 
 
 def standing(words: dict[Any, str], *sentences: str) -> Standing:
@@ -88,17 +101,21 @@ class Cells(HTMLParser):
 
 
 def test_the_page_has_every_run_the_latest_first() -> None:
-    page = make_report(HISTORY, pipeline="p", standing=standing({RUNS[0].arn: "deployed"})).page
+    page = make_report(
+        HISTORY, pipeline="p", standing=standing({RUNS[0].outcome.arn: "deployed"})
+    ).page
     header, *rows = Cells(page).rows
     assert header == [
-        "Snapshot", "Verdict", "r2", "rmse", "mae", "Rows", "Version", "Run", "Why",
+        "Snapshot", "Verdict", "r2_score", "rmse", "mae", "Rows", "Version", "Run", "Why",
     ]  # fmt: skip
     assert [row[0] for row in rows] == [item.snapshot for item in reversed(RUNS)]
-    assert [row[1].split()[-1] for row in rows] == [item.verdict.value for item in reversed(RUNS)]
+    assert [row[1].split()[-1] for row in rows] == [
+        item.outcome.verdict.value for item in reversed(RUNS)
+    ]
     assert rows[-1][2:7] == [
         "0.6100 ± 0.0100", "0.7000 ± 0.0200", "0.5000", "20,001", "1 deployed",
     ]  # fmt: skip
-    assert rows[-1][-1] == RUNS[0].explanation
+    assert rows[-1][-1] == RUNS[0].outcome.explanation
     assert "6 runs of 6 snapshots, 2026-11-02 to 2026-11-07: 3 passed, 2 rejected" in page
     assert "s3://b/broken" in page
 
@@ -107,7 +124,7 @@ def test_verdicts_are_told_apart_without_colours() -> None:
     page = make_report(HISTORY, pipeline="p").page
     signs = {row[1].split()[0]: row[1].split()[1] for row in Cells(page).rows[1:]}
     assert len(signs) == 3
-    svg = ET.fromstring(metric_plot(RUNS, "r2_score"))
+    svg = ET.fromstring(metric_plot(RUNS, R2))
     shapes = {
         "".join(letter for letter in path.get("d", "") if letter.isalpha())
         for path in svg.iter("{http://www.w3.org/2000/svg}path")
@@ -117,7 +134,9 @@ def test_verdicts_are_told_apart_without_colours() -> None:
 
 
 def test_the_page_needs_no_host_and_no_script() -> None:
-    page = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62))).page
+    page = make_report(
+        HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62, metric=R2))
+    ).page
     names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"\w+://[^\s\"'<)]+", page)) - names == {
         f"s3://b/{place}" for place in ("broken",)
@@ -133,16 +152,18 @@ def test_the_page_needs_no_host_and_no_script() -> None:
 def test_nothing_that_a_record_says_becomes_markup() -> None:
     evil = run(1, run_id=EVIL, run_type=EVIL, explanation=EVIL)
     history = History((evil,), (Problem(EVIL, EVIL),))
-    words = standing({evil.arn: f"{EVIL} $x$"}, EVIL)
+    words = standing({evil.outcome.arn: f"{EVIL} $x$"}, EVIL)
     page = make_report(history, pipeline=EVIL, standing=words).page
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 8
 
 
 def test_a_what_if_stands_beside_the_verdict() -> None:
-    page = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62))).page
+    page = make_report(
+        HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62, metric=R2))
+    ).page
     header, *rows = Cells(page).rows
-    assert header[2] == "If r2 ≥ 0.62"
+    assert header[2] == "If r2_score ≥ 0.62"
     assert [row[2].split()[1:] for row in reversed(rows)] == [
         ["reject", "differs"],
         ["reject"],
@@ -155,7 +176,9 @@ def test_a_what_if_stands_beside_the_verdict() -> None:
 
 
 def test_the_page_names_the_verdicts_that_would_differ() -> None:
-    said = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62))).sentences
+    said = make_report(
+        HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62, metric=R2))
+    ).sentences
     assert said[-1] == ("Another verdict: 2026-11-02 (pass → reject), 2026-11-05 (pass → reject).")
     said = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, POLICY)).sentences
     assert "0 verdicts would differ" in said[-1]
@@ -172,10 +195,10 @@ def test_an_error_can_be_bounded_from_above() -> None:
 
 
 def test_only_the_version_that_serves_is_circled() -> None:
-    words = {run.arn: "approved" for run in RUNS if run.arn}
-    words[RUNS[0].arn] = "deployed"
+    words = {run.outcome.arn: "approved" for run in RUNS if run.outcome.arn}
+    words[RUNS[0].outcome.arn] = "deployed"
     page = make_report(
-        HISTORY, pipeline="p", standing=Standing(words, RUNS[0].arn, ("Version 1 serves.",))
+        HISTORY, pipeline="p", standing=Standing(words, RUNS[0].outcome.arn, ("Version 1 serves.",))
     ).page
     assert "Version 1 serves." in page
     plots = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
@@ -202,17 +225,19 @@ def test_so_many_gaps_are_counted_and_not_all_named() -> None:
 
 
 def test_the_table_can_be_read_back() -> None:
-    table = make_report(HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62))).table
+    table = make_report(
+        HISTORY, pipeline="p", rejudged=what_if(RUNS, at_least(0.62, metric=R2))
+    ).table
     rows = list(csv.DictReader(io.StringIO(table)))
     assert len(rows) == len(RUNS)
-    assert rows[0]["r2"] == "0.61"
-    assert rows[0]["r2_standard_deviation"] == "0.01"
+    assert rows[0]["r2_score"] == "0.61"
+    assert rows[0]["r2_score_standard_deviation"] == "0.01"
     assert rows[0]["mae_standard_deviation"] == ""
     assert rows[0]["rows_snapshot"] == "20001"
-    assert rows[0]["asked"] == "r2 ≥ 0.6"
+    assert rows[0]["asked"] == "r2_score ≥ 0.6"
     assert rows[0]["what_if_verdict"] == "reject"
     assert rows[0]["decision_uri"] == RUNS[0].uri
-    assert rows[2]["r2"] == ""
+    assert rows[2]["r2_score"] == ""
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t"])
@@ -234,8 +259,8 @@ def test_equal_histories_make_equal_reports() -> None:
         (run(1, None),),
         (run(1), run(1, uri="s3://b/other")),
         (run(1), run(2)),
-        (run(1, metrics={"r2_score": Measure(0.0, 0.0)}), run(500)),
-        (run(1, metrics={"rmse": Measure(0.7, None)}, rows={}),),
+        (run(1, metrics=Metrics({R2: Measure(0.0, 0.0)})), run(500)),
+        (run(1, metrics=Metrics({RMSE: Measure(0.7, None)})),),
         tuple(run(day) for day in range(1, 200)),
     ],
     ids=["none", "one", "unjudged", "twice", "two", "years apart", "no spread", "many"],
@@ -254,7 +279,7 @@ def texts(svg: str) -> list[str]:
 
 def test_a_far_value_is_told_at_the_edge_and_flattens_no_other() -> None:
     runs = [run(day, 0.6 + day / 1000) for day in range(1, 10)] + [run(10, -25.0)]
-    said = texts(metric_plot(runs, "r2_score"))
+    said = texts(metric_plot(runs, R2))
     assert "-25 ↓" in said
     ticks = [float(text.replace("−", "-")) for text in said if re.fullmatch(r"−?[\d.]+", text)]
     assert len(ticks) >= 3
@@ -263,7 +288,7 @@ def test_a_far_value_is_told_at_the_edge_and_flattens_no_other() -> None:
 
 def test_a_plot_shows_the_bound_and_what_is_deployed() -> None:
     line = ("≥ 0.6", Bound("regression_metrics.r2_score", "≥", 0.6))
-    said = texts(metric_plot(RUNS, "r2_score", bounds=[line], deployed=RUNS[0].arn))
+    said = texts(metric_plot(RUNS, R2, bounds=[line], deployed=RUNS[0].outcome.arn))
     assert "≥ 0.6" in said
     assert "deployed" in said
     assert {"passed", "rejected", "could not be judged"} <= set(said)
@@ -274,7 +299,7 @@ def test_bounds_beside_each_other_are_labelled_apart() -> None:
         (f"{word} {value}", Bound("regression_metrics.r2_score", "≥", value))
         for word, value in (("b", 0.6005), ("a", 0.6), ("c", 0.601))
     ]
-    root = ET.fromstring(metric_plot(RUNS, "r2_score", bounds=lines))
+    root = ET.fromstring(metric_plot(RUNS, R2, bounds=lines))
     heights = {
         "".join(item.itertext())[0]: float(re.findall(r"[\d.]+", item.get("transform", ""))[-1])
         for item in root.iter("{http://www.w3.org/2000/svg}text")
@@ -286,7 +311,7 @@ def test_bounds_beside_each_other_are_labelled_apart() -> None:
 
 
 def test_the_rows_of_a_snapshot_are_those_of_its_last_run() -> None:
-    again = replace(RUNS[0], rows={"snapshot": 30_000})
+    again = run(1, metrics=Metrics(rows={"snapshot": 30_000}))
     svg = rows_plot([RUNS[0], again, RUNS[1]])
     root = ET.fromstring(svg)
     bars = [
