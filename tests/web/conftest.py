@@ -15,7 +15,7 @@ from retraining.registry import versions as registry
 
 from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
-from tests.web.past import Past, serve
+from tests.web.past import SEXES, SHELLS, Past, serve
 from tests.web.stack import OTHER_DAG, Stack
 
 if TYPE_CHECKING:
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 # A snapshot's name would do as well; the sign is what a link must not break at.
 GOOD = Past("scheduled__2026-11-20T02:00:00+00:00", "2026-11-20")
 BETTER = Past("scheduled__2026-11-19T02:00:00+00:00", "2026-11-19", 0.72)
-THIRD = Past("backfill__2026-11-18T02:00:00+00:00", "2026-11-18", 0.71, "backfill")
-REJECTED = Past("manual__bad", "2026-11-17", 0.55, "manual")
+THIRD = Past("backfill__2026-11-18T02:00:00+00:00", "2026-11-18", 0.71, "backfill", is_old=True)
+REJECTED = Past("manual__bad", "2026-11-17", 0.55, "manual", is_old=True)
 UNDECIDABLE = Past("manual__unclear", "2026-11-16", None, "manual", "failed")
 FAILED = Past("manual__failed", "2026-11-15", None, "manual", "failed", is_judged=False)
 OPEN = Past("manual__open", "2026-11-21", None, "manual", "running", is_judged=False)
 NEWEST = (OPEN, GOOD, BETTER, THIRD, REJECTED, UNDECIDABLE, FAILED)
+# Of another pipeline in the same Airflow, in which less is better.
+LIGHT = Past("scheduled__2026-11-20T03:00:00+00:00", "2026-11-20", 4.9, kind=SHELLS)
+HEAVY = Past("manual__heavy", "2026-11-19", 6.8, "manual", kind=SHELLS)
+SEX = Past("manual__sex", "2026-11-18", 0.55, "manual", kind=SEXES)
+OLD_SEX = Past("manual__old-sex", "2026-11-17", 0.45, "manual", kind=SEXES, is_old=True)
+SHELL_RUNS = (LIGHT, HEAVY, SEX, OLD_SEX)
 # Open, so that what is on S3 is not remembered for long.
 UNREAD = Past("manual__unread", "2026-03-01", run_type="manual", state="running")
 BROKEN = {
@@ -75,8 +81,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         for past in (*NEWEST, UNREAD):
             pairs = "".join(f"{n / 10},{n / 10 + 0.5}\n" for n in range(40))
             past.write(s3, predictions=f"actual,predicted\n{pairs}" if past is GOOD else "")
+        for past in SHELL_RUNS:
+            past.write(s3, predictions="actual,predicted\nM,M\nM,F\nI,I\nF,F\nF,M\n")
         since = datetime.now(UTC) - timedelta(hours=1)
         versions = [past.register(s3, sagemaker, since=since) for past in (GOOD, BETTER, THIRD)]
+        LIGHT.register(s3, sagemaker, since=since)
         registry.approve(sagemaker, versions[2].arn, reason="it serves")
         serve(sagemaker, versions[2])
         for past, content in BROKEN.items():
@@ -89,6 +98,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
             *(past.seed() for past in NEWEST if past not in (GOOD, FAILED)),
             FAILED.seed(failure=("train", WHY)),
             *(past.seed() for past in (UNREAD, *BROKEN)),
+            LIGHT.seed(version=1),
+            *(past.seed() for past in SHELL_RUNS if past is not LIGHT),
             SLY.seed() | sly,
             OTHER.seed() | others,
         ])  # fmt: skip

@@ -6,21 +6,105 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining import naming
+from retraining import (
+    GreaterThanOrEqualTo,
+    LessThanOrEqualTo,
+    Metric,
+    Parameter,
+    Pipeline,
+    naming,
+)
 from retraining.gate import decision
-from retraining.gate.conditions import GreaterThanOrEqualTo, Metric, Parameter
 from retraining.registry import requests, versions
 from retraining.runs import records
 
 from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
+from tests.retraining.declarations import pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-POLICY = (GreaterThanOrEqualTo(Metric("regression_metrics.r2_score"), Parameter("r2_threshold")),)
 DAG = "california_housing_retraining"
-_PACKAGES = f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{PIPELINE}"
+SHELLS_DAG = "abalone_retraining"
+_PACKAGES = "arn:aws:sagemaker:us-east-1:123456789012:model-package"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Kind:
+    """A pipeline's runs, as far as they are alike.
+
+    Attributes:
+        pipeline: The declaration.
+        dag_id: The DAG.
+        parameters: What the runs were given.
+        spread: The headline's standard deviation.
+        others: What else evaluation finds, beside the headline.
+    """
+
+    pipeline: Pipeline
+    dag_id: str
+    parameters: Mapping[str, float | str]
+    spread: float
+    others: Mapping[str, object]
+
+    @property
+    def limit(self) -> float:
+        """What the gate compares the headline with."""
+        return float(self.parameters[self.pipeline.parameter_names[0]])
+
+    def report(self, value: float | None) -> dict[str, object]:
+        """Return a report with this headline; None makes one that cannot be judged."""
+        section, _, name = self.pipeline.shown_by.metric.partition(".")
+        headline = {"value": value, "standard_deviation": self.spread}
+        rows = {"snapshot": 20_640, "train": 16_512, "validation": 0, "test": 4_128}
+        return {section: {**self.others, name: headline}, "rows": rows}
+
+
+_R2 = Metric("regression_metrics.r2_score")
+_MSE = Metric("regression_metrics.mse")
+_ACCURACY = Metric("multiclass_classification_metrics.accuracy")
+HOUSES = Kind(
+    pipeline(
+        PIPELINE,
+        policy=(GreaterThanOrEqualTo(_R2, Parameter("r2_threshold")),),
+        headline=_R2,
+        metadata_parameters=("features",),
+        plots=("predicted_against_actual", "residuals"),
+    ),
+    DAG,
+    {"r2_threshold": 0.6, "features": "engineered"},
+    0.01,
+    {"mse": {"value": 0.36, "standard_deviation": 0.01}},
+)
+# The less the better, and nothing else in common but one name of a metric.
+SHELLS = Kind(
+    pipeline(
+        "abalone",
+        policy=(LessThanOrEqualTo(_MSE, Parameter("mse_threshold")),),
+        headline=_MSE,
+        better="lower",
+        plots=("predicted_against_actual", "residuals"),
+    ),
+    SHELLS_DAG,
+    {"mse_threshold": 6.0},
+    0.2,
+    {"rmse": {"value": 2.2}, "mae": {"value": 1.6, "standard_deviation": 0.04}},
+)
+# The same pipeline when it told the sex of a shell.
+SEXES = Kind(
+    pipeline(
+        "abalone",
+        policy=(GreaterThanOrEqualTo(_ACCURACY, Parameter("least_accuracy")),),
+        headline=_ACCURACY,
+        plots=("confusion_matrix",),
+    ),
+    SHELLS_DAG,
+    {"least_accuracy": 0.5},
+    0.01,
+    {"recall": {"value": float("nan")}},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +114,27 @@ class Past:
     Attributes:
         run_id: Its id.
         snapshot: The date of its data.
-        r2: What evaluation found; None makes a report without it.
+        value: The headline that evaluation found; None makes a report without it.
         run_type: scheduled, manual or backfill.
         state: Of the DAG run.
         is_judged: Whether it got as far as the gate.
+        kind: Whose run.
+        is_old: Whether it is from before records and versions told of their pipeline.
     """
 
     run_id: str
     snapshot: str
-    r2: float | None = 0.7
+    value: float | None = 0.7
     run_type: str = "scheduled"
     state: str = "success"
     is_judged: bool = True
+    kind: Kind = HOUSES
+    is_old: bool = False
 
     @property
     def uri(self) -> str:
         """Return the run's folder."""
-        return naming.run_uri(BUCKET, PIPELINE, self.snapshot, self.run_id)
+        return naming.run_uri(BUCKET, self.kind.pipeline.name, self.snapshot, self.run_id)
 
     def seed(
         self,
@@ -62,9 +150,10 @@ class Past:
             version: What the run registered.
             failure: The task that failed, and why.
         """
-        registered = {"model_package_arn": f"{_PACKAGES}/{version}", "version": version}
+        arn = f"{_PACKAGES}/{self.kind.pipeline.name}/{version}"
+        registered = {"model_package_arn": arn, "version": version}
         return {
-            "dag_id": DAG,
+            "dag_id": self.kind.dag_id,
             "run_id": self.run_id,
             "run_type": self.run_type,
             "state": self.state,
@@ -84,61 +173,69 @@ class Past:
     @property
     def line(self) -> str:
         """Return what the gate's task said."""
-        sign = "<" if self.r2 is None or self.r2 < 0.6 else "≥"
-        return f"r2_score {self.r2} {sign} 0.6"
+        is_higher = self.kind.pipeline.better == "higher"
+        limit = self.kind.limit
+        is_good = self.value is not None and (self.value >= limit) == is_higher
+        sign = {(True, True): "≥", (True, False): "<", (False, True): "≤", (False, False): ">"}
+        name = self.kind.pipeline.shown_by.name
+        return f"{name} {self.value} {sign[is_higher, is_good]} {limit}"
 
     def write(self, s3: Any, *, predictions: str = "") -> None:
         """Write its report, its predictions and, by way of the gate, its decision record."""
         if not self.is_judged:
             return
-        metrics = {
-            "mse": {"value": 0.36, "standard_deviation": 0.01},
-            "r2_score": {"value": self.r2, "standard_deviation": 0.01},
-        }
-        rows = {"snapshot": 20_640, "train": 16_512, "validation": 0, "test": 4_128}
-        report = {"regression_metrics": metrics, "rows": rows, "features": "engineered"}
+        told, parameters = self.kind.pipeline, self.kind.parameters
+        report = json.dumps(self.kind.report(self.value)).encode()
         bucket, key = naming.split_s3_uri(naming.report_uri(self.uri))
-        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(report).encode())
+        s3.put_object(Bucket=bucket, Key=key, Body=report)
         if predictions:
             bucket, key = naming.split_s3_uri(naming.predictions_uri(self.uri))
             s3.put_object(Bucket=bucket, Key=key, Body=predictions.encode())
         found = records.read_report(s3, self.uri)
-        records.write_decision(
+        uri = records.write_decision(
             s3,
             self.uri,
-            decision=decision.decide(found.content, POLICY, parameters={"r2_threshold": 0.6}),
+            decision=decision.decide(found.content, told.policy, parameters=parameters),
             report=found,
+            pipeline=told.to_record(),
+            parameters=parameters,
             run={
                 "run_id": self.run_id,
-                "dag_id": DAG,
+                "dag_id": self.kind.dag_id,
                 "snapshot": self.snapshot,
-                "snapshot_uri": naming.snapshot_uri(BUCKET, PIPELINE, self.snapshot),
+                "snapshot_uri": naming.snapshot_uri(BUCKET, told.name, self.snapshot),
                 "data_fingerprint": "f" * 64,
                 "code_sha256": "c" * 64,
                 "image_uri": IMAGE_URI,
             },
         )
+        if self.is_old:
+            record = records.read_decision(s3, self.uri)
+            bucket, key = naming.split_s3_uri(uri)
+            kept = {name: record[name] for name in record if name not in {"pipeline", "parameters"}}
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(kept).encode())
 
     def register(self, s3: Any, sagemaker: Any, *, since: datetime) -> versions.Version:
         """Register it, as `register_model` does."""
-        versions.ensure_group(sagemaker, PIPELINE, description="houses")
+        told = self.kind.pipeline
+        versions.ensure_group(sagemaker, told.name, description=told.description)
         mark = naming.fingerprint(self.run_id)
+        headline = {versions.HEADLINE: told.shown_by.metric, versions.BETTER: told.better}
         version = versions.register_once(
             sagemaker,
             requests.model_package(
-                group=PIPELINE,
+                pipeline=told,
                 image_uri=IMAGE_URI,
                 model_uri=f"s3://{BUCKET}/model.tar.gz",
                 report_uri=naming.report_uri(self.uri),
                 approval_status="PendingManualApproval",
                 description=f"snapshot {self.snapshot}",
-                realtime_instance_types=["ml.m5.large"],
-                transform_instance_types=["ml.m5.large"],
                 metadata={
                     versions.FINGERPRINT: mark,
                     versions.SNAPSHOT: self.snapshot,
                     "run_id": self.run_id,
-                    "r2_score": self.r2,
+                    told.shown_by.name: self.value,
+                    **({} if self.is_old else headline),
                 },
                 git_commit=None,
                 client_token=naming.client_token(mark),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FOLDER = PROJECT / "tests" / "web"
 DAG = "california_housing_retraining"
 DEPLOYMENT = "california_housing_deployment"
+SHELLS_DEPLOYMENT = "abalone_deployment"
 OTHER_DAG = "sagemaker_orphans"
 ROLES = {"ada": "admin", "otto": "op", "ute": "user", "vera": "viewer"}
 _DATABASE, _SAGEMAKER, _AIRFLOW = range(3)

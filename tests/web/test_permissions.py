@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.web.conftest import GOOD
-from tests.web.stack import DAG, DEPLOYMENT, OTHER_DAG, Stack
+from tests.web.past import SHELLS_DAG
+from tests.web.stack import DAG, DEPLOYMENT, OTHER_DAG, SHELLS_DEPLOYMENT, Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -69,14 +70,33 @@ def test_only_who_may_edit_the_dag_acts(
 def test_the_page_is_told_what_its_user_may_do(stack: Stack, user: str, may: bool) -> None:
     assert stack.page("data/pipelines", user).json() == [
         {
+            "name": "abalone",
+            "dag_id": SHELLS_DAG,
+            "title": "Abalone: retraining",
+            "deployment_dag_id": SHELLS_DEPLOYMENT,
+            "may_edit": may,
+            "may_deploy": may,
+        },
+        {
             "name": "california-housing",
             "dag_id": DAG,
             "title": "California housing: retraining",
             "deployment_dag_id": DEPLOYMENT,
             "may_edit": may,
             "may_deploy": may,
-        }
+        },
     ]
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [(None, 401), ("vera", 403), ("ute", 404), ("otto", 404), ("ada", 404)]
+)
+def test_each_pipelines_dag_is_asked_about_by_itself(
+    stack: Stack, user: str | None, status: int
+) -> None:
+    assert stack.page("data/runs", user, dag_id=SHELLS_DAG).status == (200 if user else 401)
+    for dag_id in (SHELLS_DAG, SHELLS_DEPLOYMENT):
+        assert stack.act("reject", user, body=wish("reject"), dag_id=dag_id).status == status
 
 
 @pytest.mark.parametrize("action", ACTIONS)

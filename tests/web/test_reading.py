@@ -61,13 +61,15 @@ def test_runs_come_in_pages(stack: Stack) -> None:
 def test_a_row_has_the_gates_metric_with_its_threshold(stack: Stack) -> None:
     row = rows(stack)[REJECTED.run_id]
     assert row["metric"] == {
+        "path": "regression_metrics.r2_score",
         "name": "r2_score",
+        "better": "higher",
         "sign": "≥",
         "threshold": 0.6,
         "value": 0.55,
         "standard_deviation": 0.01,
     }
-    assert row["metrics"] == {"mse": 0.36, "r2_score": 0.55}
+    assert row["metrics"] == {"regression_metrics.mse": 0.36, "regression_metrics.r2_score": 0.55}
     assert row["rows"]["snapshot"] == 20_640
     assert row["explanation"] == "regression_metrics.r2_score = 0.55 is not ≥ 0.6"
 
@@ -92,6 +94,7 @@ def test_one_run_explains_itself(history: History) -> None:
     assert run["run_uri"] == GOOD.uri
     assert run["fingerprint"]["data_fingerprint"] == "f" * 64
     assert run["fingerprint"]["policy_sha256"]
+    assert run["parameters"] == {"r2_threshold": 0.6, "features": "engineered"}
     assert run["serving"] == {
         "endpoint_name": PIPELINE,
         "status": "InService",
