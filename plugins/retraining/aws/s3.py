@@ -12,6 +12,8 @@ from retraining import naming
 from retraining.aws.errors import about, is_changed, is_missing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_s3 import S3Client
 
 JSON = "application/json"
@@ -60,6 +62,22 @@ def find(s3: S3Client, uri: str) -> Found | None:
         raise
 
 
+def find_metadata(s3: S3Client, uri: str) -> Mapping[str, str]:
+    """Return what was put beside an object; nothing if there is no object.
+
+    Raises:
+        ClientError: It cannot be read; the message begins with the URI.
+    """
+    bucket, key = naming.split_s3_uri(uri)
+    try:
+        with about(uri):
+            return s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+    except ClientError as error:
+        if is_missing(error):
+            return {}
+        raise
+
+
 def get_json(s3: S3Client, uri: str) -> Any:
     """Read an object that holds JSON.
 
@@ -73,7 +91,14 @@ def get_json(s3: S3Client, uri: str) -> Any:
         raise BrokenObjectError(f"{uri} is not JSON: {error}") from error
 
 
-def put(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> None:
+def put(
+    s3: S3Client,
+    uri: str,
+    content: bytes,
+    *,
+    kind: str = JSON,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write an object over whatever lies there.
 
     Args:
@@ -81,13 +106,16 @@ def put(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> None:
         uri: Where.
         content: What.
         kind: Its media type.
+        metadata: What to keep beside it, in ASCII.
 
     Raises:
         ClientError: It cannot be written; the message begins with the URI.
     """
     bucket, key = naming.split_s3_uri(uri)
     with about(uri):
-        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=content, ContentType=kind, Metadata=metadata or {}
+        )
 
 
 def put_json(s3: S3Client, uri: str, value: object) -> None:

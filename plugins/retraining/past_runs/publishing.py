@@ -1,4 +1,4 @@
-"""The report on a pipeline's past runs, written to S3 at the end of a run."""
+"""The reports on past runs of all pipelines, kept up to date on S3 by one writer."""
 
 from __future__ import annotations
 
@@ -7,37 +7,80 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from retraining import naming
-from retraining.past_runs.reading import read_history
-from retraining.past_runs.report import PAGE, TABLE, make_report
+from retraining.aws import s3 as objects
+from retraining.past_runs.reading import list_records, pipelines_in, read_records
+from retraining.past_runs.report import PAGE, TABLE, encoded, make_report
 from retraining.past_runs.standing import read_standing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from retraining.past_runs.reading import Record
+    from retraining.past_runs.standing import Standing
+
 log = logging.getLogger(__name__)
 
-_ATTEMPTS = 5
-_KINDS = {TABLE: "text/csv; charset=utf-8", PAGE: "text/html; charset=utf-8"}
-# Somebody else wrote it in the meantime, or deleted it.
-_CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+_MADE_OF = "made-of"
 
 
-def write_history_report(
+class ReportsFailedError(Exception):
+    """Some pipelines' reports could not be written; the message says which and why."""
+
+
+def write_reports(
+    s3: S3Client, sagemaker: SageMakerClient, bucket: str, *, newest: int | None = None
+) -> list[str]:
+    """Bring the report of each pipeline in a bucket up to date.
+
+    Args:
+        s3: The client.
+        sagemaker: The client; a registry that does not answer leaves its part out.
+        bucket: Where the runs lie, and the reports.
+        newest: So many runs of each; None for all.
+
+    Returns:
+        The URIs of the pages that were written.
+
+    Raises:
+        ReportsFailedError: A report could not be written; all others are.
+    """
+    pipelines = pipelines_in(s3, bucket)
+    written, failed = [], []
+    for pipeline in pipelines:
+        try:
+            page = write_report(s3, sagemaker, bucket, pipeline=pipeline, newest=newest)
+        except Exception as error:
+            # Whatever it is, the other pipelines have done nothing for it.
+            log.exception("the report of %s was not written", pipeline)
+            failed.append(f"{pipeline}: {type(error).__name__}: {error}")
+            continue
+        if page:
+            written.append(page)
+    log.info("wrote %d of %d reports in s3://%s/", len(written), len(pipelines), bucket)
+    if failed:
+        raise ReportsFailedError(
+            f"{len(failed)} of {len(pipelines)} reports were not written: {'; '.join(failed)}"
+        )
+    return written
+
+
+def write_report(
     s3: S3Client,
     sagemaker: SageMakerClient,
     bucket: str,
     *,
     pipeline: str,
     newest: int | None = None,
-) -> dict[str, str]:
-    """Write the page and the table of past runs over the ones that lie there.
+) -> str | None:
+    """Write a pipeline's page and table of past runs over the ones that lie there, if need be.
 
-    Runs that end at the same time all do this. None replaces a report that it has not seen, so the
-    last one has every decision.
+    What a report was made of is kept beside it, so that nothing is read or written as long as no
+    decision, approval or deployment has come: not when it was written, as a decision that came
+    meanwhile would be forgotten.
 
     Args:
         s3: The client.
@@ -47,55 +90,39 @@ def write_history_report(
         newest: So many runs; None for all.
 
     Returns:
-        The URIs: ``page`` and ``table``.
+        The page's URI; None if it was up to date, or no run has been judged.
     """
-    _keep_fonts_out_of_home()
+    records = list_records(s3, bucket, pipeline=pipeline, newest=newest)
+    if not records:
+        return None
+    standing = read_standing(sagemaker, pipeline, endpoint_name=pipeline)
+    made_of = _fingerprint(records, standing)
     folder = naming.reports_uri(bucket, pipeline)
-    uris = {name: f"{folder}{name}" for name in _KINDS}
-    for _ in range(_ATTEMPTS):
-        seen = {name: _etag(s3, uri) for name, uri in uris.items()}
-        history = read_history(s3, bucket, pipeline=pipeline, newest=newest)
-        standing = read_standing(sagemaker, pipeline, endpoint_name=pipeline)
-        report = make_report(history, pipeline=pipeline, standing=standing)
-        bodies = {TABLE: report.table, PAGE: report.page}
-        if all(
-            _put(s3, uri, bodies[name], kind=_KINDS[name], over=seen[name])
-            for name, uri in uris.items()
-        ):
-            for sentence in report.sentences:
-                log.info(sentence)
-            break
-    else:
-        # They began after this run's decision was written, or they would have failed as well.
-        log.info("other runs wrote the report meanwhile, with this run in it")
-    log.info("the report is at %s", uris[PAGE])
-    return {"page": uris[PAGE], "table": uris[TABLE]}
+    page = f"{folder}{PAGE}"
+    if objects.find_metadata(s3, page).get(_MADE_OF) == made_of:
+        return None
+    _keep_fonts_out_of_home()
+    history = read_records(s3, records, with_reports=False)
+    report = make_report(history, pipeline=pipeline, standing=standing)
+    objects.put(s3, f"{folder}{TABLE}", encoded(report.table), kind="text/csv; charset=utf-8")
+    # Last, as it says that all is written.
+    objects.put(
+        s3,
+        page,
+        encoded(report.page),
+        kind="text/html; charset=utf-8",
+        metadata={_MADE_OF: made_of},
+    )
+    for sentence in report.sentences:
+        log.info("%s: %s", pipeline, sentence)
+    log.info("the report is at %s", page)
+    return page
 
 
-def _etag(s3: S3Client, uri: str) -> str | None:
-    bucket, key = naming.split_s3_uri(uri)
-    try:
-        return s3.head_object(Bucket=bucket, Key=key)["ETag"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            return None
-        raise
-
-
-def _put(s3: S3Client, uri: str, text: str, *, kind: str, over: str | None) -> bool:
-    """Write an object if it still is what it was; say whether that was so."""
-    bucket, key = naming.split_s3_uri(uri)
-    body = text.encode()
-    try:
-        if over is None:
-            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind, IfNoneMatch="*")
-        else:
-            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind, IfMatch=over)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _CHANGED:
-            return False
-        raise
-    return True
+def _fingerprint(records: Sequence[Record], standing: Standing) -> str:
+    decisions = [[record.uri, record.etag] for record in records]
+    stands = [dict(standing.words), standing.deployed, list(standing.sentences)]
+    return naming.fingerprint(decisions, stands)
 
 
 def _keep_fonts_out_of_home() -> None:

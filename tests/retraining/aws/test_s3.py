@@ -64,6 +64,15 @@ def test_nothing_is_written_over_what_must_be_written_once(s3: Any) -> None:
     assert objects.get(s3, uri).content == b"first"
 
 
+def test_what_was_put_beside_an_object_is_found(s3: Any) -> None:
+    uri = f"s3://{BUCKET}/marked"
+    assert objects.find_metadata(s3, uri) == {}
+    objects.put(s3, uri, b"x", kind="text/plain", metadata={"made-of": "abc"})
+    assert objects.find_metadata(s3, uri) == {"made-of": "abc"}
+    objects.put(s3, uri, b"y")
+    assert objects.find_metadata(s3, uri) == {}
+
+
 def test_no_number_that_json_lacks_is_written(s3: Any) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         objects.put_json(s3, f"s3://{BUCKET}/nan", float("nan"))

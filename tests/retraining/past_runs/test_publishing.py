@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -12,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.gate import decision as gate
-from retraining.past_runs.publishing import write_history_report
+from retraining.past_runs.publishing import ReportsFailedError, write_report, write_reports
+from retraining.past_runs.reading import pipelines_in
 from retraining.past_runs.what_if import at_least
+from retraining.registry import versions
 from retraining.runs import records
 
 # Matplotlib keeps a list of fonts, else in the home folder. It is imported with the first plot.
@@ -45,18 +48,19 @@ def pipeline() -> str:
     return f"pipeline-{next(numbers)}"
 
 
-def judge(s3: Any, pipeline: str, snapshot: str, run_id: str = "r") -> None:
-    """Do what a run's last tasks do."""
-    uri = naming.run_uri(BUCKET, pipeline, snapshot, run_id)
-    bucket, key = naming.split_s3_uri(naming.report_uri(uri))
-    body = json.dumps({"regression_metrics": {"r2_score": {"value": 0.61}}}).encode()
-    s3.put_object(Bucket=bucket, Key=key, Body=body)
+def judge(s3: Any, pipeline: str, snapshot: str, *, bucket: str = BUCKET) -> str:
+    """Do what a run's last tasks do; return its folder."""
+    uri = naming.run_uri(bucket, pipeline, snapshot, "r")
+    objects.put_json(
+        s3, naming.report_uri(uri), {"regression_metrics": {"r2_score": {"value": 0.61}}}
+    )
     report = records.read_report(s3, uri)
     decision = gate.decide(report.content, POLICY, parameters={})
-    run = {"run_id": run_id, "snapshot": snapshot}
+    run = {"run_id": "r", "snapshot": snapshot}
     records.write_decision(
         s3, uri, decision=decision, report=report, pipeline={}, parameters={}, run=run
     )
+    return uri
 
 
 def text_at(s3: Any, uri: str) -> str:
@@ -69,73 +73,152 @@ def snapshots_in(s3: Any, uri: str) -> list[str]:
     return [row["snapshot"] for row in csv.DictReader(io.StringIO(text_at(s3, uri)))]
 
 
-def test_each_run_writes_the_report_over_the_one_before(
+def make_group(sagemaker: Any, pipeline: str) -> None:
+    versions.ensure_group(sagemaker, pipeline, description="x")
+
+
+def test_each_decision_brings_a_report_over_the_one_before(
     s3: Any, sagemaker: Any, pipeline: str
 ) -> None:
+    folder = f"s3://{BUCKET}/{pipeline}/reports"
     for days in (1, 2, 3):
         judge(s3, pipeline, f"2026-11-0{days}")
-        uris = write_history_report(s3, sagemaker, BUCKET, pipeline=pipeline)
-        assert uris == {
-            "page": f"s3://{BUCKET}/{pipeline}/reports/history.html",
-            "table": f"s3://{BUCKET}/{pipeline}/reports/history.csv",
-        }
-        assert len(snapshots_in(s3, uris["table"])) == days
-        page = text_at(s3, uris["page"])
+        written = write_report(s3, sagemaker, BUCKET, pipeline=pipeline)
+        assert written == f"{folder}/history.html"
+        assert len(snapshots_in(s3, f"{folder}/history.csv")) == days
+        page = text_at(s3, written)
         assert f"{days} passed, 0 rejected" in page
         assert f"there is no endpoint {pipeline}" in page
-    bucket, key = naming.split_s3_uri(uris["page"])
+    bucket, key = naming.split_s3_uri(written)
     assert s3.head_object(Bucket=bucket, Key=key)["ContentType"] == "text/html; charset=utf-8"
 
 
 def test_only_the_newest_runs_are_told(s3: Any, sagemaker: Any, pipeline: str) -> None:
     for day in range(1, 6):
         judge(s3, pipeline, f"2026-11-0{day}")
-    uris = write_history_report(s3, sagemaker, BUCKET, pipeline=pipeline, newest=2)
-    assert snapshots_in(s3, uris["table"]) == ["2026-11-04", "2026-11-05"]
+    write_report(s3, sagemaker, BUCKET, pipeline=pipeline, newest=2)
+    table = f"{naming.reports_uri(BUCKET, pipeline)}history.csv"
+    assert snapshots_in(s3, table) == ["2026-11-04", "2026-11-05"]
 
 
-def test_a_pipeline_without_a_decision_has_a_report_that_says_so(
+def test_a_pipeline_without_a_decision_is_left_alone(
     s3: Any, sagemaker: Any, pipeline: str
 ) -> None:
-    uris = write_history_report(s3, sagemaker, BUCKET, pipeline=pipeline)
-    assert "There is no decision record." in text_at(s3, uris["page"])
-    assert snapshots_in(s3, uris["table"]) == []
+    uri = naming.output_uri(naming.run_uri(BUCKET, pipeline, "2026-11-01", "failed"), "train")
+    objects.put(s3, f"{uri}train.csv", b"")
+    assert write_report(s3, sagemaker, BUCKET, pipeline=pipeline) is None
+    assert objects.find(s3, f"{naming.reports_uri(BUCKET, pipeline)}history.html") is None
 
 
-def test_a_slow_run_does_not_write_over_what_it_has_not_seen(
+def test_a_report_is_made_anew_when_what_it_tells_has_changed_and_only_then(
+    s3: Any, sagemaker: Any, pipeline: str
+) -> None:
+    def is_made() -> bool:
+        return write_report(s3, sagemaker, BUCKET, pipeline=pipeline) is not None
+
+    run = judge(s3, pipeline, "2026-11-01")
+    assert [is_made(), is_made()] == [True, False]
+    # Written again, as a run that was cleared does.
+    judge(s3, pipeline, "2026-11-01")
+    records.add_registration(s3, run, arn="arn:aws:sagemaker:x:1:model-package/g/1", version=1)
+    assert [is_made(), is_made()] == [True, False]
+    make_group(sagemaker, pipeline)
+    arn = sagemaker.create_model_package(
+        ModelPackageGroupName=pipeline, ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification={
+            "Containers": [{"Image": "x", "ModelDataUrl": f"s3://{BUCKET}/m.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )["ModelPackageArn"]  # fmt: skip
+    assert is_made()
+    versions.approve(sagemaker, arn, reason="x")
+    assert [is_made(), is_made()] == [True, False]
+    bucket, key = naming.split_s3_uri(naming.decision_uri(run))
+    s3.delete_object(Bucket=bucket, Key=key)
+    judge(s3, pipeline, "2026-11-02")
+    assert is_made()
+
+
+def test_a_decision_that_comes_while_a_report_is_made_is_in_the_next(
     embedded_sagemaker: Any, s3: Any, sagemaker: Any, pipeline: str
 ) -> None:
     judge(s3, pipeline, "2026-11-01")
     slow, overtaken = embedded_sagemaker.client("s3"), []
 
     def overtake(**_: Any) -> None:
-        # Between what the slow one read and what it writes, another run is judged and reports.
+        # Between what was read and what is written.
         if not overtaken:
             overtaken.append(True)
             judge(s3, pipeline, "2026-11-02")
-            write_history_report(s3, sagemaker, BUCKET, pipeline=pipeline)
 
     slow.meta.events.register("before-call.s3.PutObject", overtake)
-    uris = write_history_report(slow, sagemaker, BUCKET, pipeline=pipeline)
+    table = f"{naming.reports_uri(BUCKET, pipeline)}history.csv"
+    assert write_report(slow, sagemaker, BUCKET, pipeline=pipeline)
     assert overtaken
-    assert snapshots_in(s3, uris["table"]) == ["2026-11-01", "2026-11-02"]
-    assert "2 passed" in text_at(s3, uris["page"])
+    assert snapshots_in(s3, table) == ["2026-11-01"]
+    assert write_report(slow, sagemaker, BUCKET, pipeline=pipeline)
+    assert snapshots_in(s3, table) == ["2026-11-01", "2026-11-02"]
 
 
-def test_runs_that_end_together_leave_a_report_with_all_of_them(
+def test_runs_that_end_together_are_all_in_the_report(
     s3: Any, sagemaker: Any, pipeline: str
 ) -> None:
     days = [f"2026-11-0{day}" for day in range(1, 7)]
-
-    def end(day: str) -> None:
-        judge(s3, pipeline, day)
-        write_history_report(s3, sagemaker, BUCKET, pipeline=pipeline)
-
     with ThreadPoolExecutor(len(days)) as pool:
-        list(pool.map(end, days))
+        list(pool.map(lambda day: judge(s3, pipeline, day), days))
+    page = write_report(s3, sagemaker, BUCKET, pipeline=pipeline)
     uri = naming.reports_uri(BUCKET, pipeline)
     assert snapshots_in(s3, f"{uri}history.csv") == days
-    assert "6 passed" in text_at(s3, f"{uri}history.html")
+    assert page is not None
+    assert "6 passed" in text_at(s3, page)
+
+
+@pytest.fixture
+def many(s3: Any) -> str:
+    """A bucket with three pipelines, one of which has a broken record, and with other things."""
+    bucket = f"many-pipelines-{next(numbers)}"
+    s3.create_bucket(Bucket=bucket)
+    for pipeline in ("alpha", "beta", "gamma"):
+        judge(s3, pipeline, "2026-11-01", bucket=bucket)
+    broken = naming.decision_uri(naming.run_uri(bucket, "beta", "2026-11-02", "r"))
+    objects.put(s3, broken, b"[1]")
+    for other in ("delta/snapshots/x", "not a pipeline/runs/x", "runs/x", "file"):
+        objects.put(s3, f"s3://{bucket}/{other}", b"")
+    return bucket
+
+
+def test_the_pipelines_are_those_whose_runs_lie_in_the_bucket(s3: Any, many: str) -> None:
+    assert pipelines_in(s3, many) == ["alpha", "beta", "gamma"]
+
+
+def test_every_pipeline_has_its_report_whatever_its_records_are(
+    s3: Any, sagemaker: Any, many: str
+) -> None:
+    pages = [f"s3://{many}/{name}/reports/history.html" for name in ("alpha", "beta", "gamma")]
+    assert write_reports(s3, sagemaker, many) == pages
+    assert write_reports(s3, sagemaker, many) == []
+    assert "could not be used" not in text_at(s3, pages[0])
+    assert "it is no decision record: it is not a JSON object" in text_at(s3, pages[1])
+    assert "1 passed" in text_at(s3, pages[1])
+
+
+def test_a_report_that_cannot_be_written_keeps_no_other_from_it(
+    embedded_sagemaker: Any, sagemaker: Any, many: str
+) -> None:
+    s3 = embedded_sagemaker.client("s3")
+
+    def refuse(params: Any, **_: Any) -> None:
+        if "/alpha/reports" in params["url_path"]:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
+
+    s3.meta.events.register("before-call.s3.PutObject", refuse)
+    with pytest.raises(ReportsFailedError, match=r"^1 of 3 .*: alpha: .*AccessDenied"):
+        write_reports(s3, sagemaker, many)
+    assert objects.find(s3, f"s3://{many}/alpha/reports/history.html") is None
+    for pipeline in ("beta", "gamma"):
+        assert objects.find(s3, f"s3://{many}/{pipeline}/reports/history.html")
+    s3.meta.events.unregister("before-call.s3.PutObject", refuse)
+    assert write_reports(s3, sagemaker, many) == [f"s3://{many}/alpha/reports/history.html"]
 
 
 def test_the_module_is_imported_without_what_is_heavy() -> None:

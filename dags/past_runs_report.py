@@ -1,0 +1,40 @@
+"""Keep a page and a table about the past runs of every pipeline up to date.
+
+Every hour `report_past_runs` finds the pipelines whose runs lie in the deployment's bucket. Where a
+model was judged, approved or deployed since the report was made, it is made anew, of the newest 90
+runs: `s3://<bucket>/<pipeline>/reports/history.html` and `history.csv`. The page shows each run's
+verdict and metrics, the pipeline's headline metric first, and which version serves on the endpoint
+that is named as the pipeline. Nothing else is written, and no job is started. To have a report at
+once, trigger this DAG.
+
+A record that cannot be read is told at the end of its page, and the report is written without it.
+
+### When it fails
+The message names each pipeline whose report was not written, and why; the reports of all others
+are. S3 refused or did not answer: mend the permissions (`s3:ListBucket`, `s3:GetObject`,
+`s3:PutObject`) if they are missing. No run waits for a report, and the next hour's run does what
+this one did not.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from retraining import retries
+from retraining.past_runs import tasks
+
+with DAG(
+    dag_id="past_runs_report",
+    dag_display_name="Reports on past runs",
+    doc_md=__doc__,
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
+    catchup=False,
+    # One writer: a report is never written over a newer one.
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_policy": retries.PassingFailuresPolicy()},
+    tags=["reports"],
+) as dag:
+    PythonOperator(task_id="report_past_runs", python_callable=tasks.report_past_runs)
