@@ -321,15 +321,17 @@ def members(archive: bytes) -> dict[str, bytes]:
 
 def test_the_pipelines_results_are_the_same_to_the_bit(benches):
     rows = (ROOT / ".local/sample-data/california_housing.csv").read_bytes().splitlines(True)
-    scripts = sorted((ROOT / "include/scripts/california_housing").glob("*.py"))
+    folder = ROOT / "include/scripts"
+    scripts = {file.name: file for file in sorted((folder / "california_housing").glob("*.py"))}
+    scripts |= {f"kit/{file.name}": file for file in sorted((folder / "kit").glob("*.py"))}
     results = {}
     for mode, bench in benches.items():
         bench.put("pipeline/data/small.csv", b"".join(rows[:1501]))
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for script in scripts:
-                bench.put(f"pipeline/code/{script.name}", script.read_bytes())
-                archive.add(script, script.name)
+            for name, script in scripts.items():
+                bench.put(f"pipeline/code/{name}", script.read_bytes())
+                archive.add(script, name)
         source = bench.put("pipeline/sourcedir.tar.gz", packed.getvalue())
 
         def step(script, arguments, outputs, _bench=bench, **inputs):
