@@ -111,7 +111,9 @@ def obstacle(script: Script, imported: Imported, *, besides: Collection[str] = (
         name = entry.name.partition(".")[0]
         if name in imported.modules and (entry.is_dir() or entry.suffix in {".py", ".pyc", ".so"}):
             return f"{entry.name} stands in for a library that is imported already"
-    beside = [file, *file.resolve().parent.glob("*.py")]
+    beside = [file]
+    if file.parent != Path(sys.prefix, "bin"):  # there nothing is the job's
+        beside += file.resolve().parent.glob("*.py")
     if spoken := spoken_of(beside, imported.asked - _MADE_UP_FOR, layers=imported.layers):
         return f"a script speaks of {spoken}, which libraries read as they are imported"
     return None
