@@ -158,6 +158,7 @@ def record_approval(
             arn=version.arn,
             version=version.number,
             snapshot=version.snapshot,
-            r2=registered["r2"],
+            # What registered it before an upgrade did not say so.
+            headline=registered.get("headline"),
         )
     return version.approval

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.deployment import endpoints
+from retraining.gate.report import Metrics, UndecidableError, metrics_in, names, parse
 from retraining.registry import versions
 from retraining.runs import records
+from retraining.runs.outcomes import BrokenRecordError, outcome_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from retraining.gate.headline import Headline
     from retraining.registry.versions import Version
 
 APPROVE = "Approve"
 REJECT = "Reject"
 _STATUS = {APPROVE: versions.APPROVED, REJECT: versions.REJECTED}
+_UNKNOWN = "unknown"
+# So many metrics are shown; the report has the others.
+_MOST = 20
 
 
 class DecidedOtherwiseError(Exception):
@@ -39,27 +45,25 @@ def question(
 
     Raises:
         ReportMissingError: Its evaluation report is gone.
+        BrokenRecordError: Its decision record is none.
     """
     run_uri = naming.run_of_report(version.report_uri)
     serving = _serving(sagemaker, endpoint_name)
-    decision = records.read_decision(s3, run_uri)
-    columns = [_column(s3, version)]
-    heads = ["", f"version {version.number}, new"]
+    report = records.read_report(s3, run_uri)
+    try:
+        outcome = outcome_of(records.read_decision(s3, run_uri), report.content)
+    except BrokenRecordError as error:
+        raise BrokenRecordError(f"{naming.decision_uri(run_uri)}: {error}") from error
+    headline = outcome.headline
+    shown = {f"version {version.number}, new": (version, outcome.metrics)}
     if serving:
-        try:
-            columns.append(_column(s3, serving))
-        except (records.ReportMissingError, naming.InvalidNameError):
-            columns.append({"snapshot": serving.snapshot})
-        heads.append(f"version {serving.number}, serves now")
+        found = _metrics(s3, serving, headline)
+        shown[f"version {serving.number}, serves now"] = (serving, found)
     lines = [
-        _row(heads),
-        _row(["---"] * len(heads)),
-        *(
-            _row([name, *(column.get(name, "unknown") for column in columns)])
-            for name in columns[0]
-        ),
+        *_table(shown, headline),
         "",
-        f"The gate: **{decision['verdict']}**, {decision['explanation']}.",
+        *_comparison([metrics for _, metrics in shown.values()], headline),
+        f"The gate: **{outcome.verdict}**, {_line(outcome.explanation)}.",
         "",
         f"* report: `{version.report_uri}`",
         f"* predictions: `{naming.predictions_uri(run_uri)}`",
@@ -107,24 +111,58 @@ def answer(
     return version
 
 
-def metrics(report: object, name: str = "") -> dict[str, float]:
-    """Return the leaves of a report that have a ``value``, by the last part of their names."""
-    if not isinstance(report, Mapping):
-        return {}
-    value = report.get("value")
-    if isinstance(value, int | float):
-        return {name: float(value)}
-    found: dict[str, float] = {}
-    for key, inner in report.items():
-        found |= metrics(inner, str(key))
-    return found
+def _metrics(s3: S3Client, version: Version, headline: Headline | None) -> Metrics:
+    try:
+        report = records.read_report(s3, naming.run_of_report(version.report_uri))
+        named = [headline.metric] if headline else []
+        return metrics_in(parse(report.content), named=named)
+    except (records.ReportMissingError, naming.InvalidNameError, UndecidableError):
+        return Metrics()
 
 
-def _column(s3: S3Client, version: Version) -> dict[str, str]:
-    run_uri = naming.run_of_report(version.report_uri)
-    report = json.loads(records.read_report(s3, run_uri).content)
-    shown = {name: f"{value:.6g}" for name, value in metrics(report).items()}
-    return {"snapshot": version.snapshot, **shown}
+def _table(shown: Mapping[str, tuple[Version, Metrics]], headline: Headline | None) -> list[str]:
+    found = [metrics for _, metrics in shown.values()]
+    paths = dict.fromkeys([headline.metric] if headline else [])
+    for metrics in found:
+        paths |= dict.fromkeys([*metrics.measures, *metrics.unusable])
+    called = names(paths)
+    more = len(paths) - _MOST
+    rows = [
+        _row(["", *shown]),
+        _row(["---"] * (1 + len(shown))),
+        _row(["snapshot", *(version.snapshot for version, _ in shown.values())]),
+    ]
+    for path in list(paths)[:_MOST]:
+        cells = [called[path], *(_value(metrics, path) for metrics in found)]
+        if headline and path == headline.metric:
+            cells = [f"**{cell}**" for cell in cells]
+            cells[0] += f", {headline.better} is better"
+        rows.append(_row(cells))
+    if more > 0:
+        rows.append(_row([f"and {more} more", *("in its report" for _ in shown)]))
+    return rows
+
+
+def _comparison(found: list[Metrics], headline: Headline | None) -> list[str]:
+    """Say which version is better, where both tell the headline."""
+    values = [
+        measure.value
+        for metrics in found
+        if headline and (measure := metrics.measures.get(headline.metric))
+    ]
+    if headline is None or len(values) < 2:
+        return []
+    new, serving = values
+    name = _line(headline.name)
+    if new == serving:
+        return [f"By {name} both are the same.", ""]
+    which = "new version" if headline.is_better(new, than=serving) else "version that serves"
+    return [f"By {name}, of which {headline.better} is better, **the {which} is better**.", ""]
+
+
+def _value(metrics: Metrics, path: str) -> str:
+    measure = metrics.measures.get(path)
+    return f"{measure.value:.6g}" if measure else metrics.unusable.get(path, _UNKNOWN)
 
 
 def _serving(sagemaker: SageMakerClient, endpoint_name: str) -> Version | None:
@@ -135,4 +173,9 @@ def _serving(sagemaker: SageMakerClient, endpoint_name: str) -> Version | None:
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _line(text: str) -> str:
+    # Names and reasons come from files, which may hold anything.
+    return " ".join(text.split())

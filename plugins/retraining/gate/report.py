@@ -28,7 +28,8 @@ _LONGEST_LIST = 100
 _DEEPEST, _MOST = 100, 1_000
 _PLAIN_NAME = re.compile(r"""[^.\[\]'"\s]+""")
 _STEP = re.compile(
-    r"""\.?(?P<name>[^.\[\]'"\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]"""
+    r"""\.?(?P<name>[^.\[\]'"\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""",
+    re.DOTALL,
 )
 
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from retraining import naming
-from retraining.jobs import requests
-from retraining.registry import versions
+from retraining.registry import requests, versions
+
+from tests.retraining.declarations import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROUP = "answered"
+HEADLINE = {"metric": "regression_metrics.mse", "value": 4.9}
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +54,12 @@ def register(embedded_sagemaker: Any, mark: str) -> dict[str, Any]:
     client = embedded_sagemaker.client("sagemaker")
     versions.ensure_group(client, GROUP, description="x")
     request = requests.model_package(
-        group=GROUP,
+        pipeline=pipeline(GROUP),
         image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4",
         model_uri="s3://answered/model.tar.gz",
         report_uri="s3://answered/evaluation.json",
         approval_status="PendingManualApproval",
         description="a model",
-        realtime_instance_types=["ml.m5.large"],
-        transform_instance_types=["ml.m5.large"],
         metadata={versions.FINGERPRINT: mark, versions.SNAPSHOT: "2026-11-20"},
         git_commit=None,
         client_token=naming.client_token(mark),
@@ -70,7 +70,7 @@ def register(embedded_sagemaker: Any, mark: str) -> dict[str, Any]:
         "model_package_arn": version.arn,
         "version": version.number,
         "group": GROUP,
-        "r2": 0.72,
+        "headline": HEADLINE,
     }
 
 
@@ -167,11 +167,20 @@ def test_an_approval_is_written_and_announced(
             "model_package_arn": registered["model_package_arn"],
             "version": registered["version"],
             "snapshot": "2026-11-20",
-            "r2": 0.72,
+            "headline": HEADLINE,
         }
     client = embedded_sagemaker.client("sagemaker")
     found = versions.describe(client, registered["model_package_arn"])
     assert found.approval_reason == ("Approved by Ada in Airflow, run r, 2026-11-21: as we agreed")
+
+
+def test_a_version_from_before_an_upgrade_is_announced_without_a_headline(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    registered = register(embedded_sagemaker, "before an upgrade")
+    del registered["headline"]
+    _, (event,) = record(airflow, registered, "Approve")
+    assert event.extra["headline"] is None
 
 
 def test_a_rejection_is_written_and_announced_to_nobody(

@@ -9,8 +9,10 @@ import pytest
 from retraining import naming
 from retraining.approval import question
 from retraining.approval.question import APPROVE, REJECT, DecidedOtherwiseError
-from retraining.jobs import requests
-from retraining.registry import versions
+from retraining.registry import requests, versions
+from retraining.runs.outcomes import BrokenRecordError
+
+from tests.retraining.declarations import pipeline
 
 if TYPE_CHECKING:
     from retraining.registry.versions import Version
@@ -29,29 +31,42 @@ def clients(embedded_sagemaker: Any) -> tuple[Any, Any]:
     return sagemaker, s3
 
 
-def register(clients: tuple[Any, Any], mark: str, r2: float) -> Version:
-    sagemaker, s3 = clients
-    run = naming.run_uri(BUCKET, GROUP, "2026-11-20", mark)
-    report = {
+def report_of(r2: float) -> dict[str, Any]:
+    return {
         "regression_metrics": {
             "r2_score": {"value": r2, "standard_deviation": 0.01},
             "rmse": {"value": 0.5},
         },
         "rows": {"test": 4128},
     }
-    decision = {"verdict": "pass", "explanation": f"r2_score = {r2} is ≥ 0.6"}
-    for uri, content in ((naming.report_uri(run), report), (naming.decision_uri(run), decision)):
+
+
+def declared(metric: str, better: str) -> dict[str, Any]:
+    return {"pipeline": {"name": GROUP, "headline": {"metric": metric, "better": better}}}
+
+
+def register(
+    clients: tuple[Any, Any],
+    mark: str,
+    r2: float = 0.7,
+    *,
+    report: object = None,
+    **decision: object,
+) -> Version:
+    sagemaker, s3 = clients
+    run = naming.run_uri(BUCKET, GROUP, "2026-11-20", mark)
+    said = {"verdict": "pass", "explanation": f"r2_score = {r2} is ≥ 0.6", **decision}
+    found = report_of(r2) if report is None else report
+    for uri, content in ((naming.report_uri(run), found), (naming.decision_uri(run), said)):
         bucket, key = naming.split_s3_uri(uri)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content).encode())
     request = requests.model_package(
-        group=GROUP,
+        pipeline=pipeline(GROUP),
         image_uri=IMAGE,
         model_uri=f"{run}model.tar.gz",
         report_uri=naming.report_uri(run),
         approval_status="PendingManualApproval",
         description="a model",
-        realtime_instance_types=["ml.m5.large"],
-        transform_instance_types=["ml.m5.large"],
         metadata={versions.FINGERPRINT: mark, versions.SNAPSHOT: "2026-11-20"},
         git_commit=None,
         client_token=naming.client_token(mark),
@@ -77,24 +92,30 @@ def test_the_question_shows_the_evaluation_and_the_gates_reason(clients: Any) ->
     assert "* `of-nobody` serves no registered version yet" in lines
 
 
-def test_what_serves_now_stands_beside_it(clients: Any) -> None:
+def serve(clients: tuple[Any, Any], name: str, version: Version) -> None:
+    """Let an endpoint of this name serve a version, or try to."""
     sagemaker, s3 = clients
-    old, new = register(clients, "old", 0.65), register(clients, "new", 0.72)
-    versions.approve(sagemaker, old.arn, reason="x")
-    bucket, key = naming.split_s3_uri(old.containers[0]["ModelDataUrl"])
+    versions.approve(sagemaker, version.arn, reason="x")
+    bucket, key = naming.split_s3_uri(version.containers[0]["ModelDataUrl"])
     s3.put_object(Bucket=bucket, Key=key, Body=b"not an archive: the endpoint will fail")
     sagemaker.create_model(
-        ModelName="beside",
-        PrimaryContainer={"ModelPackageName": old.arn},
+        ModelName=name,
+        PrimaryContainer={"ModelPackageName": version.arn},
         ExecutionRoleArn=ROLE,
     )
     variant = {
         "VariantName": "x",
-        "ModelName": "beside",
+        "ModelName": name,
         "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
     }
-    sagemaker.create_endpoint_config(EndpointConfigName="beside", ProductionVariants=[variant])
-    sagemaker.create_endpoint(EndpointName="beside", EndpointConfigName="beside")
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+
+def test_what_serves_now_stands_beside_it(clients: Any) -> None:
+    _, s3 = clients
+    old, new = register(clients, "old", 0.65), register(clients, "new", 0.72)
+    serve(clients, "beside", old)
     text = question.question(*clients, new, endpoint_name="beside")
     assert f"|  | version {new.number}, new | version {old.number}, serves now |" in text
     assert "| r2_score | 0.72 | 0.65 |" in text
@@ -103,6 +124,70 @@ def test_what_serves_now_stands_beside_it(clients: Any) -> None:
     s3.delete_object(Bucket=bucket, Key=key)
     text = question.question(*clients, new, endpoint_name="beside")
     assert "| r2_score | 0.72 | unknown |" in text
+
+
+def test_the_headline_stands_first_and_says_which_version_is_better(clients: Any) -> None:
+    lower = declared("regression_metrics.mse", "lower")
+    reports = [{"regression_metrics": {"mae": 1.5, "mse": {"value": mse}}} for mse in (4.9, 4.5)]
+    old = register(clients, "mse 4.9", report=reports[0], **lower)
+    new = register(clients, "mse 4.5", report=reports[1], **lower)
+    serve(clients, "by-mse", old)
+    lines = question.question(*clients, new, endpoint_name="by-mse").splitlines()
+    assert lines[2:5] == [
+        "| snapshot | 2026-11-20 | 2026-11-20 |",
+        "| **mse**, lower is better | **4.5** | **4.9** |",
+        "| mae | 1.5 | 1.5 |",
+    ]
+    assert "By mse, of which lower is better, **the new version is better**." in lines
+    worse = question.question(*clients, old, endpoint_name="by-mse")
+    assert "By mse both are the same." in worse
+    higher = declared("regression_metrics.mse", "higher")
+    other = register(clients, "more is better", report=reports[1], **higher)
+    text = question.question(*clients, other, endpoint_name="by-mse")
+    assert "By mse, of which higher is better, **the version that serves is better**." in text
+
+
+def test_what_is_no_number_is_shown_as_what_it_is(clients: Any) -> None:
+    report = {
+        "train_metrics": {"accuracy": 0.99},
+        "test_metrics": {"accuracy": float("nan"), "ok": True, "a|b\nc": 0.5},
+        "multiclass_classification_metrics": {"confusion_matrix": {"a": {"a": 9, "b": 1}}},
+    }
+    version = register(
+        clients, "no number", report=report, explanation="a\nb",
+        **declared("test_metrics.accuracy", "higher"),
+    )  # fmt: skip
+    lines = question.question(*clients, version, endpoint_name="of-nobody").splitlines()
+    assert lines[3:7] == [
+        "| **test_metrics.accuracy**, higher is better | **NaN** |",
+        "| train_metrics.accuracy | 0.99 |",
+        "| ok | a truth value |",
+        "| a\\|b c | 0.5 |",
+    ]
+    assert "confusion" not in "".join(lines)
+    assert "is better**." not in "".join(lines)
+    assert "The gate: **pass**, a b." in lines
+
+
+@pytest.mark.parametrize("report", [{"mse": 4.9, "r2": 0.5}, [1], "x", {"mse": {"value": None}}])
+def test_a_report_of_any_shape_is_shown(clients: Any, report: Any) -> None:
+    version = register(clients, f"shape {report}", report=report, **declared("mse", "lower"))
+    text = question.question(*clients, version, endpoint_name="of-nobody")
+    assert "| **mse**, lower is better | **" in text
+    assert ("| r2 | 0.5 |" in text) == ("r2" in report)
+
+
+def test_very_many_metrics_are_counted(clients: Any) -> None:
+    report = {"some_metrics": {f"m{number}": number for number in range(50)}}
+    version = register(clients, "many", report=report)
+    text = question.question(*clients, version, endpoint_name="of-nobody")
+    assert "| and 30 more | in its report |" in text
+
+
+def test_a_decision_that_is_none_is_told_with_its_place(clients: Any) -> None:
+    version = register(clients, "broken", verdict="maybe")
+    with pytest.raises(BrokenRecordError, match=r"^s3://approvals/.*decision.json: its verdict"):
+        question.question(*clients, version, endpoint_name="of-nobody")
 
 
 def test_an_answer_is_written_with_who_and_why(clients: Any) -> None:
@@ -137,9 +222,3 @@ def test_opposite_answers_at_once_leave_one_decision(clients: Any) -> None:
     stands = versions.describe(clients[0], version.arn)
     assert stands.approval in said
     assert stands.approval_reason.startswith(f"{stands.approval} by ")
-
-
-def test_metrics_are_found_however_deep_they_lie() -> None:
-    report = {"a": {"b": {"value": 1}, "c": {"d": {"value": 2.5, "x": 1}}}, "rows": 3, "e": [1]}
-    assert question.metrics(report) == {"b": 1.0, "d": 2.5}
-    assert question.metrics(None) == {}

@@ -174,7 +174,7 @@ def test_a_path_has_one_spelling_and_a_last_name(path: str, one: str, last: str)
     assert last_name(path) == last
 
 
-@pytest.mark.parametrize("key", ["a.b", "it's", 'say "x"', "a b", "[0]", "ä", "<b>"])
+@pytest.mark.parametrize("key", ["a.b", "it's", 'say "x"', "a b", "[0]", "ä", "<b>", "a\nb"])
 def test_any_key_can_be_named_by_the_path_that_is_found(key: str) -> None:
     report = {"some_metrics": {key: 3}}
     (path,) = metrics_in(report).measures
