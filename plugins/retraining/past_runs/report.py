@@ -5,6 +5,7 @@ The page needs nothing but itself: no script, no other file, no host.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ _CAPTION = (
 _SIDES = {"≥": "a lower bound", ">": "a lower bound", "≤": "an upper bound", "<": "an upper bound"}
 # Numbers of this size are told with four decimals, others with as many digits as tell them apart.
 _SMALL, _LARGE = 1e-3, 1e4
+_LONG_NAME = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def _page(
         what_if_name=f"If {asked(others.values(), columns.called)}",
         with_what_if=bool(others),
         plots=_plots(history.runs, columns, standing=standing, rejudged=others.values()),
-        metric_names=[columns.called[path] for path in columns.few],
+        metric_names=[_heading(columns.called[path]) for path in columns.few],
         more_metrics=[columns.called[path] for path in columns.every if path not in columns.few],
         table=TABLE,
         with_spread=any(
@@ -146,22 +148,27 @@ def _plots(
     gate = _bounds_of(run.outcome.bounds for run in runs)
     what_if = _bounds_of(item.bounds for item in rejudged)
     for path in _plotted(runs, columns, bounds=[*gate, *what_if]):
-        lines = [
-            (f"{word}{bound.sign} {number_text(bound.value)}", bound)
-            for word, some in (("", gate), ("if ", what_if))
+        asked_for = [
+            (who, word, bound)
+            for who, word, some in (("the gate", "", gate), ("the what-if", "if ", what_if))
             for bound in some
             if bound.metric == path
         ]
+        lines = [
+            (f"{word}{bound.sign} {number_text(bound.value)}", bound)
+            for _, word, bound in asked_for
+        ]
         # Most are approved or pending: only the one that serves has to be found among them.
         svg = metric_plot(runs, path, bounds=lines, deployed=standing.deployed)
-        asked_for = " and ".join(f"{name}, {_SIDES[bound.sign]}" for name, bound in lines)
+        said = [
+            f"{who} asks for {bound.sign} {number_text(bound.value)}, {_SIDES[bound.sign]}"
+            for who, _, bound in asked_for
+        ]
         plots.append({
             "title": _title(path, columns),
             # The SVG is made here, its texts escaped by the one who wrote it.
             "svg": Markup(svg),  # noqa: S704
-            "caption": f"{_CAPTION} Dashed: what the gate asks for ({asked_for})."
-            if lines
-            else _CAPTION,
+            "caption": f"{_CAPTION} Dashed: {'; '.join(said)}." if said else _CAPTION,
         })  # fmt: skip
     if any("snapshot" in run.outcome.metrics.rows for run in runs):
         plots.append({
@@ -186,6 +193,14 @@ def _title(path: str, columns: Columns) -> str:
     if columns.headline is None or path != columns.headline.metric:
         return title
     return f"{title}: {columns.headline.better} is better"
+
+
+def _heading(name: str) -> str:
+    """Let a long name be broken into lines between its words."""
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
+
+    parts = re.split(r"(?<=[._])", name) if len(name) > _LONG_NAME else [name]
+    return Markup("<wbr>").join(parts)
 
 
 def _bounds_of(groups: Iterable[Sequence[Bound]]) -> list[Bound]:

@@ -161,8 +161,8 @@ def test_what_is_no_number_is_shown_as_what_it_is(clients: Any) -> None:
     assert lines[3:7] == [
         "| **test_metrics.accuracy**, higher is better | **NaN** |",
         "| train_metrics.accuracy | 0.99 |",
-        "| ok | a truth value |",
         "| a\\|b c | 0.5 |",
+        "| ok | a truth value |",
     ]
     assert "confusion" not in "".join(lines)
     assert "is better**." not in "".join(lines)
