@@ -1,5 +1,10 @@
-"""The one Airflow plugin. Every Airflow process loads it, so it imports next to nothing."""
+"""The one Airflow plugin. Every Airflow process loads it, so it imports next to nothing.
 
+An installed library names it as an entry point; of a plugins folder ``retraining_plugin.py`` does.
+"""
+
+# Airflow's own class has attributes where this one has properties: they import when they are asked.
+# mypy: disable-error-code="override"
 from __future__ import annotations
 
 from typing import Any
