@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.settings import SettingsError
+
 if TYPE_CHECKING:
     from retraining.pipeline import Image, Pipeline
     from retraining.settings import Settings
@@ -23,6 +25,7 @@ def image_uris(
     Raises:
         ValueError: The SDK knows no such framework, version or region, or an image that trains
             but cannot serve was declared to do both.
+        SettingsError: The settings have no URI for an image, and there is no SDK to ask.
     """
     training = pipeline.training_image or pipeline.image
     wanted = {
@@ -46,8 +49,14 @@ def _uri(
             return settings.image_uris[name]
     # The SDK knows which AWS account serves an image in a region. Importing it costs seconds, so
     # this is called in a task, never while a DAG file is parsed.
-    from sagemaker.core import image_uris as sdk
-
+    try:
+        from sagemaker.core import image_uris as sdk
+    except ImportError as error:
+        raise SettingsError(
+            f"no URI is known for the image {image}: set RETRAINING_IMAGE_URIS, which is a list,"
+            f" to {image}=<uri>, or install the SageMaker SDK 3, which names AWS's own images, with"
+            f" gated-retraining[sdk] ({error})"
+        ) from error
     uri: str = sdk.retrieve(
         image.framework,
         region,
