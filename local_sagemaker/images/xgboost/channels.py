@@ -32,11 +32,11 @@ _ACCEPTED = (
 )
 _DELIMITERS = (",", "\t", ";", " ", ":", "|")
 _SNIPPET = 50
-# <label>(:<weight>) (qid:<group>) <index>:<value> …
+# <label>(:<weight>) (qid:<group>) <index>:<value> …; the reader never ends an index of 20 digits.
 _NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)"
 _LIBSVM_LINE = re.compile(
-    rb"(?i:(?:%(n)s)(?::(?:%(n)s))?(?:[ \t]+qid:\d+)?(?:[ \t]+\d+:(?:%(n)s))*[ \t]*(?:#.*)?)?\r?\n?"
-    % {b"n": _NUMBER}
+    rb"(?i:(?:%(n)s)(?::(?:%(n)s))?(?:[ \t]+qid:\d+)?(?:[ \t]+\d{1,9}:(?:%(n)s))*"
+    rb"[ \t]*(?:#.*)?)?\r?\n?" % {b"n": _NUMBER}
 )
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,13 @@ def read_channel(folder: Path, *, form: str, weighted: bool) -> Any:
         try:
             return xgboost.DMatrix(f"{Path(staged).name}?{query}")
         except xgboost.core.XGBoostError as error:
-            raise UserError(f"Failed to load {form} data with exception:\n{error}") from error
+            told = f"Failed to load {form} data with exception:\n{what_failed(error)}"
+            raise UserError(told) from error
+
+
+def what_failed(error: Exception) -> str:
+    """Return what a library says, without the addresses of its own code."""
+    return str(error).partition("\nStack trace:")[0]
 
 
 def _check_csv(file: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xgboost
-from channels import check_channels, content_form, read_channel
+from channels import check_channels, content_form, read_channel, what_failed
 from hyperparameters import MAXIMIZED, OWN_METRICS, UserError, validated
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _train(root: Path) -> None:
         matrix = read_channel(folder, form=form, weighted=weighted)
         if matrix is None:
             noun = "training" if channel == "train" else channel
-            raise UserError(f"No data in {noun} channel path {folder}")
+            raise UserError(f"No data in {noun} channel path /opt/ml/input/data/{channel}")
         matrices[channel] = matrix
     log.info("Single node training.")
     log.info(
@@ -161,7 +161,7 @@ def _boost(values: dict[str, Any], matrices: Mapping[str, Any], *, model: Path) 
             **custom,
         )
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
-        raise UserError(f"XGB train call failed with exception:\n {error}") from error
+        raise UserError(f"XGB train call failed with exception:\n {what_failed(error)}") from error
 
 
 if __name__ == "__main__":
