@@ -177,7 +177,7 @@ def _limits(marks: Sequence[_Mark], lines: Sequence[float]) -> tuple[float, floa
         for end in (mark.interval or (mark.value,))
     ]
     ends = [*near, *lines] or [0.0, 1.0]
-    margin = 0.08 * (max(ends) - min(ends)) or 0.5
+    margin = 0.08 * (max(ends) - min(ends)) or max(0.5, 0.1 * abs(ends[0]))
     return min(ends) - margin, max(ends) + margin
 
 

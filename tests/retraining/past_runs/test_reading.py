@@ -11,7 +11,7 @@ from retraining.gate.bounds import Bound
 from retraining.gate.conditions import GreaterThanOrEqualTo, LessThan, Metric, Not, Parameter
 from retraining.gate.decision import Verdict
 from retraining.gate.report import Measure
-from retraining.past_runs.reading import History, read_history
+from retraining.past_runs.reading import History, list_records, read_history, read_records
 from retraining.past_runs.what_if import at_least, what_if
 from retraining.runs import records
 
@@ -245,6 +245,45 @@ def test_a_report_that_is_gone_is_told(s3: Any, pipeline: str) -> None:
     history = read(s3, pipeline)
     assert history.runs[0].outcome.verdict is Verdict.PASS
     assert "the report that was judged cannot be read" in history.problems[0].reason
+
+
+@pytest.mark.parametrize("etag", [{}, {"etag": None}, "x", [1], 0])
+def test_a_record_that_does_not_say_which_report_it_judged_gives_no_values(
+    s3: Any, pipeline: str, etag: object
+) -> None:
+    uri = judge(s3, pipeline, "2026-11-20", report(0.7))
+    record = records.read_decision(s3, uri) | {"report": etag}
+    put(s3, naming.decision_uri(uri), json.dumps(record).encode())
+    history = read(s3, pipeline)
+    assert history.runs[0].outcome.verdict is Verdict.PASS
+    assert history.runs[0].outcome.metrics.measures == {}
+    assert "it is not the report that was judged" in history.problems[0].reason
+
+
+@pytest.mark.parametrize("nothing", [None, [], "x", 1, {}])
+def test_a_record_with_a_verdict_is_read_whatever_else_it_lacks(
+    s3: Any, pipeline: str, nothing: object
+) -> None:
+    uri = judge(s3, pipeline, "2026-11-20", report(0.7))
+    record = records.read_decision(s3, uri)
+    members = ("explanation", "conditions", "run", "registered", "pipeline", "parameters")
+    put(s3, naming.decision_uri(uri), json.dumps(record | dict.fromkeys(members, nothing)).encode())
+    history = read(s3, pipeline)
+    assert history.problems == ()
+    (run,) = history.runs
+    assert (run.outcome.verdict, run.outcome.headline) == (Verdict.PASS, None)
+    # As its folder is called, which is made of it.
+    assert run.run_id == naming.run_folder("scheduled__2026-11-20T02:00:00+00:00")
+    assert run.outcome.metrics.measures[R2.path] == Measure(0.7, 0.01)
+
+
+def test_large_reports_are_not_kept_unless_they_are_to_be_judged(s3: Any, pipeline: str) -> None:
+    judge(s3, pipeline, "2026-11-20", report(0.7))
+    listed = list_records(s3, BUCKET, pipeline=pipeline)
+    (run,) = read_records(s3, listed, with_reports=False).runs
+    assert run.report is None
+    assert run.outcome.metrics.measures[R2.path] == Measure(0.7, 0.01)
+    assert read_records(s3, listed) == read(s3, pipeline)
 
 
 def test_a_run_s_other_files_are_no_records(s3: Any, pipeline: str) -> None:
