@@ -150,8 +150,9 @@ def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
     could = [item for item in judged if item.run.outcome.metrics.measures]
     if could and all(item.decision.verdict is Verdict.UNDECIDABLE for item in could):
         columns = columns_of([item.run for item in could])
+        metric, why = judged[0].bounds[0].metric, could[-1].decision.explanation
         raise ReportError(
-            f"no run can be judged by {judged[0].bounds[0].metric}: {could[-1].decision.explanation}. "
+            f"no run can be judged by {metric}: {why}. "
             f"The metrics are {', '.join(sorted(columns.called.values()))}"
         )
     return judged

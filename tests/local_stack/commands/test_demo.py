@@ -54,8 +54,10 @@ def processes(state: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.e2e
-def test_the_demo_rejects_one_model_and_registers_the_other(tmp_path: Path) -> None:
-    answer = demo(tmp_path / "state")
+def test_the_demo_rejects_one_model_of_each_pipeline_and_registers_the_other(
+    tmp_path: Path,
+) -> None:
+    answer = demo(tmp_path / "state", pipeline=None)
 
     assert answer.returncode == 0, answer.stdout + answer.stderr
     table = [line.split() for line in answer.stdout.splitlines() if line.startswith("  ")]
@@ -71,6 +73,20 @@ def test_the_demo_rejects_one_model_and_registers_the_other(tmp_path: Path) -> N
     steps = table[3]
     assert steps[0] == "seconds"
     assert {"preprocess", "train", "evaluate", "check_quality", "register_model"} <= set(steps)
+
+    header, strict, tutorial, seconds, *_ = table[6:]
+    assert (header[0], header[3], seconds[0]) == ("run", "mse", "seconds")
+    assert (strict[0], strict[2], tutorial[0], tutorial[2]) == (
+        *("strict", "4,177"),
+        *("tutorial", "4,177"),
+    )
+    assert strict[4:9] == ["≤", "3.0", "reject", "not", "registered:"]
+    assert tutorial[4:7] == ["≤", "6.0", "pass"]
+    assert 3.0 < float(strict[3]) == float(tutorial[3]) <= 6.0
+    assert re.fullmatch(r"arn:\S+:model-package/abalone/1", tutorial[7])
+    assert [
+        line for line in answer.stdout.splitlines() if line in {"california-housing", "abalone"}
+    ]
     assert processes(tmp_path / "state") == []
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from local_stack.programs import control, kernel
 from local_stack.programs.places import PROJECT, Place, local_place
+from local_stack.samples.pipelines import PIPELINES
 from local_stack.services import airflow_api, environment
 
 if TYPE_CHECKING:
@@ -167,6 +168,16 @@ def test_nothing_is_left_when_starting_is_cut_short(
     assert control.holder(place) is None
 
 
+def assert_shown(output: str, dag_ids: list[str]) -> None:
+    """Each pipeline's snapshot has landed; the summary has a line for it, and for each DAG."""
+    for pipeline in PIPELINES:
+        landed = rf"s3://{environment.BUCKET}/{pipeline.name}/snapshots/\d{{4}}-\d{{2}}-\d{{2}}/"
+        assert re.search(rf"^up: snapshot {landed} landed$", output, re.MULTILINE)
+        assert re.search(rf"^  (snapshots)? {{4,}}{landed}$", output, re.MULTILINE)
+    for dag_id in dag_ids:
+        assert re.search(rf"^  (DAGs)? {{4,}}{dag_id}$", output, re.MULTILINE)
+
+
 @pytest.mark.e2e
 def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
     answer = run(place, "up", "--sample", str(sample))
@@ -189,6 +200,7 @@ def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
 
     # The snapshot has landed.
     assert re.search(r"snapshots/\d{4}-\d{2}-\d{2}/ landed", answer.stdout)
+    assert_shown(answer.stdout, [dag.dag_id for dag in dags])
 
     # Nothing can be reached from outside of this machine.
     ports, commands = set(), []
@@ -221,6 +233,13 @@ def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
     assert f"s3://{environment.BUCKET}/california-housing/snapshots/2026-11-01/ landed" in (
         landing.stdout
     )
+    one = ("land-snapshot", "--pipeline", "abalone", "--date", "2026-11-02")
+    assert run(place, *one).stdout == (
+        f"land-snapshot: s3://{environment.BUCKET}/abalone/snapshots/2026-11-02/ landed\n"
+    )
+    unknown = run(place, "land-snapshot", "--pipeline", "abalones")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "there is no data for a pipeline 'abalones'" in unknown.stderr
 
     stopped = run(place, "down")
     assert (stopped.returncode, stopped.stdout.splitlines()[-1]) == (0, "down: stopped")
