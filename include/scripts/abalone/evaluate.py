@@ -40,8 +40,9 @@ def predict(path: Path, rows: np.ndarray) -> Any:
     try:
         booster = xgboost.Booster(model_file=path)
         features = booster.num_features()
-    except xgboost.core.XGBoostError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except (xgboost.core.XGBoostError, ValueError) as error:
+        # The rest is a stack trace of its C++ code.
+        reason = str(error).strip().partition("\n")[0]
         raise BadInputError(
             f"{path.name}: XGBoost {xgboost.__version__} cannot load it: {reason}"
         ) from error

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # So many cells of resampled confusion matrices are held at once.
 BATCH = 2_000_000
+# Of more labels a confusion matrix is no report any more; it is free text that is predicted.
+MOST_LABELS = 1_000
 
 
 def classification_metrics(
@@ -44,8 +46,8 @@ def classification_metrics(
         actual, then predicted label.
 
     Raises:
-        BadInputError: There are fewer than two rows or actual labels, all predictions are of labels
-            that no row has, or more labels than two where one is positive.
+        BadInputError: There are fewer than two actual labels, all predictions are of labels that no
+            row has, or there are more labels than two where one is positive, or than 1,000.
     """
     truth, guess = [[str(label) for label in labels] for labels in (actual, predicted)]
     labels = sorted({*truth, *guess})
@@ -108,6 +110,11 @@ def _check(
         raise BadInputError(
             f"the model predicts {_some(predicted)}, and the test split's labels are "
             f"{_some(actual)}: no prediction can be right; are the labels spelt alike?"
+        )
+    if len(labels) > MOST_LABELS:
+        raise BadInputError(
+            f"the actual and predicted labels are {_some(labels)}; a report tells {MOST_LABELS} "
+            "apart at most"
         )
     if positive is not None and (positive not in known or len(labels) > 2):
         raise BadInputError(

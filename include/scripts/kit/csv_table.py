@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from kit.table import Column, Table
 
+# Python's own limit is 128 KB, which a text may exceed.
+csv.field_size_limit(2**31 - 1)
 NULLS = ["", "NA", "NaN", "nan", "NULL", "null"]
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+# Python's own limit is 128 KB, which a text may exceed.
+csv.field_size_limit(2**31 - 1)
+
 
 def read_columns(
     path: Path, texts: Sequence[str], *, numbers: Sequence[str] = ()

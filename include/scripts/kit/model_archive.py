@@ -163,7 +163,9 @@ def _decoded(answer: Any, accept: str) -> Any:
 
 
 def _number_or_text(field: str) -> float | str:
+    # In JSON's grammar a label such as 007 is no number.
     try:
-        return float(field)
+        value = json.loads(field, parse_constant=str)
     except ValueError:
         return field
+    return value if type(value) in {int, float} else field

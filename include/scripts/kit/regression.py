@@ -59,6 +59,8 @@ def check_predictions(predicted: Any, rows: int, *, first_row: int = 2) -> np.nd
     return numbers
 
 
+# What overflows is told in words at the end.
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def regression_metrics(
     actual: np.ndarray, predicted: np.ndarray, *, samples: int, seed: int
 ) -> dict[str, dict[str, dict[str, float]]]:
@@ -72,6 +74,9 @@ def regression_metrics(
 
     Returns:
         The report's member ``regression_metrics``.
+
+    Raises:
+        BadInputError: A metric is no finite number.
     """
     error = predicted - actual
     centred = actual - actual.mean()
@@ -91,6 +96,11 @@ def regression_metrics(
         # A draw of equal targets has no r2; it takes a handful of rows to see one.
         values = drawn[name][np.isfinite(drawn[name])]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        if not np.isfinite([value, spread]).all():
+            raise BadInputError(
+                f"test.csv: {name} is {value} (± {spread}), which no gate can judge: the targets "
+                "differ too little, or the errors are too great"
+            )
         metrics[name] = {"value": float(value), "standard_deviation": spread}
     return {"regression_metrics": metrics}
 
@@ -99,6 +109,5 @@ def _metrics(means: np.ndarray) -> dict[str, Any]:
     mse, mae, mean, square = means.T
     variance = square - mean**2
     # What rounding leaves of a variance of zero must not pass for one.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2 = np.where(variance > 1e-12 * square, 1 - mse / variance, np.nan)
+    r2 = np.where(variance > 1e-12 * square, 1 - mse / variance, np.nan)
     return {"mse": mse, "rmse": np.sqrt(mse), "mae": mae, "r2_score": r2}

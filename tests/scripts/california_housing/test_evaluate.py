@@ -234,6 +234,8 @@ def test_entry_point_of_the_archive_is_the_one_that_runs(evaluation: Evaluation)
             "test.csv: line 5: the model predicts nan, and no number for 4125 rows in all",
         ),
         ("np.zeros((len(rows), 2))", "the model gives an array of (4128, 2) for 4128 rows"),
+        ("np.full(len(rows), 'high')", "the model does not predict numbers: could not convert"),
+        ("np.full(len(rows), 1e200)", "test.csv: mse is inf (± "),
     ],
 )
 def test_predictions_must_be_finite_numbers(

@@ -42,7 +42,7 @@ def test_smoke_json_has_the_first_thousand_rows_in_their_order(tmp_path: Path) -
 
 def test_texts_of_predictions_are_quoted_where_they_must(tmp_path: Path) -> None:
     texts = ["a,b", 'c"d', "e"]
-    changes = f"{{'actual': {texts}, 'predicted': {texts}, 'smoke': Smoke({texts}, {texts})}}"
+    changes = f"{{'actual': {texts}, 'predicted': {texts}, 'smoke': Smoke({texts}, [1, 2, 3])}}"
     assert write(tmp_path / "out", changes).code == 0
     lines = files_below(tmp_path / "out")["predictions.csv"].decode().splitlines()
     assert list(csv.reader(lines)) == [["actual", "predicted"], *([text] * 2 for text in texts)]
@@ -56,6 +56,7 @@ def test_texts_of_predictions_are_quoted_where_they_must(tmp_path: Path) -> None
         ("{'report': {'mse': np.nan}}", "Out of range float values are not JSON compliant"),
         ("{'smoke': Smoke(bodies, [np.inf] * rows)}", "Out of range float values"),
         ("{'smoke': Smoke(bodies, [Path()] * rows)}", "JSON has no word for PosixPath"),
+        ("{'smoke': Smoke(bodies, ['a,b'] * rows)}", "text/csv cannot carry 'a,b': answer in"),
     ],
 )
 def test_nothing_is_written_of_what_cannot_be(changes: str, expected: str, tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def test_answer_in_csv_is_one_field_or_a_list(
     ("output", "accept", "expected"),
     [
         ("return 'good,0.25\\n', accept", "text/csv", ["good", 0.25]),
-        ("return b'7'", "text/csv", 7.0),
+        ("return b'7'", "text/csv", 7),
+        ("return '007,1e-5,true,NaN'", "text/csv", ["007", 1e-5, "true", "NaN"]),
         ("return json.dumps({'label': 'good'}), accept", "application/json", {"label": "good"}),
     ],
 )

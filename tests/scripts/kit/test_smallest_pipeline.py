@@ -171,3 +171,13 @@ def test_texts_keep_every_character(reviews: Reviews) -> None:
         for row in csv.DictReader(files[f"{split}/{split}.csv"].decode().splitlines())
     ]
     assert sorted(kept) == sorted(texts)
+
+
+def test_a_text_may_be_long(reviews: Reviews) -> None:
+    """Python's CSV reader stops at 128 KB, unless it is told otherwise."""
+    long = "so " * 100_000
+    words = (("lovely", "good"), ("dull", "bad"))
+    rows = [f'"{i}, {word} {long}",{label}' for i in range(6) for word, label in words]
+    reviews.write_snapshot("\n".join(["text,label", *rows]))
+    for outcome in (reviews.preprocess(), reviews.train(), reviews.evaluate()):
+        assert outcome.code == 0, outcome.stderr
