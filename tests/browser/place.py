@@ -30,7 +30,7 @@ from local_stack.programs.places import PROJECT, Place, local_place
 from local_stack.services import airflow_api, embedded_sagemaker, environment
 from local_stack.services.environment import BUCKET, PIPELINE
 from tests.faults.airflow_client import AirflowClient
-from tests.web.past import DAG, Past, serve
+from tests.web.past import DAG, SEXES, SHELLS, Past, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +48,8 @@ _PAST_R2 = (
     0.711, 0.717, 0.709, 0.714, 0.588, 0.706, 0.712, 0.704, 0.715, 0.699, 0.567, 0.713,
     0.708, 0.718, 0.711, 0.695, 0.716, 0.710, 0.707, 0.714,
 )  # fmt: skip
+_LABELS = "actual,predicted\n" + "M,M\n" * 40 + "M,F\n" * 9 + "F,F\n" * 30 + "I,I\n" * 20
+_RINGS = "actual,predicted\n" + "".join(f"{n % 20},{n % 19 + 0.5}\n" for n in range(300))
 # Airflow makes the tokens of its people; the administrator of the place is the only one it knows,
 # but what its simple auth manager reads in a token is what it signed there.
 _TOKENS = """
@@ -72,6 +74,8 @@ class History:
         served: The run whose version serves at first; it is approved.
         older: A run of an earlier snapshot than that, whose version is pending.
         rejected, undecidable, failed: Runs that ended so.
+        light, heavy: Runs of the other pipeline that passed and were rejected.
+        sex: A run of that one when it predicted labels.
         versions: The version of each run by its id.
         bad_reason: How the message of the job over the bad snapshot begins.
     """
@@ -82,6 +86,9 @@ class History:
     rejected: Past
     undecidable: Past
     failed: Past
+    light: Past
+    heavy: Past
+    sex: Past
     versions: dict[str, int]
     bad_reason: str
 
@@ -143,7 +150,7 @@ def running_place(state: Path) -> Iterator[Site]:
         )
         bearer = airflow_api.token(record.url, environment.ADMIN, password)
         airflow = AirflowClient(record.url, bearer)
-        night = date.fromisoformat(record.snapshot.rstrip("/").rpartition("/")[2])
+        night = date.fromisoformat(record.snapshot)
         with ThreadPoolExecutor(1) as pool:
             made = pool.submit(_airflow_python, variables, "-c", _TOKENS, json.dumps(ROLES))
             history = _make_history(place, variables, airflow, night=night)
@@ -167,15 +174,24 @@ def _make_history(
         Past(f"scheduled__{day}T02:00:00+00:00", f"{day}", None, "scheduled", "failed", is_judged)
         for day, is_judged in zip(days[-2:], (True, False), strict=True)
     )
+    light, heavy = (
+        Past(f"scheduled__{day}T03:00:00+00:00", f"{day}", mse, kind=SHELLS)
+        for day, mse in zip(days, (4.87, 6.8), strict=False)
+    )
+    sex = Past("manual__sex", f"{days[2]}", 0.91, "manual", kind=SEXES)
+    shells = (light, heavy, sex)
     # Before the night's own run gets that far, so that its version is the newest.
     s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=b"")
     served, older, oldest = pasts[0], pasts[1], pasts[3]
     for past in (*pasts, undecidable, failed):
         past.write(s3)
+    for past in shells:
+        past.write(s3, predictions=_LABELS if past is sex else _RINGS)
     since = datetime.now(UTC) - timedelta(hours=1)
     registered = {
         past.run_id: past.register(s3, sagemaker, since=since) for past in (oldest, older, served)
     }
+    registered[light.run_id] = light.register(s3, sagemaker, since=since)
     registry.reject(sagemaker, registered[oldest.run_id].arn, reason="Rejected by ada: too early")
 
     last = (night - timedelta(days=1)).isoformat()
@@ -188,7 +204,7 @@ def _make_history(
     )
     seeds = [
         past.seed(version=registered[past.run_id].number if past.run_id in registered else None)
-        for past in (*pasts, undecidable, failed)
+        for past in (*pasts, undecidable, failed, *shells)
     ]
     _airflow_python(variables, str(_SEED), input=json.dumps(seeds))
 
@@ -207,7 +223,7 @@ def _make_history(
     package = sagemaker.describe_model_package(ModelPackageName=version["model_package_arn"])
     _copy(s3, package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"], model)
     for past in (served, older):
-        for part in (naming.held_out_uri, naming.predictions_uri):
+        for part in (naming.smoke_uri, naming.predictions_uri):
             _copy(s3, part(made), part(past.uri))
     registry.approve(
         sagemaker, registered[served.run_id].arn, reason="Approved by ada: better than before"
@@ -223,9 +239,12 @@ def _make_history(
         good=good,
         served=served,
         older=older,
-        rejected=next(past for past in pasts if past.r2 is not None and past.r2 < 0.6),
+        rejected=next(past for past in pasts if past.value is not None and past.value < 0.6),
         undecidable=undecidable,
         failed=failed,
+        light=light,
+        heavy=heavy,
+        sex=sex,
         versions=numbers | {good: version["version"]},
         bad_reason=bad["expected"].removeprefix("failed: "),
     )

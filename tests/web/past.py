@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining import (
     GreaterThanOrEqualTo,
+    Image,
     LessThanOrEqualTo,
     Metric,
     Parameter,
@@ -20,7 +21,6 @@ from retraining.runs import records
 
 from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
-from tests.retraining.declarations import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,14 +62,18 @@ class Kind:
         return {section: {**self.others, name: headline}, "rows": rows}
 
 
+_IMAGE = Image("sklearn", "1.4-2-py312")
 _R2 = Metric("regression_metrics.r2_score")
 _MSE = Metric("regression_metrics.mse")
 _ACCURACY = Metric("multiclass_classification_metrics.accuracy")
 HOUSES = Kind(
-    pipeline(
-        PIPELINE,
+    Pipeline(
+        name=PIPELINE,
+        description="houses",
+        image=_IMAGE,
         policy=(GreaterThanOrEqualTo(_R2, Parameter("r2_threshold")),),
         headline=_R2,
+        better="higher",
         metadata_parameters=("features",),
         plots=("predicted_against_actual", "residuals"),
     ),
@@ -80,8 +84,10 @@ HOUSES = Kind(
 )
 # The less the better, and nothing else in common but one name of a metric.
 SHELLS = Kind(
-    pipeline(
-        "abalone",
+    Pipeline(
+        name="abalone",
+        description="shells",
+        image=_IMAGE,
         policy=(LessThanOrEqualTo(_MSE, Parameter("mse_threshold")),),
         headline=_MSE,
         better="lower",
@@ -94,10 +100,13 @@ SHELLS = Kind(
 )
 # The same pipeline when it told the sex of a shell.
 SEXES = Kind(
-    pipeline(
-        "abalone",
+    Pipeline(
+        name="abalone",
+        description="shells",
+        image=_IMAGE,
         policy=(GreaterThanOrEqualTo(_ACCURACY, Parameter("least_accuracy")),),
         headline=_ACCURACY,
+        better="higher",
         plots=("confusion_matrix",),
     ),
     SHELLS_DAG,

@@ -10,11 +10,14 @@ export function confusionMatrix({ labels, others, counts }) {
   const isRight = (row, at) => row === at && row < labels.length;
   const right = sum(labels.map((_, at) => counts[at][at]));
   const all = sum(columns);
-  const head = (scope, ...content) => el("th", { scope }, ...content);
+  const head = (scope, content) => el("th", { scope, class: scope === "col" ? "number" : null }, content);
   const share = (part, total) => el("td", { class: "number quiet" }, total ? `${Math.round((100 * part) / total)} %` : "");
+  // Labels that are counted together may have been taken for each other.
+  const agreed = others ? el("td") : share(right, all);
 
   function cell(count, row, at) {
-    const found = el("td", { class: isRight(row, at) ? "number right" : "number" }, whole(count));
+    const look = isRight(row, at) ? " right" : count ? "" : " quiet";
+    const found = el("td", { class: `number${look}` }, whole(count));
     // By the share of the row, as labels are seldom equally frequent.
     found.style.setProperty("--share", count / (sum(counts[row]) || 1));
     return found;
@@ -29,6 +32,6 @@ export function confusionMatrix({ labels, others, counts }) {
           counts.map((row, number) => el("tr", {}, head("row", names[number]), row.map((count, at) => cell(count, number, at)),
             number < labels.length ? share(row[number], sum(row)) : el("td"))),
           el("tr", {}, head("row", "right"), names.map((_, at) => (at < labels.length ? share(counts[at][at], columns[at]) : el("td"))),
-            el("td", { class: "number quiet" }, `${Math.round((100 * right) / (all || 1))} %`))))),
-    el("figcaption", { class: "quiet" }, "Test rows of each actual label by the predicted one; framed where they agree. Found: so many of an actual label's rows were predicted so. Right: so many of the rows predicted so are so."));
+            agreed)))),
+    el("figcaption", { class: "quiet" }, "Each row counts the test rows that have its label, by the label that was predicted for them; framed where the two agree. Found: the share of a label's rows that were predicted as it. Right: the share of the rows predicted as a label that have it."));
 }

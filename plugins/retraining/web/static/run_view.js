@@ -2,7 +2,7 @@
 
 import { airflowLink, outerLink } from "./airflow_links.js";
 import { apart, approval, duration, el, notices, number, whole } from "./elements.js";
-import { namesIn } from "./metric_names.js";
+import { namesIn, valueOf, wordOf } from "./metric_names.js";
 import { predictionCharts } from "./prediction_charts.js";
 import { verdict } from "./run_table.js";
 import { ask } from "./server.js";
@@ -89,11 +89,11 @@ function decision(run) {
 }
 
 function metrics(run) {
-  const names = namesIn([run]);
-  const found = [
-    ...Object.entries(run.metrics).map(([path, value]) => `${names.get(path)} ${number(value, 5)}`),
-    ...Object.entries(run.unusable).map(([path, word]) => `${names.get(path)}: ${word}`),
-  ];
+  const found = [...namesIn([run])].flatMap(([path, name]) => {
+    const word = wordOf(run, path);
+    const value = valueOf(run, path);
+    return word ? [`${name}: ${word}`] : value === undefined ? [] : [`${name} ${number(value, 5)}`];
+  });
   const rows = Object.entries(run.rows).map(([name, count]) => `${name} ${whole(count)}`);
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name} ${value}`);
   if (found.length === 0) return null;
