@@ -125,7 +125,8 @@ def put_json(s3: S3Client, uri: str, value: object) -> None:
         ClientError: It cannot be written; the message begins with the URI.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    put(s3, uri, f"{text}\n".encode())
+    # Half a letter that a report's text may have becomes the escape that JSON has for it.
+    put(s3, uri, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def put_once(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> bool:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from retraining.aws.errors import is_missing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-_MISSING = frozenset({"ValidationException", "ResourceNotFound"})
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
 
@@ -48,8 +49,8 @@ class JobType:
         try:
             return self._call(client, "describe", **{self.name_member: name})
         except ClientError as error:
-            # The service has no code of its own for this, and a computed name is never malformed.
-            if error.response.get("Error", {}).get("Code") in _MISSING:
+            # A computed name is never malformed.
+            if is_missing(error):
                 return None
             raise
 

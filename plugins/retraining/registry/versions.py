@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from retraining.aws.errors import is_missing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
@@ -139,7 +141,7 @@ def approved_arns(client: SageMakerClient, group: str) -> Iterator[str]:
                 if summary["ModelPackageStatus"] == "Completed":
                     yield summary["ModelPackageArn"]
     except client.exceptions.ClientError as error:
-        if not _is_missing(error):
+        if not is_missing(error):
             raise
 
 
@@ -153,7 +155,7 @@ def find(client: SageMakerClient, arn: str) -> Version | None:
     try:
         return describe(client, arn)
     except client.exceptions.ClientError as error:
-        if _is_missing(error):
+        if is_missing(error):
             return None
         raise
 
@@ -179,7 +181,7 @@ def version_asked_for(client: SageMakerClient, group: str, wanted: int | str) ->
         try:
             found = client.describe_model_package_group(ModelPackageGroupName=group)
         except client.exceptions.ClientError as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 raise
             raise NoSuchVersionError(f"there is no model package group {group} yet") from error
         arn = (
@@ -208,14 +210,6 @@ def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -
     client.update_model_package(
         ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=line
     )
-
-
-def _is_missing(error: Any) -> bool:
-    # The service has no code of its own for this.
-    return error.response.get("Error", {}).get("Code") in {
-        "ValidationException",
-        "ResourceNotFound",
-    }
 
 
 def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:

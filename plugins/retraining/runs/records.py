@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
-from retraining.aws.errors import about
+from retraining.aws import s3 as objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +42,10 @@ def read_report(s3: S3Client, run_uri: str) -> Report:
         ReportMissingError: There is none.
     """
     uri = naming.report_uri(run_uri)
-    bucket, key = naming.split_s3_uri(uri)
-    try:
-        with about(uri):
-            answer = s3.get_object(Bucket=bucket, Key=key)
-            return Report(uri, answer["ETag"].strip('"'), answer["Body"].read())
-    except s3.exceptions.NoSuchKey as error:
-        raise ReportMissingError(f"there is no evaluation report at {uri}") from error
+    found = objects.find(s3, uri)
+    if found is None:
+        raise ReportMissingError(f"there is no evaluation report at {uri}")
+    return Report(uri, found.etag, found.content)
 
 
 def write_decision(
@@ -85,16 +81,17 @@ def write_decision(
         "registered": None,
     }
     uri = naming.decision_uri(run_uri)
-    _put(s3, uri, record)
+    objects.put_json(s3, uri, record)
     return uri
 
 
 def read_decision(s3: S3Client, run_uri: str) -> dict[str, Any]:
-    """Read a run's decision record."""
-    uri = naming.decision_uri(run_uri)
-    bucket, key = naming.split_s3_uri(uri)
-    with about(uri):
-        record: dict[str, Any] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    """Read a run's decision record.
+
+    Raises:
+        BrokenObjectError: It is not JSON.
+    """
+    record: dict[str, Any] = objects.get_json(s3, naming.decision_uri(run_uri))
     return record
 
 
@@ -102,11 +99,4 @@ def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> N
     """Add to a run's decision record what was registered."""
     record = read_decision(s3, run_uri)
     record["registered"] = {"model_package_arn": arn, "version": version}
-    _put(s3, naming.decision_uri(run_uri), record)
-
-
-def _put(s3: S3Client, uri: str, record: dict[str, object]) -> None:
-    bucket, key = naming.split_s3_uri(uri)
-    body = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with about(uri):
-        s3.put_object(Bucket=bucket, Key=key, Body=body.encode(), ContentType="application/json")
+    objects.put_json(s3, naming.decision_uri(run_uri), record)

@@ -31,6 +31,13 @@ def test_what_was_written_is_read(s3: Any) -> None:
     assert head["ETag"].strip('"') == found.etag
 
 
+def test_half_a_letter_is_written_and_read(s3: Any) -> None:
+    uri = f"s3://{BUCKET}/half"
+    objects.put_json(s3, uri, {"\ud800": "a\udfff\\b"})
+    assert objects.get_json(s3, uri) == {"\ud800": "a\udfff\\b"}
+    objects.get(s3, uri).content.decode()
+
+
 def test_nothing_is_found_where_nothing_is(s3: Any) -> None:
     uri = f"s3://{BUCKET}/nothing"
     assert objects.find(s3, uri) is None

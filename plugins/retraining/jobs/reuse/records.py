@@ -6,9 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.jobs.reuse.content import StepContent
 
 if TYPE_CHECKING:
@@ -60,10 +59,10 @@ def write_record(s3: S3Client, bucket: str, *, pipeline: str, step: str, record:
     body = json.dumps({"step": step, **_as_json(record)}, indent=1).encode()
     folder = naming.step_records_uri(bucket, pipeline, step=step, key=record.content.key)
     uri = f"{folder}{record.job_name}.json"
-    _put_once(s3, uri, body)
+    # Another attempt of the same task may have recorded the same job.
+    objects.put_once(s3, uri, body)
     # Only to explain a miss: whichever run writes last, it is true of a recent step.
-    _, latest = naming.split_s3_uri(naming.latest_step_uri(bucket, pipeline, step))
-    s3.put_object(Bucket=bucket, Key=latest, Body=body, ContentType="application/json")
+    objects.put(s3, naming.latest_step_uri(bucket, pipeline, step), body)
     return uri
 
 
@@ -79,10 +78,8 @@ def read_record(s3: S3Client, uri: str, *, key: str | None) -> StepRecord:
         BrokenRecordError: It cannot be read, or is of another step.
         NoSuchKey: There is none; an exception of the client.
     """
-    bucket, name = naming.split_s3_uri(uri)
-    body = s3.get_object(Bucket=bucket, Key=name)["Body"].read()
     try:
-        found = json.loads(body)
+        found = objects.get_json(s3, uri)
         kept = found["content"]
         content = StepContent(
             kept["key"],
@@ -115,18 +112,3 @@ def _as_json(record: StepRecord) -> dict[str, object]:
         name: value for name, value in asdict(record.content).items() if name != "newest_input"
     }
     return asdict(record) | {"content": content}
-
-
-def _put_once(s3: S3Client, uri: str, body: bytes) -> None:
-    bucket, key = naming.split_s3_uri(uri)
-    try:
-        s3.put_object(
-            Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
-        )
-    except ClientError as error:
-        # Another attempt of the same task recorded the same job.
-        if error.response.get("Error", {}).get("Code") not in {
-            "PreconditionFailed",
-            "ConditionalRequestConflict",
-        }:
-            raise
