@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from jinja2 import UndefinedError
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class PassingFailuresPolicy(RetryPolicy):
             return RetryDecision.retry(delay, f"it passes; next attempt in {delay}")
         if isinstance(exception, ClientError):
             return RetryDecision.fail("the service refuses this request, and would again")
+        if isinstance(exception, ParamValidationError):
+            return RetryDecision.fail("the request is malformed, and would be again")
         if isinstance(exception, UndefinedError):
             return RetryDecision.fail(
                 "a template finds no result of an earlier task: if that was marked as success by"

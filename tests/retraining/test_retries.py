@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
-from botocore.exceptions import ClientError, ConnectionClosedError, NoCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    NoCredentialsError,
+    ParamValidationError,
+)
 from jinja2 import UndefinedError
 from retraining.retries import (
     RETRIES,
@@ -58,6 +63,10 @@ def test_what_passes_is_retried_after_ever_longer(error: Exception, seconds: int
 )
 def test_a_refusal_is_final(code: str) -> None:
     assert decide(client_error(code)).action is RetryAction.FAIL
+
+
+def test_a_malformed_request_is_not_sent_again() -> None:
+    assert decide(ParamValidationError(report="too short")).action is RetryAction.FAIL
 
 
 def test_a_result_that_is_not_there_will_not_come() -> None:

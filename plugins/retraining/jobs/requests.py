@@ -54,7 +54,8 @@ def processing_job(
         "AppSpecification": {
             "ImageUri": image_uri,
             "ContainerEntrypoint": ["python3", f"{input_path('code')}/{script}"],
-            "ContainerArguments": list(arguments),
+            # The service takes no empty list.
+            **({"ContainerArguments": list(arguments)} if arguments else {}),
         },
         "ProcessingInputs": [
             {
