@@ -115,8 +115,8 @@ snapshots: setup ## Land many nights of California housing data, some of them ba
 	@$(RUN) -m local_stack snapshots $(if $(DAYS),--days $(DAYS)) $(if $(END),--end $(END)) $(if $(FOLDER),--folder '$(FOLDER)')
 
 .PHONY: report
-report: setup ## Show the past runs on one page, while `make up` runs [PIPELINE=abalone] [AT_LEAST=0.62 or AT_MOST=...] [METRIC=rmse] [NEWEST=N] [FOLDER=...]
-	@$(RUN) -m local_stack report $(if $(PIPELINE),--pipeline '$(PIPELINE)') $(if $(AT_LEAST),--at-least='$(AT_LEAST)') $(if $(AT_MOST),--at-most='$(AT_MOST)') $(if $(METRIC),--metric '$(METRIC)') $(if $(NEWEST),--newest '$(NEWEST)') $(if $(FOLDER),--folder '$(FOLDER)')
+report: setup ## Show the past runs on one page, while `make up` runs [PIPELINE=abalone] [LIMIT=5.5 or AT_LEAST=0.62 or AT_MOST=...] [METRIC=rmse] [NEWEST=N] [FOLDER=...]
+	@$(RUN) -m local_stack report $(if $(PIPELINE),--pipeline '$(PIPELINE)') $(if $(LIMIT),--limit='$(LIMIT)') $(if $(AT_LEAST),--at-least='$(AT_LEAST)') $(if $(AT_MOST),--at-most='$(AT_MOST)') $(if $(METRIC),--metric '$(METRIC)') $(if $(NEWEST),--newest '$(NEWEST)') $(if $(FOLDER),--folder '$(FOLDER)')
 
 .PHONY: browser
 browser:

@@ -167,7 +167,9 @@ def _report(place: Place, options: argparse.Namespace) -> int:
     from local_stack.commands import report  # noqa: PLC0415 - heavy
 
     source = report.deployment() if options.deployment else report.running(place)
-    wanted = report.Wanted(options.at_least, options.at_most, options.metric, options.newest)
+    wanted = report.Wanted(
+        options.at_least, options.at_most, options.metric, options.newest, options.limit
+    )
     pipeline = full_name(options.pipeline or CALIFORNIA_HOUSING.name)
     folder = options.folder or place.state / "report"
     sentences, page, table = report.write(source, pipeline, wanted, folder=folder)

@@ -81,6 +81,9 @@ def _add_report(command: argparse.ArgumentParser) -> None:
         "--at-least", type=_number, help="judge the same runs by this least value of the metric"
     )
     what_if.add_argument("--at-most", type=_number, help="or by this greatest one")
+    what_if.add_argument(
+        "--limit", type=_number, help="or by this one, on the side that is better for the metric"
+    )
     command.add_argument(
         "--metric", help="a metric's last name or its path in the report; the headline if left out"
     )

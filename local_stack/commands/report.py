@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from retraining.gate.conditions import Condition
     from retraining.past_runs.reading import History
     from retraining.past_runs.what_if import Rejudged
 
@@ -61,12 +62,14 @@ class Wanted:
         metric: A metric's path in the report, or the last part of it, or how that begins where
             no other begins so; None for the one by which the newest run was judged.
         newest: So many runs; None for all.
+        limit: Or judge by this limit, on the side that is better for the metric.
     """
 
     at_least: float | None = None
     at_most: float | None = None
     metric: str | None = None
     newest: int | None = None
+    limit: float | None = None
 
 
 def running(place: Place) -> Source:
@@ -138,13 +141,12 @@ def write(
 
 
 def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
-    if wanted.at_least is not None:
-        policy = what_if.at_least(wanted.at_least, metric=_path(history, wanted.metric))
-    elif wanted.at_most is not None:
-        policy = what_if.at_most(wanted.at_most, metric=_path(history, wanted.metric))
-    elif wanted.metric:
-        raise ReportError("METRIC says what AT_LEAST or AT_MOST is about; give one of them too")
-    else:
+    try:
+        policy = _policy(history, wanted)
+    except what_if.UnknownMetricError as error:
+        which = f"; METRIC is one of {', '.join(error.metrics)}" if error.metrics else ""
+        raise ReportError(f"{error}{which}") from error
+    if policy is None:
         return ()
     judged = what_if.what_if(history.runs, policy)
     could = [item for item in judged if item.run.outcome.metrics.measures]
@@ -158,8 +160,15 @@ def _rejudged(history: History, wanted: Wanted) -> Sequence[Rejudged]:
     return judged
 
 
-def _path(history: History, metric: str | None) -> str:
-    try:
-        return what_if.path_of(history.runs, metric)
-    except what_if.UnknownMetricError as error:
-        raise ReportError(f"{error}; METRIC is one of {', '.join(error.metrics)}") from error
+def _policy(history: History, wanted: Wanted) -> tuple[Condition, ...] | None:
+    if wanted.at_least is not None:
+        path = what_if.path_of(history.runs, wanted.metric)
+        return what_if.at_least(wanted.at_least, metric=path)
+    if wanted.at_most is not None:
+        path = what_if.path_of(history.runs, wanted.metric)
+        return what_if.at_most(wanted.at_most, metric=path)
+    if wanted.limit is not None:
+        return what_if.limit(history.runs, wanted.limit, metric=wanted.metric)
+    if wanted.metric:
+        raise ReportError("METRIC says what AT_LEAST or AT_MOST is about; give one of them too")
+    return None

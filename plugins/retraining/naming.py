@@ -127,7 +127,7 @@ def predictions_uri(run_uri: str) -> str:
 
 
 def reports_uri(bucket: str, pipeline: str) -> str:
-    """Return the folder of the report on past runs, which each run writes anew."""
+    """Return the folder of the report on past runs."""
     return f"s3://{bucket}/{pipeline}/reports/"
 
 

@@ -45,10 +45,10 @@ class UnknownMetricError(LookupError):
     """It is not known which metric a person means, or which of its sides is better.
 
     Attributes:
-        metrics: The paths that may be meant.
+        metrics: The paths that may be meant; none if it is not the metric that is not known.
     """
 
-    def __init__(self, message: str, metrics: Sequence[str]) -> None:
+    def __init__(self, message: str, metrics: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.metrics = tuple(metrics)
 
@@ -90,8 +90,7 @@ def limit(
         if len(sides) != 1:
             raise UnknownMetricError(
                 f"whether more of {path} is better is not known: the gate did not compare it, or"
-                " not always one way; say whether at least or at most so much is asked for",
-                [path],
+                " not always one way; say whether at least or at most so much is asked for"
             )
         is_least = sides.pop()
     return at_least(value, metric=path) if is_least else at_most(value, metric=path)

@@ -146,6 +146,17 @@ def test_a_metric_is_named_by_its_path_or_its_last_part_or_how_that_begins(
 
 
 @pytest.mark.usefixtures("judged")
+def test_a_limit_is_set_on_the_side_that_is_better(
+    report: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    ran = report("--limit", "0.62")
+    assert "asked for r2_score ≥ 0.62: 1 passed, 2 rejected" in ran.stdout, ran.stderr
+    ran = report("--limit", "0.5", "--metric", "rmse")
+    assert ran.returncode == 1
+    assert "say whether at least or at most" in ran.stderr
+
+
+@pytest.mark.usefixtures("judged")
 def test_a_name_that_several_metrics_begin_with_is_refused(
     report: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
