@@ -50,7 +50,7 @@ KINDS = {
     "PostgreSQL": "postgres",
 }
 OTHER = "the rest"
-ENVIRONMENT = environment.inherited(os.environ)
+ENVIRONMENT = environment.inherited(os.environ) | {"PYTHONPATH": str(SCRIPTS.parent)}
 _LOOK_S = 5
 
 

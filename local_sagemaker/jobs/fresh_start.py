@@ -113,7 +113,8 @@ def obstacle(script: Script, imported: Imported, *, besides: Collection[str] = (
             return f"{entry.name} stands in for a library that is imported already"
     beside = [file]
     if file.parent != Path(sys.prefix, "bin"):  # there nothing is the job's
-        beside += file.resolve().parent.glob("*.py")
+        folder = file.resolve().parent
+        beside += [*folder.glob("*.py"), *folder.glob("*/*.py")]
     if spoken := spoken_of(beside, imported.asked - _MADE_UP_FOR, layers=imported.layers):
         return f"a script speaks of {spoken}, which libraries read as they are imported"
     return None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from retraining.gate.conditions import Condition, Metric, metrics_of, parameters_of
 from retraining.gate.headline import HIGHER, LOWER, Headline
-from retraining.gate.report import is_path
+from retraining.gate.report import canonical, is_path
 
 PREDICTED_AGAINST_ACTUAL = "predicted_against_actual"
 RESIDUALS = "residuals"
@@ -133,13 +133,13 @@ class Pipeline:
     @property
     def shown_by(self) -> Headline:
         """The headline with its direction."""
-        return Headline(self.headline.path.removesuffix(".value"), self.better)
+        return Headline(canonical(self.headline.path), self.better)
 
     @property
     def metric_paths(self) -> tuple[str, ...]:
         """The paths of the metrics that go into the registry, the headline first."""
         paths = (self.headline.path, *metrics_of(self.policy), *self.metadata_metrics)
-        return tuple(dict.fromkeys(path.removesuffix(".value") for path in paths))
+        return tuple(dict.fromkeys(map(canonical, paths)))
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -100,6 +100,11 @@ def test_every_night_comes_to_what_its_manifest_says(
         )
     )
     assert most_jobs_at_once(stack) <= environment.JOB_SLOTS
+    stack.airflow.start("past_runs_report", "manual__report", {})
+    poll(
+        lambda: stack.airflow.state("past_runs_report", "manual__report") == "success",
+        what="the report on past runs",
+    )
     page = stack.client("s3").get_object(
         Bucket=environment.BUCKET, Key=f"{environment.PIPELINE}/reports/history.csv"
     )

@@ -10,7 +10,14 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_JOB = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:(processing|training)-job/(\S+)")
+_JOB = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:([a-z-]+)-job/([\w-]+)")
+# The kinds of jobs by how an ARN spells them, and where the console shows them.
+_KINDS = {
+    "processing": ("Processing", "processing-jobs"),
+    "training": ("Training", "jobs"),
+    "transform": ("Transform", "transform-jobs"),
+    "hyper-parameter-tuning": ("HyperParameterTuning", "hyper-tuning-jobs"),
+}
 _PACKAGE = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:model-package/([\w-]+)/(\d+)")
 # By the beginnings of the names of a partition's regions; others have a console of their own that
 # nobody outside of them reaches.
@@ -51,19 +58,19 @@ def console_links(jobs: Mapping[str, str], *, arn: str, endpoint: str) -> dict[s
 def job_url(arn: str) -> str | None:
     """Return the console's address of a job; None if this is no job's ARN, or has no console."""
     match = _JOB.fullmatch(arn)
-    if match is None:
+    if match is None or match[2] not in _KINDS:
         return None
-    folder = {"processing": "processing-jobs", "training": "jobs"}[match[2]]
+    _, folder = _KINDS[match[2]]
     return _at(match[1], f"sagemaker/home?region={match[1]}#/{folder}/{quote(match[3])}")
 
 
 def log_url(arn: str) -> str | None:
     """Return the console's address of a job's log streams; None if this is no job's ARN."""
     match = _JOB.fullmatch(arn)
-    if match is None:
+    if match is None or match[2] not in _KINDS:
         return None
     # The console encodes twice, and writes $ for %.
-    group = quote(quote(f"/aws/sagemaker/{match[2].capitalize()}Jobs", safe=""), safe="")
+    group = quote(quote(f"/aws/sagemaker/{_KINDS[match[2]][0]}Jobs", safe=""), safe="")
     stream = quote(f"?logStreamNameFilter={match[3]}", safe="")
     where = f"{group}{stream}".replace("%", "$")
     return _at(match[1], f"cloudwatch/home?region={match[1]}#logsV2:log-groups/log-group/{where}")
@@ -87,10 +94,7 @@ def _at(region: str, place: str) -> str | None:
     return f"https://{region}.console.{domain}/{place}" if domain else None
 
 
-_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:(processing|training)-job/([\w-]+)")
-
-
 def named(arn: str) -> tuple[str, str] | None:
     """Return the kind and the name of the job of an ARN; None if it is no such ARN."""
-    match = _ARN.fullmatch(arn)
-    return (match[1].capitalize(), match[2]) if match else None
+    match = _JOB.fullmatch(arn)
+    return (_KINDS[match[2]][0], match[3]) if match and match[2] in _KINDS else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from retraining import naming
+from retraining.aws.errors import code_of, is_missing
 from retraining.deployment import endpoints, requests, smoke
 from retraining.deployment.plan import DeploymentRefusedError, check_deployable
 from retraining.registry import versions
@@ -196,7 +197,7 @@ def _ask(runtime: Any, endpoint_name: str, test: SmokeTest, request: smoke.Reque
 
 
 def _is_of_model(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") in _MODEL_ERRORS
+    return code_of(error) in _MODEL_ERRORS
 
 
 def create_registered_model(
@@ -221,10 +222,7 @@ def _make_once(describe: Callable[[], Any], create: Callable[[], Any]) -> None:
         try:
             describe()
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in {
-                "ValidationException",
-                "ResourceNotFound",
-            }:
+            if is_missing(error):
                 return False
             raise
         return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from retraining import naming
+from retraining.aws.errors import is_missing
 from retraining.registry import versions
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _NONE = "none"
 _CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 # In these states its config answers requests.
 _ANSWERING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
-_MISSING = frozenset({"ValidationException", "ResourceNotFound"})
 
 
 class Step(enum.Enum):
@@ -89,7 +89,7 @@ def find(client: SageMakerClient, name: str) -> Endpoint | None:
         pages = client.get_paginator("list_tags").paginate(ResourceArn=described["EndpointArn"])
         tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     except ClientError as error:
-        if _is_missing(error):
+        if is_missing(error):
             return None
         raise
     config = described.get("EndpointConfigName", "")
@@ -115,7 +115,7 @@ def is_changing(client: SageMakerClient, name: str) -> bool:
     try:
         return client.describe_endpoint(EndpointName=name)["EndpointStatus"] in _CHANGING
     except ClientError as error:
-        if _is_missing(error):
+        if is_missing(error):
             return False
         raise
 
@@ -132,7 +132,7 @@ def version_of_config(client: SageMakerClient, config: str) -> Version | None:
         ]
         model: Any = client.describe_model(ModelName=variant["ModelName"])
     except ClientError as error:
-        if _is_missing(error):
+        if is_missing(error):
             return None
         raise
     containers = [model.get("PrimaryContainer"), *model.get("Containers", [])]
@@ -206,7 +206,3 @@ def _tag(client: SageMakerClient, endpoint: Endpoint, tags: dict[str, str]) -> N
         ResourceArn=endpoint.arn,
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
     )
-
-
-def _is_missing(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") in _MISSING

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retraining.gate.report import UndecidableError, kind_of, value_at
+from retraining.gate.report import UndecidableError, finite, kind_of, value_at
 
 Literal = int | float | str | bool
 
@@ -250,6 +250,8 @@ def _resolve(operand: Operand, report: object, parameters: Mapping[str, object])
 def _checked(value: object, what: str) -> Literal:
     if isinstance(value, float) and not math.isfinite(value):
         raise UndecidableError(f"{what} is {value}, not a finite number")
+    if isinstance(value, int) and not isinstance(value, bool) and finite(value) is None:
+        raise UndecidableError(f"{what} is {kind_of(value)}, not a finite number")
     if not isinstance(value, int | float | str):
         raise UndecidableError(f"{what} is {kind_of(value)}, not a number, text or truth value")
     return value

@@ -1,7 +1,8 @@
-"""What processing and training jobs have in common, whichever verbs and members name it."""
+"""What jobs of every kind have in common, whichever verbs and members name it."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -25,7 +26,8 @@ class JobType:
     """How the SageMaker API spells one type of job.
 
     Attributes:
-        kind: ``Processing`` or ``Training``; the rest is derived from it.
+        kind: As the API's members begin: ``Processing``, ``Training``, ``Transform``,
+            ``HyperParameterTuning``; the rest is derived from it.
     """
 
     kind: str
@@ -81,11 +83,15 @@ class JobType:
             yield from page[self._summaries]
 
     @property
+    def _noun(self) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.kind).lower()
+
+    @property
     def _summaries(self) -> str:
         return f"{self.kind}JobSummaries"
 
     def _pages(self, client: SageMakerClient, **filters: Any) -> Iterator[Mapping[str, Any]]:
-        operation: Any = f"list_{self.kind.lower()}_jobs"
+        operation: Any = f"list_{self._noun}_jobs"
         pages: Any = client.get_paginator(operation).paginate(MaxResults=100, **filters)
         return iter(pages)
 
@@ -102,31 +108,35 @@ class JobType:
         return str(described[f"{self.kind}JobArn"])
 
     def _call(self, client: SageMakerClient, verb: str, **request: Any) -> Mapping[str, Any]:
-        call: Callable[..., Mapping[str, Any]] = getattr(client, f"{verb}_{self.kind.lower()}_job")
+        call: Callable[..., Mapping[str, Any]] = getattr(client, f"{verb}_{self._noun}_job")
         return call(**request)
 
 
-def reason(described: Mapping[str, Any]) -> str:
+PROCESSING, TRAINING = JobType("Processing"), JobType("Training")
+# What this library's operators create.
+CREATED = (PROCESSING, TRAINING)
+
+
+def reason(job_type: JobType, described: Mapping[str, Any]) -> str:
     """Say why a job did not complete, in the words of the service and of the script."""
     parts = [described.get("ExitMessage"), described.get("FailureReason")]
-    if _was_out_of_time(described):
+    if _was_out_of_time(job_type, described):
         limit = run_time_limit(described).total_seconds()
         parts.append(f"it ran longer than its limit of {limit:.0f} s")
     said = " | ".join(part.strip() for part in parts if part)
-    status = described.get("ProcessingJobStatus") or described.get("TrainingJobStatus")
-    if not said and status == "Stopped":
+    if not said and job_type.status(described) == "Stopped":
         return "somebody stopped it, in the console or with a Stop call"
     return said or "the service gives no reason"
 
 
-def _was_out_of_time(described: Mapping[str, Any]) -> bool:
+def _was_out_of_time(job_type: JobType, described: Mapping[str, Any]) -> bool:
     if described.get("SecondaryStatus") == "MaxRuntimeExceeded":
         return True
-    # Of a processing job the service only says that it was stopped.
-    if described.get("ProcessingJobStatus") != "Stopped" or "ProcessingStartTime" not in described:
+    if "SecondaryStatus" in described or job_type.status(described) != "Stopped":
         return False
-    took = described["ProcessingEndTime"] - described["ProcessingStartTime"]
-    return bool(took >= run_time_limit(described))
+    # Of a job without a secondary status the service only says that it was stopped.
+    start, end = (described.get(f"{job_type.kind}{edge}Time") for edge in ("Start", "End"))
+    return bool(start and end and end - start >= run_time_limit(described))
 
 
 def run_time_limit(described: Mapping[str, Any]) -> timedelta:

@@ -29,7 +29,11 @@ from retraining.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow.providers.amazon.aws.operators.sagemaker import SageMakerBaseOperator
     from airflow.sdk import Context
+else:
+    # It stands before the provider's operators, each of which is one.
+    SageMakerBaseOperator = object
 
 _LOG_TAIL = 20
 # The embedded SageMaker's jobs end sooner: not worth a trigger and a second process. Airflow also
@@ -45,29 +49,39 @@ class JobFailedError(AirflowFailException):
     """A job failed or was stopped, and would fail again; the message gives the reason."""
 
 
-class SageMakerJobTask:
+class SageMakerJobTask(SageMakerBaseOperator):
     """Creates or adopts a job, waits until it has ended, and says how it ended."""
 
     job_type: JobType
+    pipeline: str | None
+    reuse: str
+    defer_after: timedelta
+    # Of the provider's operators.
+    wait_for_completion: bool
+    deferrable: bool
+    print_log: bool
+    max_ingestion_time: int | None
 
-    def execute(self: Any, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Create the job, or find the one of an earlier attempt, and wait for its end."""
         self.preprocess_config()
         client = self._client("sagemaker")
         name, described = self._own_job(client, context)
         results = self._results()
-        content = results and results.content()
+        content = results.content() if results else None
         if described is None:
-            if content and self._may_reuse(context) and (got := results.of_equal_step(content)):
-                return got
+            if results and content and self._may_reuse(context):
+                taken = results.of_equal_step(content)
+                if taken:
+                    return taken
             self._create(client, name, context)
-            described = self.job_type.describe(client, name)
+            described = self._described(name)
         # For the task's buttons, while the job runs and also if it fails.
         context["ti"].xcom_push(naming.JOB_ARN_XCOM, self.job_type.arn(described))
         status = self.job_type.status(described)
         if not self.wait_for_completion:
             return {"job_name": name, "job_arn": self.job_type.arn(described)}
-        step_key = content and content.key
+        step_key = content.key if content else None
         if status not in ENDED and self.deferrable:
             status = self._status_soon(client, name)
         if status in ENDED:
@@ -75,7 +89,7 @@ class SageMakerJobTask:
         return self._wait(context, described, step_key)
 
     def execute_complete(
-        self: Any,
+        self,
         context: Context,
         event: dict[str, Any] | None = None,
         step_key: str | None = None,
@@ -88,9 +102,7 @@ class SageMakerJobTask:
         """
         event = event or {}
         name = event["job_name"]
-        described = self.job_type.describe(self._client("sagemaker"), name)
-        if described is None:
-            raise JobFailedError(f"{self.job_type.kind} job {name} does not exist any more")
+        described = self._described(name)
         if self.job_type.status(described) not in ENDED:
             if event["status"] != OUT_OF_TIME:
                 # A list can be ahead of a description.
@@ -98,11 +110,12 @@ class SageMakerJobTask:
             described = self._stop(name)
         status = self.job_type.status(described)
         tail = self._copy_log(name)
-        message = f"{self.job_type.kind} job {name} ended as {status}: {reason(described)}\n{tail}"
+        why = reason(self.job_type, described)
+        message = f"{self.job_type.kind} job {name} ended as {status}: {why}\n{tail}"
         if status == "Completed":
             self.log.info("%s job %s completed", self.job_type.kind, name)
-            if step_key:
-                self._results().record(described, key=step_key)
+            if step_key and (results := self._results()):
+                results.record(described, key=step_key)
             result = {"job_name": name, "job_arn": self.job_type.arn(described)}
             if "ModelArtifacts" in described:
                 result["model_uri"] = described["ModelArtifacts"]["S3ModelArtifacts"]
@@ -120,7 +133,7 @@ class SageMakerJobTask:
             raise JobInterruptedError(message, first_delay=first_delay)
         raise JobFailedError(message)
 
-    def _client(self: Any, service: str) -> Any:
+    def _client(self, service: str) -> Any:
         clients = self.__dict__.setdefault("_clients", {})
         if service not in clients:
             clients[service] = aws_clients.client(
@@ -132,9 +145,7 @@ class SageMakerJobTask:
             )
         return clients[service]
 
-    def _wait(
-        self: Any, context: Context, described: Mapping[str, Any], step_key: str | None
-    ) -> Any:
+    def _wait(self, context: Context, described: Mapping[str, Any], step_key: str | None) -> Any:
         created = described["CreationTime"]
         deadline = created + run_time_limit(described) + _MARGIN
         if self.max_ingestion_time:
@@ -155,7 +166,7 @@ class SageMakerJobTask:
             )
         return self.execute_complete(context, asyncio.run(_first_event(trigger)), step_key)
 
-    def _status_soon(self: Any, client: Any, name: str) -> str:
+    def _status_soon(self, client: Any, name: str) -> str:
         """Return a job's status once it has ended, or after ``defer_after``."""
         delay, left = _FIRST_LOOK_S, self.defer_after.total_seconds()
         status = "InProgress"
@@ -172,19 +183,25 @@ class SageMakerJobTask:
             status = self.job_type.status(described) if described else status
         return status
 
-    def _stop(self: Any, name: str) -> Mapping[str, Any]:
+    def _described(self, name: str) -> Mapping[str, Any]:
+        found = self.job_type.describe(self._client("sagemaker"), name)
+        if found is None:
+            raise JobFailedError(f"{self.job_type.kind} job {name} does not exist any more")
+        return found
+
+    def _stop(self, name: str) -> Mapping[str, Any]:
         """Ask for a job's end, and describe it: it may have ended by itself just now."""
         refusal = None
         try:
             self.job_type.stop(self._client("sagemaker"), name)
         except ClientError as error:
             refusal = error
-        described: Mapping[str, Any] = self.job_type.describe(self._client("sagemaker"), name)
+        described = self._described(name)
         if refusal and self.job_type.status(described) == "InProgress":
             raise refusal
         return described
 
-    def _copy_log(self: Any, name: str) -> str:
+    def _copy_log(self, name: str) -> str:
         """Log the job's lines, and return the last of them for a failure's message."""
         logs = self._client("logs")
         last: deque[str] = deque(maxlen=_LOG_TAIL)
@@ -200,7 +217,7 @@ class SageMakerJobTask:
         lines = "\n".join(last) or "  (none)"
         return f"The last lines of its log, {self.job_type.log_group}:\n{lines}"
 
-    def _own_job(self: Any, client: Any, context: Context) -> tuple[str, Mapping[str, Any] | None]:
+    def _own_job(self, client: Any, context: Context) -> tuple[str, Mapping[str, Any] | None]:
         """Return the job of an earlier attempt, or the name that a new one must have and None."""
         ti = context["ti"]
         number = 1
@@ -224,7 +241,7 @@ class SageMakerJobTask:
             self.log.info("%s of an earlier attempt was interrupted; trying the next", name)
             number += 1
 
-    def _create(self: Any, client: Any, name: str, context: Context) -> None:
+    def _create(self, client: Any, name: str, context: Context) -> None:
         named = {self.job_type.name_member: name, "Tags": _tags(context["ti"])}
         try:
             self.job_type.create(client, {**self._request(), **named})
@@ -235,15 +252,15 @@ class SageMakerJobTask:
         else:
             self.log.info("created %s job %s", self.job_type.kind, name)
 
-    def _request(self: Any) -> dict[str, Any]:
+    def _request(self) -> dict[str, Any]:
         return {k: v for k, v in self.config.items() if k != self.job_type.name_member}
 
-    def _generation(self: Any, context: Context) -> int:
+    def _generation(self, context: Context) -> int:
         # max_tries grows with each clear by a person and is the same for all retries.
-        generation: int = context["ti"].max_tries - self.retries
+        generation: int = context["ti"].max_tries - (self.retries or 0)
         return generation
 
-    def _results(self: Any) -> StepResults | None:
+    def _results(self) -> StepResults | None:
         if self.pipeline is None:
             return None
         s3 = self._client("s3")
@@ -251,7 +268,7 @@ class SageMakerJobTask:
             s3, settings().bucket, self.pipeline, self.task_id, self.job_type, self._request()
         )
 
-    def _may_reuse(self: Any, context: Context) -> bool:
+    def _may_reuse(self, context: Context) -> bool:
         if not self.reuse:
             return False
         if self.reuse != str(context["dag_run"].clear_number):

@@ -9,7 +9,7 @@ from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerTrainingOperator,
 )
 
-from retraining.jobs.kinds import JobType
+from retraining.jobs.kinds import PROCESSING, TRAINING
 from retraining.jobs.lifecycle import DEFER_AFTER, SageMakerJobTask
 from retraining.runs.results import template
 
@@ -41,7 +41,7 @@ class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator
         The job's name and ARN.
     """
 
-    job_type = JobType("Processing")
+    job_type = PROCESSING
 
     template_fields = (*SageMakerProcessingOperator.template_fields, "reuse")
 
@@ -90,7 +90,7 @@ class RetrainingTrainingOperator(SageMakerJobTask, SageMakerTrainingOperator):
         The job's name, its ARN, and ``model_uri`` once it has completed.
     """
 
-    job_type = JobType("Training")
+    job_type = TRAINING
     template_fields = (*SageMakerTrainingOperator.template_fields, "reuse")
 
     def __init__(

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
-from retraining.jobs.kinds import JobType
+from retraining.jobs.kinds import CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-_KINDS = ("Processing", "Training")
+    from retraining.jobs.kinds import JobType
+
 _OWNER = ("dag_id", "run_id", "task_id", "map_index")
 
 
@@ -50,7 +51,7 @@ def running_jobs(client: SageMakerClient, *, deployment: str) -> Iterator[Runnin
         client: The client.
         deployment: The bucket, which no two deployments share.
     """
-    for job_type in map(JobType, _KINDS):
+    for job_type in CREATED:
         for summary in job_type.running(client):
             tags = {
                 tag["Key"]: tag["Value"]

@@ -20,18 +20,12 @@ log = logging.getLogger(__name__)
 
 # What the DAGs name, which brings what that needs, and what boto3 leaves to the first client of S3.
 _MODULES = (
-    "retraining.approval.operators",
-    "retraining.deployment.tasks",
-    "retraining.deployment.operators",
-    "retraining.notifications",
-    "retraining.jobs.operators",
-    "retraining.jobs.requests",
-    "retraining.python_tasks",
-    "retraining.runs.operators",
-    "retraining.runs.tasks",
-    "retraining.registry.tasks",
-    "retraining.past_runs.tasks",
+    "retraining.steps",
+    "retraining.dag_defaults",
+    "retraining.params",
+    "retraining.deployment.dag",
     "retraining.jobs.tasks",
+    "retraining.past_runs.tasks",
     "boto3.s3.inject",
 )
 

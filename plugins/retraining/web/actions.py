@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.api.common.trigger_dag import trigger_dag
-from airflow.models.dag import DagModel
-from airflow.models.log import Log
-from airflow.utils.types import DagRunTriggeredByType
-
 from retraining.registry import versions
-from retraining.web import aws_reads, model_versions
+from retraining.web import airflow_db, aws_reads, model_versions
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -94,7 +88,8 @@ def decide(
         ) from error
     finally:
         model_versions.forget()
-    _note(session, pipeline.dag_id, f"{action}_model_version", who=who, number=number, why=why)
+    extra = {"version": number, "comment": why}
+    airflow_db.audit(session, pipeline.dag_id, f"{action}_model_version", who=who, extra=extra)
     return status
 
 
@@ -114,11 +109,8 @@ def deploy(session: Session, pipeline: Pipeline, number: int, *, who: str, why: 
         UnavailableError: SageMaker did not answer in time; nothing was started.
     """
     dag_id = pipeline.deployment_dag_id
-    model = DagModel.get_current(dag_id, session=session) if dag_id else None
-    if dag_id is None or model is None:
+    if dag_id is None:
         raise RefusedError(f"{pipeline.name} has no deployment DAG")
-    if model.has_import_errors:
-        raise RefusedError(f"{dag_id} has import errors and cannot be started")
     version = _ask(lambda client: versions.version_asked_for(client, pipeline.name, number))
     if not version.is_deployable:
         raise RefusedError(
@@ -126,19 +118,18 @@ def deploy(session: Session, pipeline: Pipeline, number: int, *, who: str, why: 
             " Completed versions are deployed"
         )
     try:
-        run = trigger_dag(
-            dag_id=dag_id,
-            triggered_by=DagRunTriggeredByType.UI,
-            triggering_user_name=who,
+        run_id, is_paused = airflow_db.start(
+            session,
+            dag_id,
             conf={"version": number},
+            who=who,
             note=f"Version {number}, asked for by {who} on the page Model quality: {why}",
         )
-    except ValueError as error:
-        raise RefusedError(f"{dag_id} cannot be started: {error}") from error
-    if run is None:
-        raise RefusedError(f"{dag_id} was not started")
-    _note(session, dag_id, "deploy_model_version", who=who, number=number, why=why)
-    return Deployment(dag_id, run.run_id, bool(model.is_paused))
+    except airflow_db.NotStartedError as error:
+        raise RefusedError(str(error)) from error
+    extra = {"version": number, "comment": why}
+    airflow_db.audit(session, dag_id, "deploy_model_version", who=who, extra=extra)
+    return Deployment(dag_id, run_id, is_paused)
 
 
 def _ask(question: Any) -> Any:
@@ -146,9 +137,3 @@ def _ask(question: Any) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _note(session: Session, dag_id: str, event: str, *, who: str, number: int, why: str) -> None:
-    extra = json.dumps({"version": number, "comment": why})
-    session.add(Log(event=event, owner=who, dag_id=dag_id, extra=extra))
-    session.commit()

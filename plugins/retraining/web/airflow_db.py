@@ -1,25 +1,37 @@
-"""A DAG's runs as Airflow's database has them: newest first, and with what their tasks returned."""
+"""Airflow's database as the page asks it: no other module of this room knows Airflow's models."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import func, select
 
 from retraining import naming
 from retraining.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from sqlalchemy.orm import Session
 
 _RETURNED = "return_value"
+
+
+class NotStartedError(Exception):
+    """A DAG cannot be started; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,92 @@ class Step:
     seconds: float | None
     try_number: int
     failure: str
+
+
+def open_session() -> AbstractContextManager[Session]:
+    """Return a session for whoever is not given one."""
+    return create_session()
+
+
+def dags_with_any(session: Session, tags: Iterable[str]) -> dict[str, tuple[str, set[str]]]:
+    """Return the title and all tags of the DAGs that have any of these tags, by their ids."""
+    rows = session.execute(
+        select(  # type: ignore[call-overload] # its getter hides that it is a column
+            DagModel.dag_id, DagModel.dag_display_name, DagTag.name
+        )
+        .join(DagTag, DagTag.dag_id == DagModel.dag_id)
+        .where(
+            ~DagModel.is_stale,
+            DagModel.dag_id.in_(select(DagTag.dag_id).where(DagTag.name.in_([*tags]))),
+        )
+        .order_by(DagModel.dag_id)
+    )
+    found: dict[str, tuple[str, set[str]]] = {}
+    for dag_id, title, tag in rows:
+        found.setdefault(dag_id, (title or dag_id, set()))[1].add(tag)
+    return found
+
+
+def parameter_default(session: Session, dag_id: str, name: str) -> object:
+    """Return the default of a DAG's parameter; None without such a DAG or parameter."""
+    dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
+    return None if dag is None or name not in dag.params else dag.params[name]
+
+
+def team_of(dag_id: str) -> str | None:
+    """Return the team that a DAG belongs to, where Airflow has teams."""
+    return DagModel.get_team_name(dag_id)
+
+
+def start(
+    session: Session, dag_id: str, *, conf: Mapping[str, object], who: str, note: str
+) -> tuple[str, bool]:
+    """Start a DAG for a person.
+
+    Returns:
+        The run's id, and whether the DAG is paused, so that nothing happens yet.
+
+    Raises:
+        NotStartedError: It cannot be started.
+    """
+    model = DagModel.get_current(dag_id, session=session)
+    if model is None or model.has_import_errors:
+        why = "does not exist" if model is None else "has import errors"
+        raise NotStartedError(f"{dag_id} {why} and cannot be started")
+    try:
+        run = trigger_dag(
+            dag_id=dag_id,
+            triggered_by=DagRunTriggeredByType.UI,
+            triggering_user_name=who,
+            conf=dict(conf),
+            note=note,
+        )
+    except ValueError as error:
+        raise NotStartedError(f"{dag_id} cannot be started: {error}") from error
+    if run is None:
+        raise NotStartedError(f"{dag_id} was not started")
+    return run.run_id, bool(model.is_paused)
+
+
+def audit(
+    session: Session, dag_id: str, event: str, *, who: str, extra: Mapping[str, object]
+) -> None:
+    """Write what a person did into Airflow's audit log."""
+    session.add(Log(event=event, owner=who, dag_id=dag_id, extra=json.dumps(extra)))
+    session.commit()
+
+
+def returned(session: Session, dag_id: str, run_id: str, *, task_id: str, map_index: int) -> object:
+    """Return what a task returned; None if it returned nothing yet."""
+    return session.scalar(
+        select(XComModel.value).where(
+            XComModel.dag_id == dag_id,
+            XComModel.run_id == run_id,
+            XComModel.task_id == task_id,
+            XComModel.map_index == map_index,
+            XComModel.key == _RETURNED,
+        )
+    )
 
 
 def newest(

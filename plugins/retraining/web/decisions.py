@@ -19,7 +19,7 @@ from retraining.web.recent import Recent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retraining.web.dag_runs import Run
+    from retraining.web.airflow_db import Run
 
 FAILED = "failed"
 RUNNING = "running"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.models.dagbag import DBDagBag
-
 from retraining import naming
+from retraining.web import airflow_db
 from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ def endpoint_name(session: Session, pipeline: Pipeline) -> str:
 def _read(session: Session, pipeline: Pipeline) -> str:
     if pipeline.deployment_dag_id is None:
         return pipeline.name
-    dag = DBDagBag().get_latest_version_of_dag(pipeline.deployment_dag_id, session=session)
-    if dag is None or _PARAMETER not in dag.params:
-        return pipeline.name
-    name = dag.params[_PARAMETER]
+    name = airflow_db.parameter_default(session, pipeline.deployment_dag_id, _PARAMETER)
     is_name = isinstance(name, str) and naming.ENDPOINT_NAME.fullmatch(name)
     return str(name) if is_name else pipeline.name

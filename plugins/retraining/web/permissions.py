@@ -10,9 +10,9 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - FastAPI reads it
 from airflow.api_fastapi.core_api.security import GetUserDep  # noqa: TC002 - FastAPI reads it
 from airflow.configuration import conf
-from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Query, Request, status
 
+from retraining.web import airflow_db
 from retraining.web.pipelines import Pipeline, pipeline_of, pipelines
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def may(
     user: BaseUser, method: ResourceMethod, dag_id: str, *, entity: DagAccessEntity | None = None
 ) -> bool:
     """Ask Airflow's auth manager whether a user may do something to a DAG."""
-    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+    details = DagDetails(id=dag_id, team_name=airflow_db.team_of(dag_id))
     manager = get_auth_manager()
     return manager.is_authorized_dag(
         method=method, access_entity=entity, details=details, user=user

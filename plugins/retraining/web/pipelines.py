@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow.models.dag import DagModel, DagTag
-from sqlalchemy import select
+from retraining.web import airflow_db
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,33 +38,16 @@ class Pipeline:
 
 def pipelines(session: Session) -> list[Pipeline]:
     """Return the pipelines of the DAGs that Airflow has now, by DAG id."""
-    rows = session.execute(
-        select(  # type: ignore[call-overload] # its getter hides that it is a column
-            DagModel.dag_id, DagModel.dag_display_name, DagTag.name
-        )
-        .join(DagTag, DagTag.dag_id == DagModel.dag_id)
-        .where(
-            ~DagModel.is_stale,
-            DagModel.dag_id.in_(
-                select(DagTag.dag_id).where(DagTag.name.in_((RETRAINING, DEPLOYMENT)))
-            ),
-        )
-        .order_by(DagModel.dag_id)
-    ).all()
-    tags: defaultdict[str, set[str]] = defaultdict(set)
-    titles = {}
-    for dag_id, title, tag in rows:
-        tags[dag_id].add(tag)
-        titles[dag_id] = title or dag_id
+    dags = airflow_db.dags_with_any(session, (RETRAINING, DEPLOYMENT))
     deploying = {
         name: dag_id
-        for dag_id, own in tags.items()
-        if (name := pipeline_name(dag_id, own, role=DEPLOYMENT))
+        for dag_id, (_, tags) in dags.items()
+        if (name := pipeline_name(dag_id, tags, role=DEPLOYMENT))
     }
     return [
-        Pipeline(name, dag_id, titles[dag_id], deploying.get(name))
-        for dag_id, own in tags.items()
-        if (name := pipeline_name(dag_id, own, role=RETRAINING))
+        Pipeline(name, dag_id, title, deploying.get(name))
+        for dag_id, (title, tags) in dags.items()
+        if (name := pipeline_name(dag_id, tags, role=RETRAINING))
     ]
 
 

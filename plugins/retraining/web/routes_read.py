@@ -14,9 +14,9 @@ from fastapi.responses import PlainTextResponse
 from retraining.aws import console
 from retraining.aws.errors import is_missing
 from retraining.web import (
+    airflow_db,
     aws_reads,
     csv_download,
-    dag_runs,
     decisions,
     job_log,
     job_seconds,
@@ -65,7 +65,7 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> dict[str, Any]:
     """Return a page of runs, newest first."""
-    runs, total = dag_runs.newest(
+    runs, total = airflow_db.newest(
         session, pipeline.dag_id, pipeline=pipeline.name, offset=offset, limit=limit
     )
     endpoint = endpoint_name(session, pipeline)
@@ -80,7 +80,7 @@ def list_jobs(
     run_id: Annotated[list[str], Query(min_length=1, max_length=50)],
 ) -> dict[str, Any]:
     """Return how long the jobs of some runs took and what they cost, by run and step."""
-    runs = dag_runs.some(session, pipeline.dag_id, pipeline=pipeline.name, run_ids=run_id)
+    runs = airflow_db.some(session, pipeline.dag_id, pipeline=pipeline.name, run_ids=run_id)
     session.close()
     found, notices = _jobs(runs, seconds=_SECONDS)
     return {"runs": found, "notices": notices}
@@ -89,7 +89,7 @@ def list_jobs(
 def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> dict[str, Any]:
     """Return all about one run but its predictions."""
     run = _run(session, pipeline, run_id)
-    steps = dag_runs.steps(session, run)
+    steps = airflow_db.steps(session, run)
     endpoint = endpoint_name(session, pipeline)
     session.close()
     listing = model_versions.start_listing(pipeline.name, down_to=0)
@@ -189,7 +189,7 @@ def download(
     verdict: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - FastAPI copies it
 ) -> PlainTextResponse:
     """Return the newest runs as CSV: of all verdicts, or of some."""
-    runs, _ = dag_runs.newest(
+    runs, _ = airflow_db.newest(
         session, pipeline.dag_id, pipeline=pipeline.name, offset=0, limit=_CSV_RUNS
     )
     endpoint = endpoint_name(session, pipeline)
@@ -206,15 +206,15 @@ def download(
     )
 
 
-def _run(session: Session, pipeline: Pipeline, run_id: str) -> dag_runs.Run:
-    found = dag_runs.some(session, pipeline.dag_id, pipeline=pipeline.name, run_ids=[run_id])
+def _run(session: Session, pipeline: Pipeline, run_id: str) -> airflow_db.Run:
+    found = airflow_db.some(session, pipeline.dag_id, pipeline=pipeline.name, run_ids=[run_id])
     if not found:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"{pipeline.dag_id} has no such run")
     return found[0]
 
 
 def _rows(
-    pipeline: Pipeline, runs: Sequence[dag_runs.Run], endpoint: str, *, seconds: float
+    pipeline: Pipeline, runs: Sequence[airflow_db.Run], endpoint: str, *, seconds: float
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None, list[str]]:
     # What is asked of the registry meanwhile cannot know yet how far back it has to go.
     listing = model_versions.start_listing(pipeline.name, down_to=0)
@@ -245,7 +245,7 @@ def _registry(
 
 
 def _jobs(
-    runs: Sequence[dag_runs.Run], *, seconds: float
+    runs: Sequence[airflow_db.Run], *, seconds: float
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     found, notices = job_seconds.read(
         [arn for run in runs for arn in run.jobs.values()], seconds=seconds

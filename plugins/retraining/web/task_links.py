@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.models.xcom import XComModel
-from airflow.utils.session import create_session
-from sqlalchemy import select
-
 from retraining import naming
 from retraining.aws import console
-from retraining.web import addresses, dag_runs
+from retraining.web import addresses, airflow_db
 from retraining.web.endpoint_names import endpoint_name
 from retraining.web.pipelines import pipeline_of
 from retraining.web.recent import Recent
@@ -31,22 +27,14 @@ def link(name: str, ti_key: TaskInstanceKey) -> str | None:
 
 
 def _links(dag_id: str, run_id: str, task_id: str, map_index: int) -> Mapping[str, str]:
-    with create_session() as session:
+    with airflow_db.open_session() as session:
         pipeline = pipeline_of(session, dag_id)
         if pipeline is None:
             return {}
-        value = session.scalar(
-            select(XComModel.value).where(
-                XComModel.dag_id == dag_id,
-                XComModel.run_id == run_id,
-                XComModel.task_id == task_id,
-                XComModel.map_index == map_index,
-                XComModel.key == "return_value",
-            )
-        )
+        value = airflow_db.returned(session, dag_id, run_id, task_id=task_id, map_index=map_index)
         returned: Mapping[str, Any] = value if isinstance(value, dict) else {}
         endpoint = endpoint_name(session, pipeline)
-        runs = dag_runs.some(session, dag_id, pipeline=pipeline.name, run_ids=[run_id])
+        runs = airflow_db.some(session, dag_id, pipeline=pipeline.name, run_ids=[run_id])
     job = runs[0].jobs.get(task_id, "") if runs else ""
     package = str(returned.get("model_package_arn", ""))
     deploys = dag_id == pipeline.deployment_dag_id

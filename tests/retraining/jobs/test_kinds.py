@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
-from retraining.jobs.kinds import JobType, reason
+from retraining.jobs.kinds import PROCESSING, JobType, reason
 from retraining.jobs.logs import log_lines
 
-PROCESSING = JobType("Processing")
 START = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 
@@ -57,6 +58,41 @@ def test_a_job_without_a_log_has_no_lines(embedded_sagemaker: Any) -> None:
     assert list(log_lines(logs, PROCESSING, "silent")) == []
 
 
+def kind_of(described: dict[str, Any]) -> JobType:
+    (status,) = (name for name in described if name.endswith("JobStatus"))
+    return JobType(status.removesuffix("JobStatus"))
+
+
+@pytest.mark.parametrize("kind", ["Processing", "Training", "Transform", "HyperParameterTuning"])
+def test_each_kind_of_job_is_spelled_as_the_service_spells_it(kind: str) -> None:
+    """Every call of a kind exists in AWS's own model, with the members that are read."""
+    job_type = JobType(kind)
+    client = boto3.client(
+        "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def answer(params: dict[str, Any], model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        asked.append((model.name, params))
+        shape = model.output_shape.members if model.output_shape else {}
+        told = {name: "InProgress" for name in shape if name.endswith(("JobStatus", "JobArn"))}
+        told |= {name: [{job_type.name_member: "a"}] for name in shape if "Summaries" in name}
+        headers = {"date": "Fri, 20 Nov 2026 02:00:00 GMT"}
+        told["ResponseMetadata"] = {"HTTPHeaders": headers}
+        return SimpleNamespace(status_code=200, headers=headers), told
+
+    client.meta.events.register("before-call.sagemaker.*", answer)
+    described = job_type.describe(client, "a")
+    assert described is not None
+    assert job_type.status(described) == "InProgress"
+    assert job_type.arn(described)
+    assert [job[job_type.name_member] for job in job_type.running(client)] == ["a"]
+    job_type.stop(client, "a")
+    assert [name for name, _ in asked] == [
+        f"Describe{kind}Job", f"List{kind}Jobs", f"Stop{kind}Job",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("described", "words"),
     [
@@ -88,4 +124,4 @@ def test_a_job_without_a_log_has_no_lines(embedded_sagemaker: Any) -> None:
     ],
 )
 def test_a_reason_is_always_given(described: dict[str, Any], words: str) -> None:
-    assert reason(described) == words
+    assert reason(kind_of(described), described) == words

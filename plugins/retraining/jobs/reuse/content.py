@@ -105,10 +105,13 @@ def content_of(s3: S3Client, job_type: JobType, request: Mapping[str, Any]) -> S
         request: The rendered request, with or without the job's name.
 
     Raises:
-        NotReusableError: An input is no S3 prefix, a training job resumes from checkpoints, or an
-            output is no S3 folder or encrypted with a key of its own.
+        NotReusableError: Nothing is known of such jobs, an input is no S3 prefix, a training job
+            resumes from checkpoints, or an output is no S3 folder or encrypted with a key of its
+            own.
     """
-    split = _processing if job_type.kind == "Processing" else _training
+    split = _SPLITS.get(job_type.kind)
+    if split is None:
+        raise NotReusableError(f"results of {job_type.kind} jobs are not kept")
     components: dict[str, object] = {"key format": KEY_FORMAT, "job type": job_type.kind}
     inputs: dict[str, Objects] = {}
     times: list[datetime] = []
@@ -226,6 +229,9 @@ def _training(request: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     cluster = rest.pop("ResourceConfig", {})
     yield "instance count", cluster.get("InstanceCount", cluster.get("InstanceGroups"))
     yield from _leaves("setting ", rest | algorithm)
+
+
+_SPLITS = {"Processing": _processing, "Training": _training}
 
 
 def _environment(rest: dict[str, Any]) -> Iterator[tuple[str, object]]:

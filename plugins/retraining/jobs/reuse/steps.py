@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
+from retraining.jobs.kinds import TRAINING
 from retraining.jobs.reuse.changes import changes, object_changes
 from retraining.jobs.reuse.content import NotReusableError, StepContent, content_of, list_objects
 from retraining.jobs.reuse.copies import OutputsChangedError, copy_objects
@@ -225,7 +226,7 @@ def _objects(s3: S3Client, uri: str, *, since: datetime | None) -> Objects:
 
 
 def _output_folders(job_type: JobType, request: Mapping[str, Any], job_name: str) -> dict[str, str]:
-    if job_type.kind == "Training":
+    if job_type == TRAINING:
         root = request["OutputDataConfig"]["S3OutputPath"]
         return {"model": f"{_folder(root)}{job_name}/output/"}
     return {
