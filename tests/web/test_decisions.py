@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from retraining.web import csv_download, decisions, json_views
-from retraining.web.dag_runs import Run
+from retraining.web.airflow_db import Run
 from retraining.web.decisions import found_in, row_of
 
 START = datetime(2026, 11, 20, 2, tzinfo=UTC)
