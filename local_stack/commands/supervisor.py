@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,9 +119,7 @@ def _start(
     )
     control.write_record(place, control.record_of(children.running))
     aws = environment.embedded_aws_environment(sagemaker_url)
-    # Airflow starts the latest night's run as soon as it sees the DAG: that of 02:00.
-    night = (datetime.now(UTC) - timedelta(hours=2)).date().isoformat()
-    landed = _land(choice.sample, aws, night)
+    landed = _land(choice.sample, aws)
     for each in landed:
         say(f"snapshot {each.uri} {'landed' if each.is_new else 'lies there already'}")
 
@@ -156,8 +154,8 @@ def _start(
             record,
             url=url,
             sagemaker_url=sagemaker_url,
-            snapshot=night,
             snapshots=tuple(each.uri for each in landed),
+            snapshot=landed[0].uri.rstrip("/").rpartition("/")[2],
             dags=tuple(dag.dag_id for dag in dags),
             paused=tuple(dag.dag_id for dag in dags if dag.is_paused),
         ),
@@ -196,14 +194,15 @@ def _start_airflow(place: Place, children: Children, variables: dict[str, str]) 
     return api_server
 
 
-def _land(sample: Path | None, aws: dict[str, str], night: str) -> list[landing.Landing]:
+def _land(sample: Path | None, aws: dict[str, str]) -> list[landing.Landing]:
     # Heavy, and "down" need not wait for it.
     from retraining import naming  # noqa: PLC0415
 
     s3 = embedded_sagemaker.s3(aws)
+    now = datetime.now(UTC)
     landed = []
     for pipeline in PIPELINES:
-        uri = naming.snapshot_uri(environment.BUCKET, pipeline.name, night)
+        uri = naming.snapshot_uri(environment.BUCKET, pipeline.name, pipeline.latest_night(now))
         table = sample or pipeline.table
         landed.append(landing.land(s3, uri, {table.name: table}, make_bucket=True))
     return landed

@@ -43,8 +43,8 @@ class Record:
         programs: Process id and start time of each program, by name.
         url: Airflow's UI, once all is healthy.
         sagemaker_url: The embedded SageMaker, likewise.
-        snapshot: The night whose snapshots were landed, likewise: YYYY-MM-DD.
-        snapshots: Their folders.
+        snapshots: The folders of the snapshots that were landed, likewise.
+        snapshot: The date of the first of them.
         dags: The ids of the DAGs, likewise.
         paused: Those among them that a person has paused.
         ended: Why the place stopped, if it did so by itself.
@@ -54,8 +54,8 @@ class Record:
     programs: dict[str, tuple[int, str]]
     url: str = ""
     sagemaker_url: str = ""
-    snapshot: str = ""
     snapshots: tuple[str, ...] = ()
+    snapshot: str = ""
     dags: tuple[str, ...] = ()
     paused: tuple[str, ...] = ()
     ended: str = ""

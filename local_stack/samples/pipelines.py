@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from local_stack.errors import LocalStackError
@@ -10,6 +11,7 @@ from local_stack.programs.places import SAMPLE_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -42,11 +44,13 @@ class SamplePipeline:
     Attributes:
         name: As keys and the registry spell it.
         table: The file that ``make setup`` puts there; it is landed as it is, under its name.
+        hour: When its nightly run begins, UTC.
         demo: The runs of its demo.
     """
 
     name: str
     table: Path
+    hour: int
     demo: tuple[DemoRun, ...]
 
     @property
@@ -54,10 +58,15 @@ class SamplePipeline:
         """The DAG that retrains it."""
         return f"{_underscored(self.name)}_retraining"
 
+    def latest_night(self, now: datetime) -> str:
+        """Return the date of its latest nightly run, which Airflow starts as soon as it can."""
+        return (now.astimezone(UTC) - timedelta(hours=self.hour)).date().isoformat()
+
 
 CALIFORNIA_HOUSING = SamplePipeline(
     "california-housing",
     SAMPLE_DATA / "california_housing.csv",
+    hour=2,
     demo=(
         # On the eight columns as they are, a linear model has an r2 of 0.5758.
         DemoRun("raw", "raw features", {"features": "raw"}, passes=False),
@@ -67,6 +76,7 @@ CALIFORNIA_HOUSING = SamplePipeline(
 ABALONE = SamplePipeline(
     "abalone",
     SAMPLE_DATA / "abalone.csv",
+    hour=3,
     demo=(
         # Over 40 splits the MSE of boosted trees lies between 4.1 and 6.0, at 4.9 on average.
         DemoRun("strict", "a strict threshold", {"mse_threshold": 3.0}, passes=False),

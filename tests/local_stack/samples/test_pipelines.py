@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from local_stack.programs.places import PROJECT
 from local_stack.samples.pipelines import (
     ABALONE,
     CALIFORNIA_HOUSING,
@@ -33,6 +36,15 @@ def test_an_unknown_one_is_an_error_that_names_the_known() -> None:
 
 def test_the_name_of_somebodys_own_pipeline_stays_as_it_is() -> None:
     assert full_name("my_own-pipeline") == "my_own-pipeline"
+
+
+def test_the_latest_night_is_that_of_the_dags_schedule() -> None:
+    for pipeline in PIPELINES:
+        dag = (PROJECT / "dags" / f"{pipeline.dag_id}.py").read_text()
+        assert f'schedule="0 {pipeline.hour} * * *"' in dag
+    now = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
+    assert CALIFORNIA_HOUSING.latest_night(now) == "2026-11-21"
+    assert ABALONE.latest_night(now) == "2026-11-20"
 
 
 def test_each_demo_shows_a_rejection_and_then_a_registration() -> None:
