@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from retraining import naming
@@ -12,42 +12,33 @@ from retraining.registry import requests, versions
 
 from tests.retraining.declarations import pipeline
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 GROUP = "answered"
 HEADLINE = {"metric": "regression_metrics.mse", "value": 4.9}
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
-) -> Iterator[SimpleNamespace]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
-        for name, value in embedded_sagemaker.environment.items():
-            patch.setenv(name, value)
-        from airflow.sdk import DAG  # noqa: PLC0415
-        from airflow.sdk.exceptions import (  # noqa: PLC0415
-            AirflowFailException,
-            AirflowSkipException,
-            DownstreamTasksSkipped,
-        )
-        from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415
-        from retraining.approval import operators  # noqa: PLC0415
-        from retraining.registry import assets  # noqa: PLC0415
+def airflow(become_a_task: Any) -> SimpleNamespace:
+    become_a_task()
+    from airflow.sdk import DAG  # noqa: PLC0415
+    from airflow.sdk.exceptions import (  # noqa: PLC0415
+        AirflowFailException,
+        AirflowSkipException,
+        DownstreamTasksSkipped,
+    )
+    from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415
+    from retraining.approval import operators  # noqa: PLC0415
+    from retraining.registry import assets  # noqa: PLC0415
 
-        yield SimpleNamespace(
-            tasks=operators,
-            alias=assets.approvals(GROUP),
-            asset=assets.approved_models(GROUP),
-            Dag=DAG,
-            Events=OutletEventAccessors,
-            Skip=AirflowSkipException,
-            Fail=AirflowFailException,
-            SkipOthers=DownstreamTasksSkipped,
-        )
+    return SimpleNamespace(
+        tasks=operators,
+        alias=assets.approvals(GROUP),
+        asset=assets.approved_models(GROUP),
+        Dag=DAG,
+        Events=OutletEventAccessors,
+        Skip=AirflowSkipException,
+        Fail=AirflowFailException,
+        SkipOthers=DownstreamTasksSkipped,
+    )
 
 
 def register(embedded_sagemaker: Any, mark: str) -> dict[str, Any]:

@@ -7,15 +7,12 @@ import itertools
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 from retraining.deployment.plan import Plan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/retraining"
@@ -23,32 +20,21 @@ _names = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
-) -> Iterator[SimpleNamespace]:
+def airflow(become_a_task: Any) -> SimpleNamespace:
     """The library's operators in an Airflow of their own, imported after its home is known."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
-        patch.setenv("RETRAINING_BUCKET", "operators")
-        patch.setenv("RETRAINING_ROLE_ARN", ROLE)
-        for name, value in embedded_sagemaker.environment.items():
-            patch.setenv(name, value)
-        from airflow.sdk.exceptions import (  # noqa: PLC0415
-            AirflowFailException,
-            TaskDeferred,
-        )
-        from retraining.deployment import operators, triggers  # noqa: PLC0415
-        from retraining.settings import settings  # noqa: PLC0415
+    become_a_task()
+    from airflow.sdk.exceptions import (  # noqa: PLC0415
+        AirflowFailException,
+        TaskDeferred,
+    )
+    from retraining.deployment import operators, triggers  # noqa: PLC0415
 
-        settings.cache_clear()
-        yield SimpleNamespace(
-            operators=operators,
-            triggers=triggers,
-            Deferred=TaskDeferred,
-            Fail=AirflowFailException,
-        )
-        settings.cache_clear()
+    return SimpleNamespace(
+        operators=operators,
+        triggers=triggers,
+        Deferred=TaskDeferred,
+        Fail=AirflowFailException,
+    )
 
 
 @pytest.fixture

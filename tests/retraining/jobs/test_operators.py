@@ -6,44 +6,30 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
-) -> Iterator[SimpleNamespace]:
+def airflow(become_a_task: Any) -> SimpleNamespace:
     """The library's operators in an Airflow of their own, imported after its home is known."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
-        patch.setenv("RETRAINING_BUCKET", "operators")
-        patch.setenv("RETRAINING_ROLE_ARN", "arn:aws:iam::123456789012:role/retraining")
-        for name, value in embedded_sagemaker.environment.items():
-            patch.setenv(name, value)
-        from airflow.sdk.exceptions import (  # noqa: PLC0415
-            AirflowFailException,
-            TaskDeferred,
-        )
-        from retraining.jobs import lifecycle, operators, triggers  # noqa: PLC0415
-        from retraining.settings import settings  # noqa: PLC0415
+    become_a_task()
+    from airflow.sdk.exceptions import (  # noqa: PLC0415
+        AirflowFailException,
+        TaskDeferred,
+    )
+    from retraining.jobs import lifecycle, operators, triggers  # noqa: PLC0415
 
-        settings.cache_clear()
-        yield SimpleNamespace(
-            operators=operators,
-            job_task=lifecycle,
-            triggers=triggers,
-            Deferred=TaskDeferred,
-            Fail=AirflowFailException,
-        )
-        settings.cache_clear()
+    return SimpleNamespace(
+        operators=operators,
+        job_task=lifecycle,
+        triggers=triggers,
+        Deferred=TaskDeferred,
+        Fail=AirflowFailException,
+    )
 
 
 def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:

@@ -6,14 +6,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.retraining.declarations import pipeline
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 BUCKET = "resolving"
@@ -22,37 +19,28 @@ TODAY = datetime.now(tz=UTC).date().isoformat()
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, embedded_sagemaker: Any
-) -> Iterator[SimpleNamespace]:
+def airflow(become_a_task: Any, embedded_sagemaker: Any) -> SimpleNamespace:
     """The operator in an Airflow of its own, imported after its home is known."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws"}')
-        patch.setenv("RETRAINING_BUCKET", BUCKET)
-        patch.setenv("RETRAINING_ROLE_ARN", "arn:aws:iam::123456789012:role/retraining")
-        patch.setenv("RETRAINING_IMAGE_URIS", "sklearn:1.4-2-py312=an/image:1")
-        patch.setenv("RETRAINING_SCRIPTS_FOLDER", str(ROOT / "include" / "scripts"))
-        for name, value in embedded_sagemaker.environment.items():
-            patch.setenv(name, value)
-        from airflow.sdk.exceptions import (  # noqa: PLC0415
-            AirflowFailException,
-            TaskDeferred,
-        )
-        from retraining.runs import operators  # noqa: PLC0415
-        from retraining.settings import settings  # noqa: PLC0415
+    become_a_task(
+        RETRAINING_BUCKET=BUCKET,
+        RETRAINING_IMAGE_URIS="sklearn:1.4-2-py312=an/image:1",
+        RETRAINING_SCRIPTS_FOLDER=str(ROOT / "include" / "scripts"),
+    )
+    from airflow.sdk.exceptions import (  # noqa: PLC0415
+        AirflowFailException,
+        TaskDeferred,
+    )
+    from retraining.runs import operators  # noqa: PLC0415
 
-        settings.cache_clear()
-        s3 = embedded_sagemaker.client("s3")
-        s3.create_bucket(Bucket=BUCKET)
-        for date in ("2026-11-18", "2026-11-19"):
-            for name in ("a.csv", "_SUCCESS"):
-                key = f"{PIPELINE}/snapshots/{date}/{name}"
-                s3.put_object(Bucket=BUCKET, Key=key, Body=date.encode())
-        yield SimpleNamespace(
-            s3=s3, resolve_run=operators, Deferred=TaskDeferred, Fail=AirflowFailException
-        )
-        settings.cache_clear()
+    s3 = embedded_sagemaker.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for date in ("2026-11-18", "2026-11-19"):
+        for name in ("a.csv", "_SUCCESS"):
+            key = f"{PIPELINE}/snapshots/{date}/{name}"
+            s3.put_object(Bucket=BUCKET, Key=key, Body=date.encode())
+    return SimpleNamespace(
+        s3=s3, resolve_run=operators, Deferred=TaskDeferred, Fail=AirflowFailException
+    )
 
 
 def resolve(airflow: SimpleNamespace, context: Any, *, patience: timedelta | None = None) -> Any:
