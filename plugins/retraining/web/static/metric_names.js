@@ -3,7 +3,7 @@
 
 const STEP = /\.?([^.[\]'"\s]+)|\[(\d+)\]|\[(['"])([^\n]*?)\3\]/g;
 
-// The last name of a path: `r2_score` of `regression_metrics.r2_score.value`.
+// The last name of a path, which may lead to a leaf or to its value: `b` of `a.b` and of `a.b.value`.
 export function lastName(path) {
   const steps = [...path.matchAll(STEP)].map(([whole, name, , , key]) => name || key || whole);
   if (steps.length > 1 && steps.at(-1) === "value") steps.pop();
