@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.listeners import hookimpl
 
 from retraining import naming
-from retraining.gate import verdict_line
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -60,6 +59,8 @@ def _write(dag_run: DagRun) -> None:
     from airflow.models.xcom import XComModel  # noqa: PLC0415 - every task loads listeners
     from sqlalchemy import select  # noqa: PLC0415
     from sqlalchemy.orm import object_session  # noqa: PLC0415
+
+    from retraining.gate import verdict_line  # noqa: PLC0415
 
     session = object_session(dag_run)
     if session is None:
