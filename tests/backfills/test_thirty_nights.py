@@ -18,6 +18,7 @@ from retraining.runs import snapshots
 from local_stack.programs.places import PROJECT
 from local_stack.samples import nights_landing as history_landing
 from local_stack.samples.nights import make_history, real_table, sample_csv
+from local_stack.samples.pipelines import CALIFORNIA_HOUSING
 from local_stack.services import environment
 from tests.faults.stack import Stack, poll
 
@@ -52,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, history: History) -> Iterato
         history_landing.land_history(
             running.client("s3"),
             environment.BUCKET,
-            pipeline=environment.PIPELINE,
+            pipeline=CALIFORNIA_HOUSING.name,
             history=history,
             say=lambda _: None,
         )
@@ -106,7 +107,7 @@ def test_every_night_comes_to_what_its_manifest_says(
         what="the report on past runs",
     )
     page = stack.client("s3").get_object(
-        Bucket=environment.BUCKET, Key=f"{environment.PIPELINE}/reports/history.csv"
+        Bucket=environment.BUCKET, Key=f"{CALIFORNIA_HOUSING.name}/reports/history.csv"
     )
     told = {line.split(",")[0] for line in page["Body"].read().decode().splitlines()[1:]}
     assert told == {day for day, outcome in outcomes.items() if outcome in {"pass", "reject"}}
@@ -164,7 +165,7 @@ def test_another_run_goes_before_those_of_a_backfill(
 
 def test_a_run_waits_for_a_snapshot_that_is_still_landing(stack: Stack, history: History) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-    uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, tomorrow)
+    uri = naming.snapshot_uri(environment.BUCKET, CALIFORNIA_HOUSING.name, tomorrow)
     bucket, prefix = naming.split_s3_uri(uri)
     put = partial(stack.client("s3").put_object, Bucket=bucket)
     stack.airflow.start(DAG_ID, "manual__late", {"snapshot": tomorrow})
@@ -242,7 +243,7 @@ def outcome_of(stack: Stack, day: str, run: dict[str, Any]) -> str:
     if run["state"] == "failed":
         return "no snapshot" if tasks["resolve_run"]["state"] == "failed" else "failed"
     assert run["state"] == "success"
-    uri = naming.run_uri(environment.BUCKET, environment.PIPELINE, day, run["dag_run_id"])
+    uri = naming.run_uri(environment.BUCKET, CALIFORNIA_HOUSING.name, day, run["dag_run_id"])
     bucket, key = naming.split_s3_uri(naming.decision_uri(uri))
     body = stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
     verdict: str = json.load(body)["verdict"]
@@ -254,7 +255,7 @@ def outcome_of(stack: Stack, day: str, run: dict[str, Any]) -> str:
 def versions_by_snapshot(stack: Stack) -> dict[str, list[dict[str, Any]]]:
     client = stack.client("sagemaker")
     pages = client.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=environment.PIPELINE
+        ModelPackageGroupName=CALIFORNIA_HOUSING.name
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for page in pages:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from retraining import naming
 from retraining.runs import snapshots
 
+from local_stack.samples.pipelines import CALIFORNIA_HOUSING
 from local_stack.services import environment
 from tests.faults.stack import Stack, poll
 
@@ -89,7 +90,7 @@ class Run:
         """Land the snapshot and start the run."""
         text = io.StringIO()
         csv.writer(text).writerows(self.orders or [("nothing", "", "")])
-        uri = naming.snapshot_uri(environment.BUCKET, environment.PIPELINE, self.snapshot)
+        uri = naming.snapshot_uri(environment.BUCKET, CALIFORNIA_HOUSING.name, self.snapshot)
         bucket, prefix = naming.split_s3_uri(uri)
         body = text.getvalue().encode()
         for name, content in (("orders.csv", body), (snapshots.MARKER, b"")):
