@@ -45,7 +45,7 @@ def first_bound(wire: Iterable[object]) -> Bound | None:
     """Return the first comparison of a metric with a number, also one inside an ``Or`` or ``Not``.
 
     It is what a run is mostly judged by, for a place that can show one number only. What a ``Not``
-    has inside is turned around: of ``Not(r2 < 0.5)`` it is r2 ≥ 0.5.
+    has inside is turned around: of ``Not(score < 0.5)`` it is score ≥ 0.5.
     """
     return _first(wire, is_negated=False)
 

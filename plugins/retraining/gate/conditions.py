@@ -114,7 +114,7 @@ class Judgement:
         condition: It in SageMaker's wire form, its metrics by path, its parameters by value.
         operands: The value of each operand by how the policy names it.
         holds: Whether it is true.
-        explanation: It in words, with the values: ``r2 = 0.58 is not ≥ 0.6``.
+        explanation: It in words, with the values: ``score = 0.58 is not ≥ 0.6``.
     """
 
     condition: Mapping[str, object]

@@ -64,7 +64,7 @@ class Metrics:
     """What a report says of a model, in the report's order.
 
     Attributes:
-        measures: By path, as a policy's ``Metric`` names it: ``regression_metrics.mse``.
+        measures: By path, as a policy's ``Metric`` names it: ``a_metrics.score``.
         unusable: What is at a metric's place and is no finite number, by path: ``NaN``, ``null``.
         rows: How many rows snapshot and splits had, by what they are.
     """
@@ -138,7 +138,7 @@ def is_path(path: str) -> bool:
 def canonical(path: str) -> str:
     """Return the one spelling of a path, which leads to a metric's leaf and not to its ``value``.
 
-    ``metrics["mse"].value`` and ``metrics.mse`` are one metric: ``metrics.mse``. A path that is
+    ``m["score"].value`` and ``m.score`` are one metric: ``m.score``. A path that is
     malformed stays as it is.
     """
     if not is_path(path):
@@ -203,7 +203,7 @@ def names(paths: Iterable[str]) -> dict[str, str]:
 
 
 def last_name(path: str) -> str:
-    """Return the last name of a path: ``r2_score`` of ``regression_metrics.r2_score.value``."""
+    """Return the last name of a path: ``score`` of ``a_metrics.score.value``."""
     steps = [step["name"] or step["key"] or step[0] for step in _STEP.finditer(path)]
     if len(steps) > 1 and steps[-1] == "value":
         steps.pop()

@@ -25,7 +25,7 @@ _SIGNS = {
 
 
 def verdict_line(decision: Decision) -> str:
-    """Say what the gate decided in one line: ``r2_score 0.614 ≥ 0.6``.
+    """Say what the gate decided in one line: ``score 0.614 ≥ 0.6``.
 
     Conditions other than comparisons of a metric with a number are given in the gate's words.
     """
@@ -42,7 +42,7 @@ def verdict_line(decision: Decision) -> str:
 
 
 def run_note(line: str, version: int | None) -> str:
-    """Return the note of a run: ``r2_score 0.614 ≥ 0.6: registered as version 7``."""
+    """Return the note of a run: ``score 0.614 ≥ 0.6: registered as version 7``."""
     registered = "not registered" if version is None else f"registered as version {version}"
     return f"{line}: {registered}"
 

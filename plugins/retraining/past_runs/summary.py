@@ -63,7 +63,7 @@ def gaps(runs: Iterable[PastRun]) -> list[tuple[str, str]]:
 
 
 def asked(rejudged: Iterable[Rejudged], called: Mapping[str, str]) -> str:
-    """Tell what another policy asks for: ``mse ≤ 5.5``."""
+    """Tell what another policy asks for: ``error ≤ 5.5``."""
     lines = dict.fromkeys(bound for item in rejudged for bound in item.bounds)
     return " and ".join(bound_text(bound, called) for bound in lines) or "another policy"
 

@@ -89,7 +89,7 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
 
 
 def bound_text(bound: Bound, called: Mapping[str, str] | None = None) -> str:
-    """Say a bound: ``mse ≤ 6``.
+    """Say a bound: ``error ≤ 6``.
 
     Args:
         bound: The bound.
