@@ -16,6 +16,7 @@ from airflow.sdk import Label
 
 from retraining.approval import operators as approval
 from retraining.deployment import tasks as deployment_tasks
+from retraining.gate.conditions import parameters_of
 from retraining.jobs import requests
 from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
 from retraining.python_tasks import PipelineBranch, PipelineTask
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from retraining.pipeline import Image, Pipeline
 
+_WHEN_REJECTED = "when_rejected"
 _INSTANCE_TYPE = "{{ params.instance_type }}"
 
 
@@ -56,7 +58,7 @@ def processing(
     *,
     inputs: Mapping[str, str],
     outputs: Sequence[str],
-    arguments: Mapping[str, str] | None = None,
+    arguments: Mapping[str, object] | None = None,
     image: Image | str | None = None,
     instance_type: str = _INSTANCE_TYPE,
     max_runtime_s: int = requests.MAX_RUNTIME_S,
@@ -79,8 +81,11 @@ def processing(
         operator_arguments: Those of the operator.
 
     Raises:
+        TypeError: The outputs are one text.
         ValueError: The pipeline declares no such image, or another step has such an output.
     """
+    if isinstance(outputs, str):
+        raise TypeError(f'{script}: outputs="{outputs}" is one text; write ("{outputs}",)')
     for task in run.dag.tasks:
         taken = set(getattr(task, "outputs", ())) & set(outputs)
         if taken and isinstance(task, RetrainingProcessingOperator):
@@ -93,7 +98,9 @@ def processing(
             code_uri=run.template("code_uri"),
             script=script,
             arguments=[
-                part for name, value in (arguments or {}).items() for part in (f"--{name}", value)
+                part
+                for name, value in (arguments or {}).items()
+                for part in (f"--{name}", str(value))
             ],
             inputs=inputs,
             outputs={name: run.output_uri(name) for name in outputs},
@@ -163,9 +170,22 @@ def check_quality(
         rejected: What follows when it does not; or one task for each value of the parameter
             ``when_rejected``.
         arguments: Those of ``BranchPythonOperator``.
+
+    Raises:
+        ValueError: The DAG lacks a parameter of the policy, or a value of ``when_rejected`` would
+            lead nowhere.
     """
+    params = run.dag.params
+    if missing := [name for name in parameters_of(run.pipeline.policy) if name not in params]:
+        raise ValueError(f"{run.dag.dag_id} lacks the policy's parameters {', '.join(missing)}")
     arms: dict[str, BaseOperator] = {"passed": passed}
     if isinstance(rejected, Mapping):
+        told = params.get_param(_WHEN_REJECTED).schema if _WHEN_REJECTED in params else {}
+        if set(values := told.get("enum", ())) != set(rejected):
+            raise ValueError(
+                f"{_WHEN_REJECTED} of {run.dag.dag_id} may be {', '.join(values) or 'nothing'},"
+                f" and rejected has a task for {', '.join(rejected)}"
+            )
         arms |= {f"rejected: {value}": task for value, task in rejected.items()}
         chosen: object = {value: task.task_id for value, task in rejected.items()}
     else:
