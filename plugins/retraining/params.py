@@ -179,14 +179,23 @@ def deployment(endpoint_name: str) -> dict[str, Param]:
 def table(parameters: Mapping[str, Param]) -> str:
     """Return parameters as a section in Markdown, for the end of a DAG's documentation."""
     lines = [
-        f"| `{name}` | {_shown(param.value)} | {param.schema.get('title', '')}."
-        f" {param.description or ''} |"
+        f"| `{name}` | {_cell(_shown(param.value))} | {_cell(_meaning(param))} |"
         for name, param in parameters.items()
     ]
+    # The blank line is for a text that does not end with one.
     return "\n".join(
-        ["### Parameters", "| parameter | default | meaning |", "| --- | --- | --- |", *lines]
+        ["\n\n### Parameters", "| parameter | default | meaning |", "| --- | --- | --- |", *lines]
     )
 
 
 def _shown(value: object) -> str:
-    return "empty" if value in {None, ""} else f"`{json.dumps(value)}`"
+    return "empty" if value in (None, "") else f"`{json.dumps(value)}`"
+
+
+def _meaning(param: Param) -> str:
+    title = str(param.schema.get("title", ""))
+    return " ".join(filter(None, (f"{title}." if title else "", param.description)))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", r"\|").split())
