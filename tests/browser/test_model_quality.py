@@ -177,6 +177,41 @@ def test_the_chart_tells_verdicts_apart_by_shape(admin: Visitor) -> None:
     assert {"hollow: backfilled", "ring: serves now", "threshold", "(interval)"} <= set(looks)
 
 
+def test_a_value_far_from_the_others_stands_at_the_edge_with_its_number(
+    admin: Visitor, site: Site
+) -> None:
+    far, rejected = site.history.far, site.history.rejected
+    admin.open()
+    canvas = admin.page.locator("canvas")
+    points = admin.points(canvas)
+    low, high, said, height = canvas.evaluate(
+        """(canvas, run) => {
+            const chart = window.Chart.getChart(canvas);
+            const sets = chart.data.datasets;
+            const point = sets.flatMap(({ data }) => data).find(({ row }) => row?.run_id === run);
+            const { min, max, top, bottom } = chart.scales.y;
+            return [min, max, point.said, bottom - top];
+        }""",
+        far.run_id,
+    )
+    # The bulk and the threshold have the room.
+    assert 0.4 < low < 0.6
+    assert 0.718 < high < 0.8
+    assert said == "0.07000"
+    assert points[far.run_id]["y"] - points[rejected.run_id]["y"] > 0.05 * height
+    values = [points[site.history.served.run_id]["y"], points[rejected.run_id]["y"]]
+    assert max(values) - min(values) > 0.3 * height
+    canvas.focus()
+    admin.page.keyboard.press("End")
+    told = admin.page.locator("#chart-said")
+    until(
+        lambda: far.run_id in told.inner_text() or admin.page.keyboard.press("ArrowLeft"),
+        "run by the keyboard",
+    )
+    assert "r2_score 0.07000 ± 0.020" in told.inner_text()
+    assert "far from the others: it stands at the lower edge" in told.inner_text()
+
+
 def test_where_more_is_better_the_threshold_is_a_lower_bound(admin: Visitor) -> None:
     admin.open()
     look = admin.page.locator("canvas").evaluate(_LOOK)

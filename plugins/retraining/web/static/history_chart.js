@@ -1,6 +1,8 @@
 // The pipeline's headline for each snapshot, with its interval and what the gate asks of it.
 
+import { rangeOf } from "./chart_range.js";
 import { VERDICTS, axis, colour, onThemeChange } from "./colours.js";
+import { edgeValues } from "./edge_values.js";
 import { apart, el, number } from "./elements.js";
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
 
@@ -26,7 +28,7 @@ export function historyChart(open) {
   let chosen = -1;
 
   function draw() {
-    const { datasets, title, floor, days } = plan(rows, names);
+    const { datasets, title, levels, days } = plan(rows, names);
     chart?.destroy();
     canvas.setAttribute(
       "aria-label",
@@ -35,6 +37,7 @@ export function historyChart(open) {
     chart = new window.Chart(canvas, {
       type: "scatter",
       data: { datasets },
+      plugins: [edgeValues],
       options: {
         animation: false,
         maintainAspectRatio: false,
@@ -52,9 +55,13 @@ export function historyChart(open) {
             },
           }),
           y: axis(title, {
-            beginAtZero: false,
-            grace: "4%",
-            ticks: { callback: (value) => (value < floor ? "" : Number(value.toPrecision(4))) },
+            min: levels.min,
+            max: levels.max,
+            ticks: { includeBounds: false, callback: (value) => Number(value.toPrecision(4)) },
+            // What stands at an edge has no place on the axis.
+            afterBuildTicks: (scale) => {
+              scale.ticks = scale.ticks.filter(({ value }) => value >= levels.floor && value <= levels.ceiling);
+            },
           }),
         },
         plugins: {
@@ -69,7 +76,7 @@ export function historyChart(open) {
             filter: (item) => Boolean(item.raw.row),
             callbacks: {
               title: (items) => items[0]?.raw.row.snapshot ?? "",
-              label: (item) => describe(item.raw.row, names),
+              label: (item) => describe(item.raw, names),
             },
           },
         },
@@ -106,7 +113,7 @@ export function historyChart(open) {
     chart.setActiveElements(active);
     chart.tooltip.setActiveElements(active, { x: 0, y: 0 });
     chart.update("none");
-    said.textContent = describe(points[chosen].point.row, names).join(", ");
+    said.textContent = describe(points[chosen].point, names).join(", ");
   });
   onThemeChange(() => chart && draw());
   return {
@@ -145,10 +152,14 @@ function plan(rows, names) {
   const has = (row) => typeof valueOf(row, path) === "number";
   const isLimited = (row) => row.metric?.path === path && row.metric.threshold !== null;
   const limited = rows.filter(isLimited);
-  const levels = [...rows.filter(has).map((row) => valueOf(row, path)), ...limited.map(({ metric }) => metric.threshold)];
-  const low = Math.min(...levels, ...(levels.length ? [] : [0]));
-  const high = Math.max(...levels, ...(levels.length ? [] : [1]));
-  const gap = (high - low || 1) * 0.12;
+  const isSpread = (row) => has(row) && row.metric?.path === path && Boolean(row.metric.standard_deviation);
+  const interval = ({ metric: { value, standard_deviation: spread } }) => [value - WIDTH * spread, value + WIDTH * spread];
+  const values = rows.filter(has).map((row) => valueOf(row, path));
+  const limits = limited.map(({ metric }) => metric.threshold);
+  const near = rangeOf(values, limits);
+  const edgeOf = (row) => (valueOf(row, path) < near.low ? -1 : valueOf(row, path) > near.high ? 1 : 0);
+  const { low, high } = rangeOf(values, limits, rows.filter((row) => isSpread(row) && edgeOf(row) === 0).flatMap(interval));
+  const gap = (high - low || Math.abs(high) || 1) * 0.12;
   const seen = new Map();
   const at = (row) => {
     // Several runs of one snapshot stand side by side.
@@ -158,7 +169,19 @@ function plan(rows, names) {
   };
   const points = [...rows]
     .reverse()
-    .map((row) => ({ row, x: at(row), y: has(row) ? valueOf(row, path) : low - gap }));
+    .map((row) => {
+      const edge = has(row) ? edgeOf(row) : -1;
+      const y = edge < 0 ? low - gap : edge > 0 ? high + gap : valueOf(row, path);
+      return { row, x: at(row), y, edge: has(row) ? edge : 0, said: edge && has(row) ? number(valueOf(row, path)) : "" };
+    });
+  const isBelow = points.some(({ y }) => y < low);
+  const isAbove = points.some(({ y }) => y > high);
+  const levels = {
+    min: low - gap * (isBelow ? 1.6 : 0.5),
+    max: high + gap * (isAbove ? 1.6 : 0.5),
+    floor: low - gap / 2,
+    ceiling: high + gap / 2,
+  };
   const datasets = Object.entries(VERDICTS).flatMap(([verdict, look]) => {
     const own = points.filter((point) => point.row.verdict === verdict);
     if (own.length === 0) return [];
@@ -191,17 +214,11 @@ function plan(rows, names) {
       backgroundColor: "transparent", order: 0, isRing: true,
     });
   }
-  const spread = points.filter(({ row }) => has(row) && row.metric?.path === path && row.metric.standard_deviation);
+  const spread = points.filter(({ row, edge }) => isSpread(row) && edge === 0);
   datasets.push({
     type: "bar",
     label: "(interval)",
-    data: spread.map(({ row, x }) => ({
-      x,
-      y: [
-        row.metric.value - WIDTH * row.metric.standard_deviation,
-        row.metric.value + WIDTH * row.metric.standard_deviation,
-      ],
-    })),
+    data: spread.map(({ row, x }) => ({ x, y: interval(row) })),
     barThickness: rows.length > 100 ? 1 : 2,
     grouped: false,
     backgroundColor: rows.length > 100 ? colour("quiet", 0.6) : colour("text"),
@@ -217,7 +234,7 @@ function plan(rows, names) {
       data: points
         .filter(({ row }) => isLimited(row))
         .sort((a, b) => a.x - b.x)
-        .map(({ row, x }) => ({ x, y: row.metric.threshold })),
+        .map(({ row, x }) => ({ x, y: Math.min(Math.max(row.metric.threshold, levels.min), levels.max) })),
       stepped: "middle",
       borderColor: colour("failed"),
       // The side on which a model is not good enough.
@@ -231,7 +248,7 @@ function plan(rows, names) {
       order: 3,
     });
   }
-  return { datasets, title, floor: low - gap / 2, days: dates(points.map((point) => point.x)) };
+  return { datasets, title, levels, days: dates(points.map((point) => point.x)) };
 }
 
 function dates(found) {
@@ -246,7 +263,7 @@ function dates(found) {
 
 const day = (time) => new Date(time).toISOString().slice(0, 10);
 
-function describe(row, names) {
+function describe({ row, edge }, names) {
   const lines = [row.run_id, `${VERDICTS[row.verdict].label}${row.run_type === "backfill" ? ", backfilled" : ""}`];
   if (row.metric) {
     const { path, value, sign, threshold, standard_deviation: spread } = row.metric;
@@ -256,6 +273,7 @@ function describe(row, names) {
   } else if (row.explanation) {
     lines.push(row.explanation.slice(0, 120));
   }
+  if (edge) lines.push(`far from the others: it stands at the ${edge < 0 ? "lower" : "upper"} edge`);
   if (row.version) lines.push(`version ${row.version}${row.approval ? `, ${row.approval}` : ""}${row.is_serving ? ", serves now" : ""}`);
   return lines;
 }

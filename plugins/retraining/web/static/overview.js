@@ -23,7 +23,7 @@ export function overview(pipeline, pipelines, addressOf) {
     said,
     el("p", {}, count),
     chart.element,
-    el("p", { class: "quiet" }, "Bars: the metric ± 1.96 standard deviations (95 %). Runs without a value stand at the lower edge. Click a run to see why."),
+    el("p", { class: "quiet" }, "Bars: the metric ± 1.96 standard deviations (95 %). Runs without a value stand at the lower edge; a value far from all others stands at an edge, too, with an arrow and its number. Click a run to see why."),
     el("h2", {}, "Runs"),
     table.element,
     versions.element);
