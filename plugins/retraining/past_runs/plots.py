@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from retraining import naming
 from retraining.gate.decision import Verdict
 from retraining.past_runs.standing import DEPLOYED
-from retraining.past_runs.summary import WORDS
+from retraining.past_runs.summary import WORDS, nights_without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ _COLOURS = {
     "pass": "#010106",
     "reject": "#010107",
     "undecidable": "#010108",
+    "gap": "#010109",
 }
 # Told apart by shape too: a disc, a cross and a diamond.
 _SHAPES = {Verdict.PASS: "o", Verdict.REJECT: "X", Verdict.UNDECIDABLE: "D"}
@@ -47,6 +48,12 @@ _CIRCLE: Mapping[str, Any] = {
     "linestyle": "none",
     "clip_on": False,
 }
+_GAP: Mapping[str, Any] = {
+    "facecolor": "none",
+    "edgecolor": _COLOURS["gap"],
+    "hatch": "////",
+    "linewidth": 0,
+}
 _WIDTH, _HEIGHT = 9.0, 2.9
 # Of an inch; and the height of a line of text in them.
 _POINTS, _LINE = 72.0, 13.0
@@ -56,6 +63,7 @@ _FAR = 4.0
 _HUGE = 1e100
 # Between runs of one snapshot, in days.
 _BESIDE = 0.16
+NO_DECISION = "no decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,12 @@ def metric_plot(
         if mark.value is not None:
             axes.plot(mark.x, min(max(mark.value, low), high), zorder=4, **_CIRCLE)
     _label_outsiders(axes, marks)
-    _legend(axes, {mark.run.outcome.verdict for mark in marks}, with_circle=bool(circled))
+    _legend(
+        axes,
+        {mark.run.outcome.verdict for mark in marks},
+        with_circle=bool(circled),
+        with_gaps=bool(nights_without(runs)),
+    )
     if all(mark.value is None for mark in marks):
         axes.set_yticks([])
     return _svg(figure, metric)
@@ -127,6 +140,8 @@ def _figure(runs: Sequence[PastRun]) -> tuple[Any, Any]:
     # A single day must not fill the plot.
     margin = max(0.7 + 0.02 * (last - first), 3 - (last - first))
     axes.set_xlim(first - margin, last + margin)
+    for before, after in nights_without(runs):
+        axes.axvspan(_day(before) - 0.5, _day(after) + 0.5, zorder=0, **_GAP)
     # Of whole days only, and a date that says all where a year is not enough.
     locator = _dates().AutoDateLocator(minticks=2, maxticks=9)
     locator.intervald[4] = [7, 14]
@@ -255,10 +270,11 @@ def _label_outsiders(axes: Any, marks: Sequence[_Mark]) -> None:
         )
 
 
-def _legend(axes: Any, verdicts: set[Verdict], *, with_circle: bool) -> None:
+def _legend(axes: Any, verdicts: set[Verdict], *, with_circle: bool, with_gaps: bool) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - heavy
+    from matplotlib.patches import Patch  # noqa: PLC0415 - heavy
 
-    handles = [
+    handles: list[Any] = [
         Line2D(
             [],
             [],
@@ -275,11 +291,13 @@ def _legend(axes: Any, verdicts: set[Verdict], *, with_circle: bool) -> None:
     if with_circle:
         # A word beside the point would lie on the points next to it.
         handles.append(Line2D([], [], label=DEPLOYED, **_CIRCLE))
+    if with_gaps:
+        handles.append(Patch(label=NO_DECISION, **_GAP))
     axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=4,
+        ncols=5,
         frameon=False,
         labelcolor=_COLOURS["ink"],
         handletextpad=0.2,

@@ -14,7 +14,7 @@ from retraining.gate.decision import Verdict
 from retraining.past_runs.columns import columns_of
 from retraining.past_runs.plots import metric_plot, rows_plot
 from retraining.past_runs.standing import Standing
-from retraining.past_runs.summary import asked, sentences
+from retraining.past_runs.summary import asked, nights_without, sentences
 from retraining.past_runs.table import table
 from retraining.runs.outcomes import number_text
 
@@ -32,6 +32,10 @@ _SIGNS = {Verdict.PASS: "●", Verdict.REJECT: "✖", Verdict.UNDECIDABLE: "◆"
 _CAPTION = (
     "Vertical lines are 95 % intervals, where the report has a standard deviation. An arrow marks "
     "a value outside of the plot; a mark on the axis has none."
+)
+_HATCHED = (
+    " Hatched: days without a decision, as there was no snapshot, no run, or none that came to the "
+    "gate."
 )
 _SIDES = {"≥": "a lower bound", ">": "a lower bound", "≤": "an upper bound", "<": "an upper bound"}
 # Numbers of this size are told with four decimals, others with as many digits as tell them apart.
@@ -145,6 +149,7 @@ def _plots(
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
     plots = []
+    hatched = _HATCHED if nights_without(runs) else ""
     gate = _bounds_of(run.outcome.bounds for run in runs)
     what_if = _bounds_of(item.bounds for item in rejudged)
     for path in _plotted(runs, columns, bounds=[*gate, *what_if]):
@@ -168,13 +173,13 @@ def _plots(
             "title": _title(path, columns),
             # The SVG is made here, its texts escaped by the one who wrote it.
             "svg": Markup(svg),  # noqa: S704
-            "caption": f"{_CAPTION} Dashed: {'; '.join(said)}." if said else _CAPTION,
+            "caption": _CAPTION + (f" Dashed: {'; '.join(said)}." if said else "") + hatched,
         })  # fmt: skip
     if any("snapshot" in run.outcome.metrics.rows for run in runs):
         plots.append({
             "title": "Rows by snapshot",
             "svg": Markup(rows_plot(runs)),  # noqa: S704 - as above
-            "caption": "Rows of the snapshot, as its last run read them.",
+            "caption": f"Rows of the snapshot, as its last run read them.{hatched}",
         })  # fmt: skip
     return plots
 

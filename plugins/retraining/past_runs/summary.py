@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from retraining.gate.decision import Verdict
@@ -60,6 +61,14 @@ def gaps(runs: Iterable[PastRun]) -> list[tuple[str, str]]:
         for before, after in pairwise(days)
         if after - before > one
     ]
+
+
+def nights_without(runs: Iterable[PastRun]) -> list[tuple[str, str]]:
+    """Return the gaps of a history that has a snapshot on most days; of another, none is one."""
+    known = [*runs]
+    days = sorted({date.fromisoformat(run.snapshot) for run in known})
+    steps = [(after - before).days for before, after in pairwise(days)]
+    return gaps(known) if steps and median_low(steps) == 1 else []
 
 
 def asked(rejudged: Iterable[Rejudged], called: Mapping[str, str]) -> str:

@@ -323,6 +323,41 @@ def test_the_rows_of_a_snapshot_are_those_of_its_last_run() -> None:
     assert "30,000" in texts(svg)
 
 
+def spans(svg: str, style: str) -> list[tuple[float, float]]:
+    """Return from where to where, from the left, the shapes of a style reach."""
+    root = ET.fromstring(svg)
+    shapes = [
+        [float(x) for x in re.findall(r"[ML] (-?[\d.]+) ", item.get("d", ""))]
+        for item in root.iter("{http://www.w3.org/2000/svg}path")
+        if item.get("clip-path") and style in item.get("style", "")
+    ]
+    return [(min(xs), max(xs)) for xs in shapes]
+
+
+def test_days_without_a_decision_are_hatched_where_they_belong() -> None:
+    runs = [run(day) for day in (1, 2, 3, 6, 7, 8, 10)]
+    svg = rows_plot(runs)
+    bars, gaps = spans(svg, "var(--rows)"), spans(svg, "fill: url(")
+    assert len(bars) == len(runs)
+    assert len(gaps) == 2
+    for (left, right), (before, after) in zip(gaps, ((2, 3), (5, 6)), strict=True):
+        assert bars[before][1] < left < right < bars[after][0]
+    # Of two days and of one.
+    assert gaps[0][1] - gaps[0][0] == pytest.approx(2 * (gaps[1][1] - gaps[1][0]))
+    plot = metric_plot(runs, R2)
+    assert spans(plot, "fill: url(") == gaps
+    assert "no decision" in texts(plot)
+    page = make_report(History(tuple(runs), ()), pipeline="p").page
+    assert page.count("Hatched: days without a decision, as there was no snapshot") == 3
+
+
+@pytest.mark.parametrize("days", [(1,), (1, 2, 3), (1, 8, 15, 22)], ids=["one", "all", "weekly"])
+def test_a_history_without_gaps_has_nothing_hatched(days: tuple[int, ...]) -> None:
+    report = make_report(History(tuple(map(run, days)), ()), pipeline="p")
+    assert "Hatched" not in report.page
+    assert "url(#" not in report.page.replace('clip-path="url(#', "")
+
+
 def test_a_report_is_written_into_a_folder(tmp_path: Path) -> None:
     report = make_report(HISTORY, pipeline="p")
     page, table = write_report(tmp_path / "a" / "b", report)
