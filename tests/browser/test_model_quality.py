@@ -146,6 +146,117 @@ def test_the_table_is_filtered_and_downloaded(admin: Visitor, site: Site, tmp_pa
     assert site.history.rejected.run_id in {row["run_id"] for row in rows}
 
 
+def test_the_important_columns_fit_and_the_others_can_be_chosen(visiting: Visit) -> None:
+    with visiting("admin", viewport={"width": 1400, "height": 900}) as visitor:
+        visitor.go(HOME)
+        frame = visitor.frame()
+        table = frame.get_by_role("region", name="Runs")
+        overflow = "(region) => region.scrollWidth - region.clientWidth"
+        hint = frame.locator(".hint:visible")
+        assert table.evaluate(overflow) == 0
+        assert column(frame, "Deployed").count("serves now") == 1
+        # What is not shown is counted.
+        columns = frame.locator(".columns")
+        assert columns.locator("summary").inner_text() == "Columns: 10 of 13"
+        columns.locator("summary").focus()
+        visitor.page.keyboard.press("Enter")
+        columns.get_by_role("checkbox", name="evaluate").check()
+        assert len(column(frame, "evaluate")) > 10
+        assert hint.count() == 0
+        # In Airflow's frame, too, it is kept; and where there is too little room, that is said.
+        visitor.page.set_viewport_size(NARROW)
+        visitor.go(HOME)
+        frame = visitor.frame()
+        hint = frame.locator(".hint:visible")
+        assert len(column(frame, "evaluate")) > 10
+        assert "more columns to the right →" in hint.all_inner_texts()
+        table = frame.get_by_role("region", name="Runs")
+        assert table.evaluate(overflow) > 0
+        table.evaluate("(region) => { region.scrollLeft = region.scrollWidth }")
+        hint.get_by_text("← more columns to the left").wait_for()
+        columns = frame.locator(".columns")
+        columns.locator("summary").click()
+        columns.get_by_role("button", name="The usual ones").click()
+        assert columns.locator("summary").inner_text() == "Columns: 10 of 13"
+
+
+def test_two_runs_are_laid_side_by_side(admin: Visitor, site: Site) -> None:
+    good, served = site.history.good, site.history.served
+    admin.open()
+    page = admin.page
+    page.get_by_text("Choose two runs to compare them.").wait_for()
+    for run_id in (good, served.run_id):
+        page.get_by_role("checkbox", name=f"Compare {run_id}").focus()
+        page.keyboard.press("Space")
+    others = page.locator("[data-focus^=pair]:enabled")
+    assert others.count() == 2
+    page.get_by_role("link", name=f"Compare {served.snapshot} with").focus()
+    page.keyboard.press("Enter")
+    heading(page, f"Two runs side by side: {PIPELINE}").wait_for()
+    heads = page.locator("#differs thead th").all_inner_texts()
+    assert served.run_id in heads[1]
+    assert good in heads[2]
+
+    def lines(section: str) -> dict[str, list[str]]:
+        found = page.locator(f"#{section} tbody tr")
+        cells = [row.locator("th, td").all_inner_texts() for row in found.all()]
+        return {name: values for _, name, *values in cells}
+
+    differs, same = lines("differs"), lines("same")
+    left, right, change = differs["r2_score"]
+    assert left == f"{served.value:.5f}"
+    assert float(right) > 0.7
+    assert re.fullmatch(r"\+0\.\d+ better|−0\.\d+ worse", change)
+    assert differs["version"][:2] == [
+        str(site.history.versions[run_id]) for run_id in (served.run_id, good)
+    ]
+    assert differs["code's SHA-256"][0] == "c" * 64
+    assert {"snapshot", "data's fingerprint", "code's SHA-256"} <= set(differs)
+    assert {"verdict", "r2_threshold", "rows: snapshot"} <= set(same)
+    assert not set(differs) & set(same)
+    top = "(section) => section.getBoundingClientRect().top"
+    tops = [page.locator(f"#{name}").evaluate(top) for name in ("differs", "plots", "same")]
+    assert tops == sorted(tops)
+    scale = """(canvas) => {
+        const { x, y } = window.Chart.getChart(canvas)?.scales ?? {};
+        return x ? [x.min, x.max, y.min, y.max] : [];
+    }"""
+    plots = page.locator("#plots canvas")
+    assert plots.count() == 4
+    for one, other in ((0, 2), (1, 3)):
+        assert until(lambda n=one: plots.nth(n).evaluate(scale), "plot") == until(
+            lambda n=other: plots.nth(n).evaluate(scale), "plot beside it"
+        )
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW["width"]
+
+
+def test_the_start_page_has_all_pipelines_in_one_line_each(admin: Visitor, site: Site) -> None:
+    admin.go(f"/plugin/model-quality{PAGE}")
+    frame = admin.frame()
+    rows = {
+        cells[0]: cells[1:]
+        for row in frame.get_by_role("region", name="Last nights").locator("tbody tr").all()
+        if (cells := row.locator("th, td").all_inner_texts())
+    }
+    light, served = site.history.light, site.history.served
+    other = light.kind.pipeline.name
+    assert set(rows) >= {PIPELINE, other}
+    night, verdict, headline, serves, since = rows[other]
+    assert (night, verdict) == (light.snapshot, "● passed")
+    assert headline == "mse 4.870 wanted ≤ 6"
+    assert (serves, since) == ("nothing: no endpoint yet", "")
+    *_, serves, since = rows[PIPELINE]
+    assert serves == f"version {site.history.versions[served.run_id]}, verified"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d", since)
+    frame.get_by_role("link", name=light.snapshot).first.click()
+    heading(frame, f"Snapshot {light.snapshot}").wait_for()
+    frame.get_by_role("link", name="All runs").click()
+    heading(frame, f"Model quality: {other}").wait_for()
+    frame.get_by_label("Pipeline").select_option("all")
+    heading(frame, "Model quality").wait_for()
+
+
 def test_a_run_on_the_chart_says_what_it_is_and_leads_to_it(admin: Visitor, site: Site) -> None:
     admin.go(HOME)
     frame = admin.frame()

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 # The reads' 2.5 s, and what a loaded machine adds.
 BOUND_S = 6.0
 READS: dict[str, dict[str, Any]] = {
+    "data/start": {},
     "data/runs": {"dag_id": DAG},
     "data/run": {"dag_id": DAG, "run_id": GOOD.run_id},
     "data/versions": {"dag_id": DAG},

@@ -17,6 +17,7 @@ READS = {
     "static/page.js": {},
     "static/chart.umd.min.js": {},
     "data/pipelines": {},
+    "data/start": {},
     "data/runs": {"dag_id": DAG},
     "data/jobs": RUN,
     "data/run": RUN,

@@ -14,7 +14,7 @@ from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from airflow.utils.types import DagRunTriggeredByType
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import func, select
 
 from retraining import naming
@@ -198,6 +198,21 @@ def newest(
         .limit(limit)
     ).all()
     return _with_returns(session, dag_id, pipeline, found), total or 0
+
+
+def last_night(session: Session, dag_id: str, *, pipeline: str) -> Run | None:
+    """Return the DAG's run that was due last; a backfill's only where there is no other."""
+    found = session.scalars(
+        select(DagRun)
+        .where(DagRun.dag_id == dag_id)
+        .order_by(
+            (DagRun.run_type == DagRunType.BACKFILL_JOB).asc(),
+            DagRun.run_after.desc(),
+            DagRun.id.desc(),
+        )
+        .limit(1)
+    ).all()
+    return next(iter(_with_returns(session, dag_id, pipeline, found)), None)
 
 
 def some(session: Session, dag_id: str, *, pipeline: str, run_ids: Sequence[str]) -> list[Run]:

@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
 from fastapi.responses import FileResponse, JSONResponse
 
-from retraining.web import aws_reads, permissions, routes_act, routes_read
+from retraining.web import aws_reads, permissions, routes_act, routes_read, routes_start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,15 +23,8 @@ _HERE = Path(__file__).parent
 _STATIC = {
     "page.css": "text/css",
     "chart.umd.min.js": "text/javascript",
-    **dict.fromkeys(
-        (f"{name}.js" for name in (
-            "page", "elements", "server", "overview", "history_chart", "run_table", "run_view",
-            "prediction_charts", "confusion_matrix", "metric_names", "versions_view", "colours",
-            "airflow_links",
-        )),
-        "text/javascript",
-    ),
-}  # fmt: skip
+    **{path.name: "text/javascript" for path in (_HERE / "static").glob("*.js")},
+}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -59,6 +52,7 @@ def make_app() -> FastAPI:
     app.get("/")(page)
     app.get("/static/{name}")(static)
     app.get("/data/pipelines")(routes_read.list_pipelines)
+    app.get("/data/start")(routes_start.list_states)
     app.get("/data/runs")(routes_read.list_runs)
     app.get("/data/jobs")(routes_read.list_jobs)
     app.get("/data/run")(routes_read.one_run)

@@ -84,18 +84,18 @@ def read(runs: Sequence[Run], *, seconds: float) -> tuple[list[Row], list[str]]:
     """
     until = time.monotonic() + seconds
     # Before anything is asked, so that what is known is shown while S3 is down.
-    answers: dict[str, Found | Exception] = {
-        run.run_id: kept for run in runs if (kept := _cache(run).kept(_key(run))) is not None
+    answers: dict[tuple[object, ...], Found | Exception] = {
+        _key(run): kept for run in runs if (kept := _cache(run).kept(_key(run))) is not None
     }
-    wanted = [run for run in runs if run.uri is not None and run.run_id not in answers]
+    wanted = [run for run in runs if run.uri is not None and _key(run) not in answers]
     found = aws_reads.gather(
         "s3",
         [lambda s3, run=run: _recent(s3, run, until) for run in wanted],  # type: ignore[misc]
         seconds=seconds,
     )
-    answers |= {run.run_id: answer for run, answer in zip(wanted, found, strict=True)}
+    answers |= {_key(run): answer for run, answer in zip(wanted, found, strict=True)}
     said = aws_reads.notices(found, about="decision records")
-    return [row_of(run, answers.get(run.run_id, Found())) for run in runs], said
+    return [row_of(run, answers.get(_key(run), Found())) for run in runs], said
 
 
 def found_in(record: bytes, report: bytes | None, *, uri: str) -> Found:

@@ -85,6 +85,7 @@ class Serving:
 _LISTED: Recent[Listed] = Recent(_SECONDS, 100)
 _DESCRIBED: Recent[ModelVersion] = Recent(_SECONDS, 1_000)
 _SERVING: Recent[Serving] = Recent(_SECONDS, 100)
+_SINCE: Recent[datetime | None] = Recent(_SECONDS, 100)
 
 
 def start_listing(group: str, *, down_to: int) -> Future[Listed]:
@@ -101,6 +102,15 @@ def start_serving(endpoint_name: str) -> Future[Serving]:
     (future,) = aws_reads.start(
         "sagemaker",
         [lambda client: _SERVING.get(endpoint_name, lambda: _serving(client, endpoint_name))],
+    )
+    return future
+
+
+def start_since(endpoint_name: str) -> Future[datetime | None]:
+    """Start to ask since when an endpoint serves what it serves."""
+    (future,) = aws_reads.start(
+        "sagemaker",
+        [lambda client: _SINCE.get(endpoint_name, lambda: _since(client, endpoint_name))],
     )
     return future
 
@@ -136,7 +146,7 @@ def page(
 
 def forget() -> None:
     """Read all anew: somebody has just changed it here."""
-    for kept in (_LISTED, _DESCRIBED, _SERVING):
+    for kept in (_LISTED, _DESCRIBED, _SERVING, _SINCE):
         kept.clear()
 
 
@@ -195,3 +205,14 @@ def _serving(client: Any, endpoint_name: str) -> Serving:
     return Serving(
         endpoint_name, endpoint.status, version.number if version else None, endpoint.is_sound
     )
+
+
+def _since(client: Any, endpoint_name: str) -> datetime | None:
+    try:
+        described = client.describe_endpoint(EndpointName=endpoint_name)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    # While another config is on its way, that was its start.
+    return described["LastModifiedTime"] if described["EndpointStatus"] == "InService" else None

@@ -1,6 +1,7 @@
 // How often which label was taken for which: counts that a shade repeats, never the shade alone.
 
 import { el, whole } from "./elements.js";
+import { scrollRegion } from "./scroll_region.js";
 
 export function confusionMatrix({ labels, others, counts }) {
   const names = labels.map((label) => label || "(empty)");
@@ -24,7 +25,7 @@ export function confusionMatrix({ labels, others, counts }) {
   }
 
   return el("figure", { class: "matrix" },
-    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Confusion matrix" },
+    scrollRegion("Confusion matrix",
       el("table", {},
         el("thead", {},
           el("tr", {}, head("col", "actual ↓ predicted →"), names.map((name) => head("col", name)), head("col", "found"))),

@@ -2,6 +2,7 @@
 
 import { el, notices } from "./elements.js";
 import { historyChart } from "./history_chart.js";
+import { pipelineChooser } from "./pipeline_chooser.js";
 import { runTable } from "./run_table.js";
 import { ask } from "./server.js";
 import { versionsView } from "./versions_view.js";
@@ -16,10 +17,10 @@ export function overview(pipeline, pipelines, addressOf) {
   const said = el("div");
   const count = el("span", { class: "quiet" }, "Loading …");
   const chart = historyChart((runId) => window.location.assign(runAddress(runId)));
-  const table = runTable(pipeline.dag_id, runAddress);
+  const table = runTable(pipeline.dag_id, runAddress, (first, second) => addressOf({ dag_id: pipeline.dag_id, run_id: first, beside: second }));
   const versions = versionsView(pipeline, runAddress, load);
   const element = el("div", {},
-    el("div", { class: "head" }, el("h1", {}, "Model quality: ", pipeline.name), chooser(pipeline, pipelines, addressOf)),
+    el("div", { class: "head" }, el("h1", {}, "Model quality: ", pipeline.name), pipelineChooser(pipeline, pipelines, addressOf)),
     said,
     el("p", {}, count),
     chart.element,
@@ -68,11 +69,4 @@ export function overview(pipeline, pipelines, addressOf) {
   // The chart needs to be on the page to know its size.
   queueMicrotask(load);
   return element;
-}
-
-function chooser(pipeline, pipelines, addressOf) {
-  if (pipelines.length < 2) return el("span", { class: "quiet" }, pipeline.title);
-  return el("label", {}, "Pipeline ",
-    el("select", { onchange: (event) => window.location.assign(addressOf({ dag_id: event.target.value })) },
-      pipelines.map((item) => el("option", { value: item.dag_id, selected: item === pipeline }, item.name))));
 }

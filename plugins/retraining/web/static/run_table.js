@@ -1,36 +1,57 @@
 // The table behind the chart: sorted, filtered, in pages, and as a file.
 
 import { VERDICTS } from "./colours.js";
-import { approval, duration, el, number, whole } from "./elements.js";
+import { columnChoice } from "./column_choice.js";
+import { apart, approval, duration, el, number, whole } from "./elements.js";
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
+import { scrollRegion } from "./scroll_region.js";
 import { address, ask } from "./server.js";
 
 const ROWS = 25;
+// So many metrics there is room for at once, those that a gate judges by first.
+const METRICS = 4;
 
-export function runTable(dagId, runAddress) {
+export function runTable(dagId, runAddress, pairAddress) {
   const element = el("div");
-  const state = { rows: [], key: "snapshot", down: true, hidden: new Set(), page: 0, jobs: {} };
+  const choice = columnChoice(dagId, draw);
+  const state = { rows: [], key: "snapshot", down: true, hidden: new Set(), page: 0, jobs: {}, pair: [] };
 
   function columns() {
     const metrics = [...namesIn(state.rows)];
     // A run has its steps in the order in which they started; the one with the most has it for all.
     const steps = [...new Set([...state.rows].sort((a, b) => b.jobs.length - a.jobs.length).flatMap((row) => row.jobs))];
     return [
-      { key: "snapshot", label: "Snapshot", value: (row) => row.snapshot, show: (row) => runLink(row, row.snapshot ?? "not settled") },
-      { key: "verdict", label: "Verdict", value: (row) => row.verdict, show: (row) => verdict(row.verdict) },
-      { key: "run_id", label: "Run", value: (row) => row.run_after, show: (row) => el("span", { title: row.run_id }, row.run_type === "backfill" ? "backfill" : row.run_type, " ", el("span", { class: "quiet" }, row.run_after.slice(0, 16).replace("T", " "))) },
-      ...metrics.map(([path, name]) => ({ key: `metric ${name}`, label: name, number: true, value: (row) => valueOf(row, path), show: (row) => metric(row, path) })),
-      { key: "rows", label: "Rows", number: true, value: (row) => row.rows.snapshot, show: (row) => whole(row.rows.snapshot) },
-      { key: "version", label: "Version", number: true, value: (row) => row.version, show: (row) => row.version ?? "" },
-      { key: "approval", label: "Approval", value: (row) => row.approval, show: (row) => approval(row.approval) ?? (row.version ? "unknown" : "") },
-      { key: "serving", label: "Deployed", value: (row) => (row.is_serving ? 1 : 0), show: (row) => (row.is_serving ? el("span", { class: "tag serving" }, "serves now") : row.is_serving === null && row.version ? "unknown" : "") },
-      { key: "seconds", label: "Whole run", number: true, value: (row) => row.seconds, show: (row) => duration(row.seconds) },
-      ...steps.map((step) => ({ key: `step ${step}`, label: step, number: true, lazy: true, value: (row) => job(row, step)?.seconds, show: (row) => stepCell(row, step) })),
+      { key: "snapshot", label: "Snapshot", fixed: true, value: (row) => row.snapshot, show: (row) => runLink(row, row.snapshot ?? "not settled") },
+      { key: "verdict", label: "Verdict", usual: true, value: (row) => row.verdict, show: (row) => verdict(row.verdict) },
+      { key: "run_id", label: "Run", usual: true, value: (row) => row.run_after, show: (row) => el("span", { title: row.run_id }, row.run_type === "backfill" ? "backfill" : row.run_type, " ", el("span", { class: "quiet" }, row.run_after.slice(0, 16).replace("T", " "))) },
+      ...metrics.map(([path, name], at) => ({ key: `metric ${name}`, label: name, number: true, usual: at < METRICS, value: (row) => valueOf(row, path), show: (row) => metric(row, path) })),
+      { key: "rows", label: "Rows", number: true, usual: true, value: (row) => row.rows.snapshot, show: (row) => whole(row.rows.snapshot) },
+      { key: "version", label: "Version", number: true, usual: true, value: (row) => row.version, show: (row) => row.version ?? "" },
+      { key: "approval", label: "Approval", usual: true, value: (row) => row.approval, show: (row) => approval(row.approval) ?? (row.version ? "unknown" : "") },
+      { key: "serving", label: "Deployed", usual: true, value: (row) => (row.is_serving ? 1 : 0), show: (row) => (row.is_serving ? el("span", { class: "tag serving" }, "serves now") : row.is_serving === null && row.version ? "unknown" : "") },
+      { key: "seconds", label: "Whole run", number: true, usual: true, value: (row) => row.seconds, show: (row) => duration(row.seconds) },
+      ...steps.map((step) => ({ key: `step ${step}`, label: step, number: true, lazy: true, plain: true, value: (row) => job(row, step)?.seconds, show: (row) => stepCell(row, step) })),
     ];
   }
 
   const job = (row, step) => state.jobs[row.run_id]?.[step];
   const runLink = (row, label) => el("a", { href: runAddress(row.run_id) }, label);
+
+  function pairBox(row) {
+    const isChosen = state.pair.includes(row);
+    const change = (event) => {
+      state.pair = event.target.checked ? [...state.pair, row] : state.pair.filter((one) => one !== row);
+      draw();
+    };
+    return el("input", { type: "checkbox", "data-focus": `pair ${row.run_id}`, "aria-label": `Compare ${row.run_id}`, checked: isChosen, disabled: !isChosen && state.pair.length === 2, onchange: change });
+  }
+
+  // The earlier snapshot on the left, whichever was chosen first.
+  function pairLink() {
+    if (state.pair.length < 2) return el("span", { class: "quiet" }, state.pair.length ? "Choose a second run to compare with." : "Choose two runs to compare them.");
+    const [first, second] = [...state.pair].sort((a, b) => `${a.snapshot} ${a.run_after}`.localeCompare(`${b.snapshot} ${b.run_after}`));
+    return el("a", { class: "plain main", href: pairAddress(first.run_id, second.run_id) }, `Compare ${first.snapshot ?? first.run_id} with ${second.snapshot ?? second.run_id}`);
+  }
 
   function metric(row, path) {
     const word = wordOf(row, path);
@@ -59,25 +80,29 @@ export function runTable(dagId, runAddress) {
 
   function draw() {
     const focused = document.activeElement?.dataset?.focus;
+    const scrolled = element.querySelector(".scroll")?.scrollLeft ?? 0;
     const rows = visible();
     const pages = Math.max(Math.ceil(rows.length / ROWS), 1);
     state.page = Math.min(state.page, pages - 1);
     const shown = rows.slice(state.page * ROWS, (state.page + 1) * ROWS);
     const all = columns();
+    const chosen = [{ key: "pair", label: "Compare", plain: true, show: pairBox }, ...choice.shown(all)];
     element.replaceChildren(
       filters(rows.length),
-      el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Runs" },
+      el("div", { class: "row" }, choice.control(all), pairLink()),
+      scrollRegion("Runs",
         el("table", {},
-          el("thead", {}, el("tr", {}, all.map(header))),
+          el("thead", {}, el("tr", {}, chosen.map(header))),
           el("tbody", {}, shown.map((row) =>
-            el("tr", {}, all.map((column) => el("td", { class: column.number ? "number" : "key" }, column.show(row)))))),
+            el("tr", {}, chosen.map((column) => el("td", { class: column.number ? "number" : "key" }, column.show(row)))))),
         ),
       ),
       pager(pages),
       ...costNote(shown),
     );
+    element.querySelector(".scroll").scrollLeft = scrolled;
     if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
-    loadJobs(shown);
+    if (chosen.some((column) => column.lazy)) loadJobs(shown);
   }
 
   function header(column) {
@@ -88,7 +113,7 @@ export function runTable(dagId, runAddress) {
       draw();
     };
     return el("th", { scope: "col", class: column.number ? "number" : null, "aria-sort": isSorted ? (state.down ? "descending" : "ascending") : null },
-      column.lazy ? `${column.label}` : el("button", { type: "button", "data-focus": `sort ${column.key}`, onclick: sort }, column.label, isSorted ? (state.down ? " ↓" : " ↑") : ""));
+      column.plain ? column.label : el("button", { type: "button", "data-focus": `sort ${column.key}`, onclick: sort }, column.label, isSorted ? (state.down ? " ↓" : " ↑") : ""));
   }
 
   function filters(count) {
@@ -143,6 +168,8 @@ export function runTable(dagId, runAddress) {
     element,
     show: (rows) => {
       state.rows = rows;
+      const pair = state.pair.map(({ run_id: one }) => one);
+      state.pair = rows.filter((row) => pair.includes(row.run_id));
       draw();
     },
   };
@@ -151,4 +178,12 @@ export function runTable(dagId, runAddress) {
 export function verdict(name) {
   const look = VERDICTS[name];
   return el("span", { class: `verdict ${name}` }, el("span", { "aria-hidden": "true" }, `${look.sign} `), look.label);
+}
+
+// What the pipeline is shown by, beside what was asked of it.
+export function headline({ metric, explanation }) {
+  if (!metric) return el("span", { class: "quiet" }, explanation.slice(0, 80));
+  const { name, value, sign, threshold } = metric;
+  const limit = threshold === null ? null : el("span", { class: "quiet" }, ` wanted ${sign} ${threshold}`);
+  return el("span", {}, `${name} ${value === null ? "unknown" : apart(value, threshold)}`, limit);
 }

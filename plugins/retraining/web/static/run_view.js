@@ -5,7 +5,14 @@ import { apart, approval, duration, el, notices, number, whole } from "./element
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
 import { predictionCharts } from "./prediction_charts.js";
 import { verdict } from "./run_table.js";
+import { scrollRegion } from "./scroll_region.js";
 import { ask } from "./server.js";
+
+// What identifies a run's data, code, images and policy, by its name in the record.
+export const FINGERPRINT = {
+  snapshot_uri: "data", data_fingerprint: "data's fingerprint", code_uri: "code", code_sha256: "code's SHA-256",
+  image_uri: "image", training_image_uri: "training image", inference_image_uri: "inference image", policy_sha256: "gate's policy",
+};
 
 export async function runView(pipeline, runId, overviewAddress) {
   const run = await ask("data/run", { dag_id: pipeline.dag_id, run_id: runId });
@@ -82,7 +89,7 @@ function decision(run) {
     el("h2", {}, "Decision"),
     run.explanation && run.verdict !== "unknown" ? el("p", {}, run.explanation) : null,
     rows.length
-      ? el("div", { class: "scroll" }, el("table", {},
+      ? scrollRegion("Conditions", el("table", {},
           el("thead", {}, el("tr", {}, ["Holds", "Condition", "Operands"].map((label) => el("th", { scope: "col" }, label)))),
           el("tbody", {}, rows)))
       : el("p", { class: "quiet" }, "No condition was judged."));
@@ -117,7 +124,7 @@ function steps(pipeline, run) {
   const total = jobs.length && jobs.every((job) => job.cost !== null) ? jobs.reduce((sum, job) => sum + job.cost, 0) : null;
   return el("section", { id: "steps" },
     el("h2", {}, "Steps"),
-    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Steps" }, el("table", {},
+    scrollRegion("Steps", el("table", {},
       el("thead", {}, el("tr", {}, ["Task", "State", "Task took", "Job took", "Estimated cost", "Job"].map((label, index) => el("th", { scope: "col", class: index > 1 && index < 5 ? "number" : null }, label)))),
       el("tbody", {}, run.steps.map((step) => stepRow(pipeline, run, step))))),
     jobs.length === 0 ? null : total === null
@@ -166,15 +173,11 @@ async function loadLog(place, pipeline, run, step) {
 }
 
 function fingerprint(run) {
-  const labels = {
-    snapshot_uri: "data", data_fingerprint: "data's fingerprint", code_uri: "code", code_sha256: "code's SHA-256",
-    image_uri: "image", training_image_uri: "training image", inference_image_uri: "inference image", policy_sha256: "gate's policy",
-  };
   const entries = Object.entries(run.fingerprint).filter(([, value]) => value);
   if (run.arn) entries.push(["model package", run.arn]);
   if (run.run_uri) entries.push(["run's folder", run.run_uri]);
   return el("section", { id: "fingerprint" },
     el("h2", {}, "Fingerprint"),
-    el("dl", {}, entries.flatMap(([name, value]) => [el("dt", {}, labels[name] ?? name), el("dd", {}, el("code", {}, value))])),
+    el("dl", {}, entries.flatMap(([name, value]) => [el("dt", {}, FINGERPRINT[name] ?? name), el("dd", {}, el("code", {}, value))])),
     run.links.endpoint ? el("p", {}, outerLink("Endpoint in the console", run.links.endpoint)) : null);
 }

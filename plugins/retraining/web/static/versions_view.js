@@ -3,6 +3,7 @@
 import { approval, el, notices, number } from "./elements.js";
 import { airflowLink } from "./airflow_links.js";
 import { lastName } from "./metric_names.js";
+import { scrollRegion } from "./scroll_region.js";
 import { act, ask } from "./server.js";
 
 const ROWS = 20;
@@ -33,7 +34,7 @@ export function versionsView(pipeline, runAddress, changed) {
       notices(sentences) ?? "",
       servingSentence(serving),
       versions.length
-        ? el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Versions" },
+        ? scrollRegion("Versions",
             el("table", {},
               el("thead", {}, el("tr", {}, heads.map(([label, look]) => el("th", { scope: "col", class: look }, label)))),
               el("tbody", {}, versions.map((version) => row(version, serving, headline)))))
