@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.web.past import DAG
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, Route
 
     from tests.browser.conftest import Visit
     from tests.browser.pictures import Camera
@@ -154,30 +154,38 @@ def test_the_important_columns_fit_and_the_others_can_be_chosen(visiting: Visit)
         overflow = "(region) => region.scrollWidth - region.clientWidth"
         hint = frame.locator(".hint:visible")
         assert table.evaluate(overflow) == 0
+        heads = table.locator("thead th").all_inner_texts()
+        important = {"Verdict", "Run", "r2_score", "Version", "Approval", "Deployed"}
+        assert {*heads} >= important
         assert column(frame, "Deployed").count("serves now") == 1
-        # What is not shown is counted.
+        assert hint.count() == 0
+        # What is not shown is counted; the first column is for comparing.
         columns = frame.locator(".columns")
-        assert columns.locator("summary").inner_text() == "Columns: 10 of 13"
+        usual = columns.locator("summary").inner_text()
+        boxes = columns.get_by_role("checkbox", include_hidden=True)
+        assert usual == f"Columns: {len(heads) - 1} of {boxes.count()}"
+        assert len(heads) - 1 < boxes.count()
         columns.locator("summary").focus()
         visitor.page.keyboard.press("Enter")
         columns.get_by_role("checkbox", name="evaluate").check()
         assert len(column(frame, "evaluate")) > 10
-        assert hint.count() == 0
-        # In Airflow's frame, too, it is kept; and where there is too little room, that is said.
+        # It is kept, by Airflow's frame, too; and where there is too little room, that is said.
         visitor.page.set_viewport_size(NARROW)
-        visitor.go(HOME)
-        frame = visitor.frame()
-        hint = frame.locator(".hint:visible")
-        assert len(column(frame, "evaluate")) > 10
+        visitor.open()
+        page = visitor.page
+        hint = page.locator(".hint:visible")
+        assert len(column(page, "evaluate")) > 10
         assert "more columns to the right →" in hint.all_inner_texts()
-        table = frame.get_by_role("region", name="Runs")
+        table = page.get_by_role("region", name="Runs")
         assert table.evaluate(overflow) > 0
         table.evaluate("(region) => { region.scrollLeft = region.scrollWidth }")
         hint.get_by_text("← more columns to the left").wait_for()
-        columns = frame.locator(".columns")
+        columns = page.locator(".columns")
         columns.locator("summary").click()
         columns.get_by_role("button", name="The usual ones").click()
-        assert columns.locator("summary").inner_text() == "Columns: 10 of 13"
+        page.set_viewport_size({"width": 1400, "height": 900})
+        until(lambda: columns.locator("summary").inner_text() == usual, "usual choice")
+        assert table.evaluate(overflow) == 0
 
 
 def test_two_runs_are_laid_side_by_side(admin: Visitor, site: Site) -> None:
@@ -232,29 +240,76 @@ def test_two_runs_are_laid_side_by_side(admin: Visitor, site: Site) -> None:
 
 
 def test_the_start_page_has_all_pipelines_in_one_line_each(admin: Visitor, site: Site) -> None:
-    admin.go(f"/plugin/model-quality{PAGE}")
-    frame = admin.frame()
+    light, served = site.history.light, site.history.served
+    runs = f"/dags/{light.kind.dag_id}/dagRuns?order_by=-run_after&limit=1"
+    # That pipeline has a night of its own, too.
+    until(lambda: site.ask(runs)["dag_runs"][0]["state"] == "success", "end of its night")
+    date = site.ask(runs)["dag_runs"][0]["run_after"][:10]
+    admin.go(PAGE)
+    page = admin.page
+    admin.is_filled(page)
     rows = {
         cells[0]: cells[1:]
-        for row in frame.get_by_role("region", name="Last nights").locator("tbody tr").all()
+        for row in page.get_by_role("region", name="Last nights").locator("tbody tr").all()
         if (cells := row.locator("th, td").all_inner_texts())
     }
-    light, served = site.history.light, site.history.served
     other = light.kind.pipeline.name
     assert set(rows) >= {PIPELINE, other}
     night, verdict, headline, serves, since = rows[other]
-    assert (night, verdict) == (light.snapshot, "● passed")
-    assert headline == "mse 4.870 wanted ≤ 6"
+    assert (night, verdict) == (date, "● passed")
+    assert re.fullmatch(r"mse \d\.\d+ wanted ≤ 6", headline)
     assert (serves, since) == ("nothing: no endpoint yet", "")
     *_, serves, since = rows[PIPELINE]
     assert serves == f"version {site.history.versions[served.run_id]}, verified"
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d", since)
-    frame.get_by_role("link", name=light.snapshot).first.click()
-    heading(frame, f"Snapshot {light.snapshot}").wait_for()
-    frame.get_by_role("link", name="All runs").click()
-    heading(frame, f"Model quality: {other}").wait_for()
-    frame.get_by_label("Pipeline").select_option("all")
-    heading(frame, "Model quality").wait_for()
+    page.get_by_role("row", name=other).get_by_role("link", name=date).click()
+    heading(page, f"Snapshot {date}").wait_for()
+    page.get_by_role("link", name="All runs").click()
+    heading(page, f"Model quality: {other}").wait_for()
+    page.get_by_label("Pipeline").select_option("all")
+    heading(page, re.compile("^Model quality$")).wait_for()
+
+
+def test_a_versions_lineage_is_a_graph_with_links(admin: Visitor, site: Site) -> None:
+    good, served = (
+        site.history.versions[run] for run in (site.history.good, site.history.served.run_id)
+    )
+    admin.open()
+    page = admin.page
+    version_row(page, served).locator("summary").click()
+    last = page.locator("#versions .lineage li").last
+    assert last.inner_text().split("\n")[-1] == "serves it now, verified"
+    version_row(page, served).locator("summary").click()
+    last.wait_for(state="detached")
+    version_row(page, good).locator("summary").focus()
+    page.keyboard.press("Enter")
+    nodes = page.locator("#versions .lineage li")
+    nodes.first.wait_for()
+    kinds, labels, *_ = zip(
+        *([*text.split("\n"), ""] for text in nodes.all_inner_texts()), strict=False
+    )
+    assert kinds == (
+        "snapshot", "processing job", "training job", "processing job", "report", "decision",
+        "model version", "endpoint",
+    )  # fmt: skip
+    assert labels[1:4] == ("preprocess", "train", "evaluate")
+    assert labels[6] == f"version {good}"
+    assert nodes.last.inner_text().split("\n")[-1] == f"serves version {served} now"
+    # Each leads to what it names, also from where that is.
+    assert nodes.locator("a").count() == len(kinds)
+    nodes.get_by_role("link", name="train").click()
+    page.locator("#log-train pre").first.wait_for()
+    nodes = page.locator("#lineage .lineage li")
+    for node, section in (("passed", "decision"), ("r2_score", "evaluation")):
+        nodes.get_by_role("link", name=node).click()
+        assert urlsplit(page.url).fragment == section
+        assert page.locator(f"#{section}").is_visible()
+    nodes.get_by_role("link", name="evaluate").click()
+    page.locator("#log-evaluate pre").first.wait_for()
+    admin.open(site.history.failed.run_id)
+    assert nodes.filter(has=page.locator(".missing")).all_inner_texts()[-2:] == [
+        "version\nnone registered", f"endpoint\n{PIPELINE}\nserves version {served} now",
+    ]  # fmt: skip
 
 
 def test_a_run_on_the_chart_says_what_it_is_and_leads_to_it(admin: Visitor, site: Site) -> None:
@@ -321,6 +376,24 @@ def test_a_value_far_from_the_others_stands_at_the_edge_with_its_number(
     )
     assert "r2_score 0.07000 ± 0.020" in told.inner_text()
     assert "far from the others: it stands at the lower edge" in told.inner_text()
+
+
+def test_a_run_without_a_snapshot_stands_where_it_was_due(admin: Visitor, site: Site) -> None:
+    served, older = site.history.served, site.history.older
+
+    def without(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        row = next(row for row in told["rows"] if row["run_id"] == served.run_id)
+        row |= {"snapshot": None, "verdict": "failed", "metric": None, "metrics": {}}
+        route.fulfill(response=answer, json=told)
+
+    admin.page.route("**/data/runs?*", without)
+    admin.open()
+    points = admin.points(admin.page.locator("canvas"))
+    assert points[older.run_id]["x"] < points[served.run_id]["x"] < points[site.history.good]["x"]
+    assert points[served.run_id]["y"] == points[site.history.failed.run_id]["y"]
+    assert column(admin.page, "Snapshot").count("not settled") == 1
 
 
 def test_where_more_is_better_the_threshold_is_a_lower_bound(admin: Visitor) -> None:
@@ -575,6 +648,15 @@ def test_pictures_are_taken(visiting: Visit, site: Site, camera: Camera) -> None
         visitor.go(HOME)
         visitor.are_jobs_known(visitor.frame())
         camera.take(visitor.page, "model-quality")
+        visitor.page.set_viewport_size({"width": 1280, "height": 360})
+        visitor.go(f"/plugin/model-quality{PAGE}")
+        visitor.frame().get_by_role("region", name="Last nights").wait_for()
+        camera.take(visitor.page, "model-quality-start")
+    with visiting("admin", viewport=TALL) as visitor:
+        pair = {"run_id": site.history.served.run_id, "beside": site.history.good}
+        visitor.go(f"{HOME}&{urlencode(pair)}")
+        visitor.frame().locator("#plots canvas").nth(3).wait_for()
+        camera.take(visitor.page, "model-quality-beside")
     with visiting("admin", color_scheme="dark", viewport=TALL) as visitor:
         visitor.go(f"/dags/{DAG}/runs/{quote(site.history.good)}/plugin/model-quality-dag_run")
         frame = visitor.frame()

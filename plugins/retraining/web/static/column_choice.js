@@ -40,6 +40,7 @@ export function columnChoice(name, changed) {
   }
 
   return {
+    isMade: () => chosen.size > 0,
     shown: (columns) => columns.filter(isShown),
     control: (columns) => {
       const all = () => choose(new Map(columns.map(({ key: one }) => [one, true])));

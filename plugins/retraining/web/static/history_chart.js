@@ -7,6 +7,8 @@ import { apart, el, number } from "./elements.js";
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
 
 const DAY = 86_400_000;
+// A run that waits in vain for its data stands where it was due.
+const dayOf = (row) => row.snapshot ?? row.run_after.slice(0, 10);
 // Of a normal distribution: so many standard deviations to either side hold 95 %.
 const WIDTH = 1.96;
 // What a limit is called, and which side of it is out of bounds.
@@ -75,7 +77,7 @@ export function historyChart(open) {
           tooltip: {
             filter: (item) => Boolean(item.raw.row),
             callbacks: {
-              title: (items) => items[0]?.raw.row.snapshot ?? "",
+              title: (items) => (items.length ? dayOf(items[0].raw.row) : ""),
               label: (item) => describe(item.raw, names),
             },
           },
@@ -119,7 +121,7 @@ export function historyChart(open) {
   return {
     element,
     show: (found) => {
-      rows = found.filter((row) => row.snapshot);
+      rows = found;
       names = namesIn(found);
       chosen = -1;
       draw();
@@ -163,9 +165,9 @@ function plan(rows, names) {
   const seen = new Map();
   const at = (row) => {
     // Several runs of one snapshot stand side by side.
-    const count = seen.get(row.snapshot) ?? 0;
-    seen.set(row.snapshot, count + 1);
-    return Date.parse(row.snapshot) + (count * DAY) / 6;
+    const count = seen.get(dayOf(row)) ?? 0;
+    seen.set(dayOf(row), count + 1);
+    return Date.parse(dayOf(row)) + (count * DAY) / 6;
   };
   const points = [...rows]
     .reverse()
@@ -265,6 +267,7 @@ const day = (time) => new Date(time).toISOString().slice(0, 10);
 
 function describe({ row, edge }, names) {
   const lines = [row.run_id, `${VERDICTS[row.verdict].label}${row.run_type === "backfill" ? ", backfilled" : ""}`];
+  if (!row.snapshot) lines.push(`no snapshot is settled; it was due on ${dayOf(row)}`);
   if (row.metric) {
     const { path, value, sign, threshold, standard_deviation: spread } = row.metric;
     const width = spread ? ` ± ${number(WIDTH * spread, 2)}` : "";

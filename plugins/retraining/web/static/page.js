@@ -38,8 +38,12 @@ try {
   page.replaceChildren(el("h1", {}, "Model quality"), notices([error.message]));
 }
 page.setAttribute("aria-busy", "false");
-const target = document.getElementById(window.location.hash.slice(1));
-if (target) {
+reveal();
+window.addEventListener("hashchange", reveal);
+
+function reveal() {
+  const target = document.getElementById(window.location.hash.slice(1));
+  if (!target) return;
   if (target.matches("details")) target.open = true;
   target.scrollIntoView();
 }

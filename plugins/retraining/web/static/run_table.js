@@ -14,7 +14,7 @@ const METRICS = 4;
 export function runTable(dagId, runAddress, pairAddress) {
   const element = el("div");
   const choice = columnChoice(dagId, draw);
-  const state = { rows: [], key: "snapshot", down: true, hidden: new Set(), page: 0, jobs: {}, pair: [] };
+  const state = { rows: [], key: "snapshot", down: true, hidden: new Set(), page: 0, jobs: {}, pair: [], spared: 0 };
 
   function columns() {
     const metrics = [...namesIn(state.rows)];
@@ -32,6 +32,27 @@ export function runTable(dagId, runAddress, pairAddress) {
       { key: "seconds", label: "Whole run", number: true, usual: true, value: (row) => row.seconds, show: (row) => duration(row.seconds) },
       ...steps.map((step) => ({ key: `step ${step}`, label: step, number: true, lazy: true, plain: true, value: (row) => job(row, step)?.seconds, show: (row) => stepCell(row, step) })),
     ];
+  }
+
+  // What there is no room for, the least important first: metrics but the first, rows, seconds.
+  function withoutSpared(all) {
+    const least = [...all.filter((column) => column.key.startsWith("metric ")).slice(1).reverse(), ...all.filter(({ key }) => ["rows", "seconds"].includes(key))];
+    const spared = least.filter((column) => column.usual).slice(0, state.spared);
+    return all.map((column) => (spared.includes(column) ? { ...column, usual: false } : column));
+  }
+
+  // Whoever has chosen columns has them all, and is told where there are more.
+  function fit() {
+    const region = element.querySelector(".scroll");
+    if (region.scrollWidth <= region.clientWidth || choice.isMade() || state.spared > METRICS) return;
+    state.spared += 1;
+    draw();
+  }
+
+  function refit() {
+    if (window.innerWidth === state.width) return;
+    Object.assign(state, { width: window.innerWidth, spared: 0 });
+    draw();
   }
 
   const job = (row, step) => state.jobs[row.run_id]?.[step];
@@ -85,7 +106,7 @@ export function runTable(dagId, runAddress, pairAddress) {
     const pages = Math.max(Math.ceil(rows.length / ROWS), 1);
     state.page = Math.min(state.page, pages - 1);
     const shown = rows.slice(state.page * ROWS, (state.page + 1) * ROWS);
-    const all = columns();
+    const all = withoutSpared(columns());
     const chosen = [{ key: "pair", label: "Compare", plain: true, show: pairBox }, ...choice.shown(all)];
     element.replaceChildren(
       filters(rows.length),
@@ -103,6 +124,7 @@ export function runTable(dagId, runAddress, pairAddress) {
     element.querySelector(".scroll").scrollLeft = scrolled;
     if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
     if (chosen.some((column) => column.lazy)) loadJobs(shown);
+    fit();
   }
 
   function header(column) {
@@ -164,6 +186,7 @@ export function runTable(dagId, runAddress, pairAddress) {
     draw();
   }
 
+  window.addEventListener("resize", refit);
   return {
     element,
     show: (rows) => {

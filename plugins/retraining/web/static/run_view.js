@@ -2,6 +2,7 @@
 
 import { airflowLink, outerLink } from "./airflow_links.js";
 import { apart, approval, duration, el, notices, number, whole } from "./elements.js";
+import { lineage } from "./lineage.js";
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
 import { predictionCharts } from "./prediction_charts.js";
 import { verdict } from "./run_table.js";
@@ -31,6 +32,7 @@ export async function runView(pipeline, runId, overviewAddress) {
     notices(run.notices),
     el("p", { class: "sentence" }, sentence(run)),
     servesNow(run),
+    el("section", { id: "lineage" }, el("h2", {}, "Lineage"), lineage(run, window.location.search, overviewAddress)),
     decision(run),
     el("section", { id: "evaluation" }, el("h2", {}, "Evaluation"), metrics(run), plots),
     steps(pipeline, run),

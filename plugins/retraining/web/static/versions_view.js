@@ -2,6 +2,7 @@
 
 import { approval, el, notices, number } from "./elements.js";
 import { airflowLink } from "./airflow_links.js";
+import { lineage } from "./lineage.js";
 import { lastName } from "./metric_names.js";
 import { scrollRegion } from "./scroll_region.js";
 import { act, ask } from "./server.js";
@@ -28,7 +29,7 @@ export function versionsView(pipeline, runAddress, changed) {
 
   function show({ versions, total, serving, notices: sentences }) {
     const headline = versions.map((version) => version.metadata.headline).find(Boolean) ?? usual;
-    const heads = [["Version"], ["Snapshot"], ...(headline ? [[lastName(headline), "number"]] : []), ["Registered"], ["Approval"], ["Who and why"], ["Actions"]];
+    const heads = [["Version"], ["Snapshot"], ...(headline ? [[lastName(headline), "number"]] : []), ["Registered"], ["Approval"], ["Who and why"], ["Lineage"], ["Actions"]];
     const turn = (label, to) => el("button", { type: "button", class: "plain", disabled: to < 0 || to >= total, onclick: () => { offset = to; load(); } }, label);
     table.replaceChildren(
       notices(sentences) ?? "",
@@ -52,7 +53,31 @@ export function versionsView(pipeline, runAddress, changed) {
       el("td", { class: "key" }, version.created.slice(0, 16).replace("T", " ")),
       el("td", { class: "key" }, approval(version.approval), version.status === "Completed" ? null : ` (${version.status})`),
       el("td", {}, version.approval_reason),
+      el("td", { class: "key" }, version.run_id ? lineageSwitch(version) : el("span", { class: "quiet" }, "unknown")),
       el("td", {}, el("div", { class: "row" }, buttons(version, serving, isServing))));
+  }
+
+  // In a row of its own, as wide as the table.
+  function lineageSwitch(version) {
+    const place = el("td", {}, el("p", { class: "quiet" }, "Loading …"));
+    const below = el("tr", {}, place);
+    const toggle = ({ target }) => {
+      if (!target.open) return below.remove();
+      const row = target.closest("tr");
+      place.colSpan = row.cells.length;
+      row.after(below);
+      return loadLineage(place, version);
+    };
+    return el("details", { ontoggle: toggle }, el("summary", { "aria-label": `Lineage of version ${version.number}, in the next row` }, "show"));
+  }
+
+  async function loadLineage(place, version) {
+    try {
+      const run = await ask("data/run", { dag_id: pipeline.dag_id, run_id: version.run_id });
+      place.replaceChildren(notices(run.notices) ?? "", lineage(run, runAddress(version.run_id), window.location.search));
+    } catch (error) {
+      place.replaceChildren(notices([error.message]));
+    }
   }
 
   function buttons(version, serving, isServing) {
