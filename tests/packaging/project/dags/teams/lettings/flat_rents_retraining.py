@@ -19,7 +19,7 @@ with DAG(
     dag_id="flat_rents_retraining",
     schedule=None,
     doc_md=__doc__,
-    params=params.retraining(),
+    params=params.retraining(ask_for_approval=None, when_rejected=None),
     **dag_defaults.retraining(PIPELINE),
 ) as dag:
     run = steps.resolve_run(PIPELINE)
