@@ -33,7 +33,7 @@ def lines(file: Path) -> int:
 
 
 def test_the_dag_files_are_short() -> None:
-    assert lines(TICKETS / "dags/tickets_retraining.py") <= 46
+    assert lines(TICKETS / "dags/tickets_retraining.py") <= 49
     assert lines(TICKETS / "dags/tickets_deployment.py") <= 3
 
 
