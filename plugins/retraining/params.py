@@ -13,6 +13,7 @@ from airflow.sdk import Param
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+WHEN_REJECTED = "when_rejected"
 _APPROVALS = ["PendingManualApproval", "Approved", "Rejected"]
 
 
@@ -20,12 +21,20 @@ def retraining(
     *,
     instance_type: str = "ml.m5.large",
     approval_status: str = "PendingManualApproval",
-    ask_for_approval: bool = False,
-    when_rejected: str = "skip",
+    ask_for_approval: bool | None = False,
+    when_rejected: str | None = "skip",
     reuse_steps: str = "backfills",
 ) -> dict[str, Param]:
-    """Return the parameters of a retraining DAG; the arguments are their defaults."""
-    return {
+    """Return the parameters of a retraining DAG; the arguments are their defaults.
+
+    Args:
+        instance_type: Of the jobs.
+        approval_status: What a registered version starts as.
+        ask_for_approval: Whether a person is asked; None where the DAG has no such step.
+        when_rejected: ``skip`` or ``fail``; None where a rejected model leads to one task only.
+        reuse_steps: ``backfills``, ``always`` or ``never``.
+    """
+    found = {
         "snapshot": Param(
             None,
             type=["null", "string"],
@@ -68,7 +77,7 @@ def retraining(
             title="Hours to wait for an answer",
             description="Without one the version stays pending.",
         ),
-        "when_rejected": Param(
+        WHEN_REJECTED: Param(
             when_rejected,
             type="string",
             enum=["skip", "fail"],
@@ -83,6 +92,11 @@ def retraining(
             description="Equal in data, code, image and arguments; each costs no job then.",
         ),
     }
+    left_out = {
+        *(("ask_for_approval", "approval_hours") if ask_for_approval is None else ()),
+        *((WHEN_REJECTED,) if when_rejected is None else ()),
+    }
+    return {name: param for name, param in found.items() if name not in left_out}
 
 
 def threshold(

@@ -19,6 +19,7 @@ from retraining.deployment import tasks as deployment_tasks
 from retraining.gate.conditions import parameters_of
 from retraining.jobs import requests
 from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
+from retraining.params import WHEN_REJECTED
 from retraining.python_tasks import PipelineBranch, PipelineTask
 from retraining.registry import tasks as registry_tasks
 from retraining.registry.assets import approvals
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from retraining.pipeline import Image, Pipeline
 
-_WHEN_REJECTED = "when_rejected"
 _INSTANCE_TYPE = "{{ params.instance_type }}"
 
 
@@ -172,23 +172,28 @@ def check_quality(
         arguments: Those of ``BranchPythonOperator``.
 
     Raises:
-        ValueError: The DAG lacks a parameter of the policy, or a value of ``when_rejected`` would
-            lead nowhere.
+        ValueError: The DAG lacks a parameter of the policy, a value of ``when_rejected`` would lead
+            nowhere, or all of them would lead to the same task.
     """
     params = run.dag.params
     if missing := [name for name in parameters_of(run.pipeline.policy) if name not in params]:
         raise ValueError(f"{run.dag.dag_id} lacks the policy's parameters {', '.join(missing)}")
     arms: dict[str, BaseOperator] = {"passed": passed}
     if isinstance(rejected, Mapping):
-        told = params.get_param(_WHEN_REJECTED).schema if _WHEN_REJECTED in params else {}
+        told = params.get_param(WHEN_REJECTED).schema if WHEN_REJECTED in params else {}
         if set(values := told.get("enum", ())) != set(rejected):
             raise ValueError(
-                f"{_WHEN_REJECTED} of {run.dag.dag_id} may be {', '.join(values) or 'nothing'},"
+                f"{WHEN_REJECTED} of {run.dag.dag_id} may be {', '.join(values) or 'nothing'},"
                 f" and rejected has a task for {', '.join(rejected)}"
             )
         arms |= {f"rejected: {value}": task for value, task in rejected.items()}
         chosen: object = {value: task.task_id for value, task in rejected.items()}
     else:
+        if WHEN_REJECTED in params:
+            raise ValueError(
+                f"{run.dag.dag_id} has the parameter {WHEN_REJECTED}, and one task for a rejected"
+                f" model: leave it out, params.retraining({WHEN_REJECTED}=None)"
+            )
         arms["rejected"] = rejected
         chosen = rejected.task_id
     branch = PipelineBranch(
@@ -257,7 +262,12 @@ def ask_for_approval(
         register: The registration.
         endpoint_name: Where the version would be deployed; None for the pipeline's name.
         arguments: Those of ``HITLOperator``.
+
+    Raises:
+        ValueError: The DAG lacks the parameter.
     """
+    if "ask_for_approval" not in run.dag.params:
+        raise ValueError(f"{run.dag.dag_id} lacks the parameter ask_for_approval")
     return approval.AskForApprovalOperator(
         registered=register.output,
         endpoint_name=endpoint_name or run.pipeline.name,

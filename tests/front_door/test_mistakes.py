@@ -36,6 +36,8 @@ def in_a_dag(make: Callable[[ResolveRunOperator], Any], **declared: Any) -> Any:
         ({"policy": (GreaterThan(SCORE, Parameter("score")),)}, "'score' is a parameter and the"),
         ({"better": "most"}, "better='most' is neither 'higher' nor 'lower'"),
         ({"plots": ("pie",)}, "plots: 'pie' is none of"),
+        ({"metadata_parameters": ("snapshot",)}, "'snapshot' is what the library itself calls"),
+        ({"metadata_metrics": ("train.better",)}, "'better' is what the library itself calls"),
         ({"policy": ()}, "policy: no condition, so every model would pass"),
         ({"headline": Metric("a[")}, "'a[' is no path in a report"),
     ],
@@ -128,3 +130,16 @@ def test_a_table_of_parameters_stands_below_any_text() -> None:
     lines = f"One line.{params.table({'least': parameter})}".splitlines()
     assert lines[:3] == ["One line.", "", "### Parameters"]
     assert lines[-1] == r"| `least` | `0.5` | Least a \| b. Or not. |"
+
+
+def test_a_switch_that_does_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"when_rejected, and one task .* leave it out"):
+        in_a_dag(
+            lambda run: steps.check_quality(
+                run, passed=steps.skip_registration(run), rejected=steps.reject_model(run)
+            )
+        )
+    left = params.retraining(ask_for_approval=None, when_rejected=None)
+    assert set(params.retraining()) - set(left) == {
+        "ask_for_approval", "approval_hours", "when_rejected",
+    }  # fmt: skip
