@@ -201,12 +201,12 @@ def newest(
 
 
 def last_night(session: Session, dag_id: str, *, pipeline: str) -> Run | None:
-    """Return the DAG's run that was due last; a backfill's only where there is no other."""
+    """Return the run that was due last by schedule or asset; where there is none, any other."""
     found = session.scalars(
         select(DagRun)
         .where(DagRun.dag_id == dag_id)
         .order_by(
-            (DagRun.run_type == DagRunType.BACKFILL_JOB).asc(),
+            DagRun.run_type.in_((DagRunType.MANUAL, DagRunType.BACKFILL_JOB)).asc(),
             DagRun.run_after.desc(),
             DagRun.id.desc(),
         )
