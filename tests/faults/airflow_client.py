@@ -49,9 +49,9 @@ class AirflowClient:
             for name in ("scheduler", "triggerer")
         ]
 
-    def open_runs(self) -> set[str]:
-        """Return the ids of the runs that have not ended."""
-        path = "/dags/~/dagRuns?state=queued&state=running&limit=100"
+    def open_runs(self, dag_id: str = "~") -> set[str]:
+        """Return the ids of the runs of a DAG, or of all, that have not ended."""
+        path = f"/dags/{dag_id}/dagRuns?state=queued&state=running&limit=100"
         return {run["dag_run_id"] for run in self._ask("GET", path)["dag_runs"]}
 
     def state(self, dag_id: str, run_id: str) -> str:
