@@ -65,7 +65,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
     deferrable: bool
     print_log: bool
     max_ingestion_time: int | None
-    # The task and its job, once that is there.
+    # The task and the name of its job, once that is known.
     _own: tuple[Any, str] | None = None
 
     def execute(self, context: Context) -> Any:
@@ -73,6 +73,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
         self.preprocess_config()
         client = self._client("sagemaker")
         name, described = self._own_job(client, context)
+        self._own = context["ti"], name
         results = self._results()
         content = results.content() if results else None
         if described is None:
@@ -86,7 +87,6 @@ class SageMakerJobTask(SageMakerBaseOperator):
             )  # fmt: skip
             self._create(client, name, context)
             described = self._described(name)
-        self._own = context["ti"], name
         # For the task's buttons, while the job runs and also if it fails.
         context["ti"].xcom_push(naming.JOB_ARN_XCOM, self.job_type.arn(described))
         status = self.job_type.status(described)
