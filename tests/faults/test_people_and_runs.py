@@ -12,10 +12,10 @@ from tests.faults.actions import Gate
 from tests.faults.airflow_client import NotFoundError
 from tests.faults.proxy import Rule
 from tests.faults.runs import OURS, Run, jobs_by_run, versions_by_run
-from tests.faults.stack import Stack, poll
+from tests.faults.stack import poll
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.faults.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -46,7 +46,8 @@ CASES = {
     (CLEARED, WAITS): ("success", ["Stopped", "Completed"]),
     (CLEARED, WORKS): ("success", ["Stopped", "Completed"]),
 }
-# Long before the product was there, and so of no other test's run.
+NIGHTLY = "nightly"
+# Before those of all other runs.
 NIGHTS = ("1999-01-02", "1999-01-03")
 
 
@@ -108,88 +109,116 @@ def act(run: Run, what: str) -> None:
         airflow.mark_run(OURS, run.run_id, state={FAILED: "failed", SUCCESS: "success"}[what])
 
 
+@dataclass(slots=True)
+class Seen:
+    """What was seen of all runs, which run at the same time.
+
+    Attributes:
+        ends: The state of a case's run and the jobs of its first step.
+        deletion: What Airflow says to who deletes a run that goes on.
+        is_gone: Whether that run could be deleted when it had ended.
+        paused: The states of two runs of a paused DAG: of one that was marked as failed
+            meanwhile, and of one whose job has ended meanwhile.
+        after_pause: How the latter ended, the jobs of its first step, and its model versions.
+        nights: How the nights of a stopped backfill ended, and the jobs of their first steps.
+    """
+
+    ends: dict[tuple[str, str], tuple[str, list[str]]]
+    deletion: str = ""
+    is_gone: bool = False
+    paused: tuple[str, str] = ("", "")
+    after_pause: tuple[str, list[str], int] = ("", [], 0)
+    nights: list[tuple[str, list[str]]] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def ended(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str], tuple[str, list[str]]]:
+def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("gates")
+    airflow = stack.airflow
+    nights = [Run(stack, folder, NIGHTLY, snapshot=night) for night in NIGHTS]
+    for night in nights:
+        night.hold(_STEP)
+        night.land()
+    backfill = airflow.start_backfill(NIGHTLY, NIGHTS[0], NIGHTS[-1], at_once=1)
     held = {case: Held(Run(stack, folder), case[1]) for case in CASES}
-    for number, one in enumerate(held.values()):
+    deleted, marked, goes_on = last = [Held(Run(stack, folder), WAITS) for _ in range(3)]
+    for number, one in enumerate([*held.values(), *last]):
         one.start(number)
-    # As each is acted upon it leaves the pool of jobs to the next.
+    poll(lambda: any(night.jobs().get(_STEP) for night in nights), what="a job of the backfill")
+    airflow.cancel_backfill(backfill)
+    for night in nights:
+        night.release(_STEP)
+    # Whoever is acted upon leaves the pool of jobs to the next, but for the last two.
     for (what, _), one in held.items():
         one.wait()
         act(one.run, what)
+        if what == CLEARED:
+            one.wait_stopped()
+            one.let_go()
+    deleted.wait()
+    with pytest.raises(AssertionError) as refused:
+        airflow.delete_run(OURS, deleted.run.run_id)
+    act(deleted.run, FAILED)
+    for one in (*held.values(), deleted):
         one.wait_stopped()
         one.let_go()
-    states = {case: one.run.wait_ended() for case, one in held.items()}
-    jobs = jobs_by_run(stack)
-    return {
-        case: (states[case], jobs.get(one.run.snapshot, {}).get(_STEP, []))
-        for case, one in held.items()
-    }
-
-
-@pytest.mark.parametrize("case", CASES, ids=", ".join)
-def test_the_state_is_what_the_person_said_and_no_job_goes_on(
-    ended: dict[tuple[str, str], tuple[str, list[str]]], case: tuple[str, str]
-) -> None:
-    assert ended[case] == CASES[case]
-
-
-def test_a_run_that_goes_on_cannot_be_deleted_and_one_that_ended_can(
-    stack: Stack, tmp_path: Path
-) -> None:
-    one = Held(Run(stack, tmp_path), WAITS)
-    one.start(0)
-    one.wait()
-    with pytest.raises(AssertionError, match="cannot be deleted in running state"):
-        stack.airflow.delete_run(OURS, one.run.run_id)
-    act(one.run, FAILED)
-    one.wait_stopped()
-    stack.airflow.delete_run(OURS, one.run.run_id)
-    with pytest.raises(NotFoundError):
-        one.run.state()
-
-
-def test_a_pause_ends_nothing_and_what_is_marked_meanwhile_ends(
-    stack: Stack, tmp_path: Path
-) -> None:
-    goes_on, marked = (Held(Run(stack, tmp_path), WAITS) for _ in range(2))
-    for one in (goes_on, marked):
-        one.start(0)
-    for one in (goes_on, marked):
+    airflow.delete_run(OURS, deleted.run.run_id)
+    found = Seen({}, deletion=str(refused.value), is_gone=_is_gone(deleted.run))
+    for one in (marked, goes_on):
         one.wait()
-    stack.airflow.pause(OURS, is_paused=True)
+    airflow.pause(OURS, is_paused=True)
     try:
         act(marked.run, FAILED)
         marked.wait_stopped()
         goes_on.let_go()
         poll(lambda: goes_on.run.has_ended(_STEP), what="the job of the paused run")
-        assert (goes_on.run.state(), marked.run.state()) == ("running", "failed")
+        found.paused = marked.run.state(), goes_on.run.state()
     finally:
-        stack.airflow.pause(OURS, is_paused=False)
-    assert goes_on.run.wait_ended() == "success"
-    assert goes_on.run.jobs()[_STEP] == ["Completed"]
-    assert versions_by_run(stack)[goes_on.run.snapshot] == 1
+        airflow.pause(OURS, is_paused=False)
+    states = {case: one.run.wait_ended() for case, one in held.items()}
+    state = goes_on.run.wait_ended()
+    by_date = poll(lambda: _ended(stack), what="the end of the nights")
+    jobs = {run: steps.get(_STEP, []) for run, steps in jobs_by_run(stack).items()}
+    versions = versions_by_run(stack)[goes_on.run.snapshot]
+    found.after_pause = state, jobs[goes_on.run.snapshot], versions
+    found.nights = [(by_date[night.snapshot], jobs.get(night.snapshot, [])) for night in nights]
+    found.ends |= {
+        case: (states[case], jobs.get(one.run.snapshot, [])) for case, one in held.items()
+    }
+    return found
 
 
-def test_a_backfill_that_is_stopped_starts_no_further_night(stack: Stack, tmp_path: Path) -> None:
-    dag_id = "nightly"
-    nights = [Run(stack, tmp_path, dag_id, snapshot=night) for night in NIGHTS]
-    for night in nights:
-        night.hold(_STEP)
-        night.land()
-    backfill = stack.airflow.start_backfill(dag_id, NIGHTS[0], NIGHTS[-1], at_once=1)
-    poll(lambda: any(night.jobs().get(_STEP) for night in nights), what="the first night's job")
-    stack.airflow.cancel_backfill(backfill)
-    for night in nights:
-        night.release(_STEP)
+def _is_gone(run: Run) -> bool:
+    try:
+        run.state()
+    except NotFoundError:
+        return True
+    return False
 
-    def ended() -> list[str]:
-        states = [str(run["state"]) for run in stack.airflow.runs_by_date(dag_id).values()]
-        return states if set(states) <= {"success", "failed"} else []
 
+def _ended(stack: Stack) -> dict[str, str]:
+    runs = stack.airflow.runs_by_date(NIGHTLY)
+    states = {night: str(run["state"]) for night, run in runs.items()}
+    return states if set(states.values()) <= {"success", "failed"} else {}
+
+
+@pytest.mark.parametrize("case", CASES, ids=", ".join)
+def test_the_state_is_what_the_person_said_and_no_job_goes_on(
+    seen: Seen, case: tuple[str, str]
+) -> None:
+    assert seen.ends[case] == CASES[case]
+
+
+def test_a_run_that_goes_on_cannot_be_deleted_and_one_that_ended_can(seen: Seen) -> None:
+    assert "cannot be deleted in running state" in seen.deletion
+    assert seen.is_gone
+
+
+def test_a_pause_ends_nothing_and_what_is_marked_meanwhile_ends(seen: Seen) -> None:
+    assert seen.paused == ("failed", "running")
+    assert seen.after_pause == ("success", ["Completed"], 1)
+
+
+def test_a_backfill_that_is_stopped_starts_no_further_night(seen: Seen) -> None:
     # A night that has begun is a run like any other: who wants it to end marks it.
-    assert sorted(poll(ended, what="the end of the nights")) == ["failed", "success"]
-    assert sorted(night.jobs().get(_STEP, []) for night in nights) == [[], ["Completed"]]
+    assert sorted(seen.nights) == [("failed", []), ("success", ["Completed"])]
