@@ -126,8 +126,12 @@ class Run:
     def wait_deferred(self, step: str) -> None:
         """Wait until a task waits for its job, and the triggerer knows."""
         what = f"{self.dag_id} {self.run_id}: {step} waits"
-        poll(lambda: self.tasks().get(step, {}).get("state") == "deferred", what=what)
-        poll(lambda: _TRIGGERED.search(self.log(step)), what=f"{what} in the triggerer")
+        poll(lambda: self.is_deferred(step), what=what)
+
+    def is_deferred(self, step: str) -> bool:
+        """Tell whether a task waits for its job, and the triggerer knows."""
+        is_waiting = self.tasks().get(step, {}).get("state") == "deferred"
+        return is_waiting and _TRIGGERED.search(self.log(step)) is not None
 
     def wait_ended(self, seconds: float = 240.0) -> str:
         """Wait for its end; return its state."""

@@ -76,12 +76,11 @@ class Held:
             run.add("register_model", Rule("CreateModelPackage", self.gate, run=run.snapshot))
         run.start()
 
-    def wait(self) -> None:
-        """Wait until it is at its point."""
+    def is_there(self) -> bool:
+        """Tell whether it is at its point."""
         if self.point in {WORKS, REGISTERS}:
-            poll(self.gate.reached.is_set, what=f"{self.run.run_id}, {self.point}")
-        else:
-            self.run.wait_deferred("resolve_run" if self.point == RESOLVES else _STEP)
+            return self.gate.reached.is_set()
+        return self.run.is_deferred("resolve_run" if self.point == RESOLVES else _STEP)
 
     def wait_stopped(self) -> None:
         """Wait until its first job has ended, as it must not end by itself."""
@@ -142,30 +141,37 @@ def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     backfill = airflow.start_backfill(NIGHTLY, NIGHTS[0], NIGHTS[-1], at_once=1)
     held = {case: Held(Run(stack, folder), case[1]) for case in CASES}
     deleted, marked, goes_on = last = [Held(Run(stack, folder), WAITS) for _ in range(3)]
-    for number, one in enumerate([*held.values(), *last]):
+    for number, one in enumerate(held.values()):
         one.start(number)
     poll(lambda: any(night.jobs().get(_STEP) for night in nights), what="a job of the backfill")
     airflow.cancel_backfill(backfill)
     for night in nights:
         night.release(_STEP)
-    # Whoever is acted upon leaves the pool of jobs to the next, but for the last two.
-    for (what, _), one in held.items():
-        one.wait()
-        act(one.run, what)
-        if what == CLEARED:
+    # Whoever is acted upon leaves the pool of jobs to others, which come in any order.
+    coming = dict(held)
+    while coming:
+        case = poll(
+            lambda: next((case for case, one in coming.items() if one.is_there()), None),
+            what=f"the first of {[*coming]}",
+        )
+        one = coming.pop(case)
+        act(one.run, case[0])
+        if case[0] == CLEARED:
             one.wait_stopped()
             one.let_go()
-    deleted.wait()
+    for number, one in enumerate(last):
+        one.start(number)
+    for one in held.values():
+        one.wait_stopped()
+        one.let_go()
+    poll(lambda: all(one.is_there() for one in last), what="the last runs")
     with pytest.raises(AssertionError) as refused:
         airflow.delete_run(OURS, deleted.run.run_id)
     act(deleted.run, FAILED)
-    for one in (*held.values(), deleted):
-        one.wait_stopped()
-        one.let_go()
+    deleted.wait_stopped()
+    deleted.let_go()
     airflow.delete_run(OURS, deleted.run.run_id)
     found = Seen({}, deletion=str(refused.value), is_gone=_is_gone(deleted.run))
-    for one in (marked, goes_on):
-        one.wait()
     airflow.pause(OURS, is_paused=True)
     try:
         act(marked.run, FAILED)
