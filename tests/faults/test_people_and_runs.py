@@ -143,10 +143,6 @@ def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     deleted, marked, goes_on = last = [Held(Run(stack, folder), WAITS) for _ in range(3)]
     for number, one in enumerate(held.values()):
         one.start(number)
-    poll(lambda: any(night.jobs().get(_STEP) for night in nights), what="a job of the backfill")
-    airflow.cancel_backfill(backfill)
-    for night in nights:
-        night.release(_STEP)
     # Whoever is acted upon leaves the pool of jobs to others, which come in any order.
     coming = dict(held)
     while coming:
@@ -159,6 +155,10 @@ def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Seen:
         if case[0] == CLEARED:
             one.wait_stopped()
             one.let_go()
+    poll(lambda: any(night.jobs().get(_STEP) for night in nights), what="a job of the backfill")
+    airflow.cancel_backfill(backfill)
+    for night in nights:
+        night.release(_STEP)
     for number, one in enumerate(last):
         one.start(number)
     for one in held.values():

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining import naming
@@ -95,13 +95,14 @@ class SageMakerJobTask(SageMakerBaseOperator):
         step_key = content.key if content else None
         if status not in ENDED and self.deferrable:
             status = self._status_soon(client, name)
+        if status != "Completed" and self.deferrable and not attempts.waits(context["ti"]):
+            # Airflow has not yet ended this process. Nobody need be told of a failure.
+            if status not in ENDED:
+                self._stop(name)
+            raise AirflowSkipException(f"a person has ended this task; {name} is stopped")
         if status in ENDED:
             event = {"job_name": name, "status": status, "step_key": step_key}
             return self.execute_complete(context, event)
-        if self.deferrable and not attempts.waits(context["ti"]):
-            # Airflow has not yet ended this process, and nobody would wait for the job.
-            self._stop(name)
-            raise JobFailedError(f"a person has ended this task; {name} is stopped")
         return self._wait(context, described, step_key)
 
     def on_kill(self) -> None:

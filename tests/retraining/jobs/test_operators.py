@@ -21,6 +21,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
     become_a_task()
     from airflow.sdk.exceptions import (  # noqa: PLC0415
         AirflowFailException,
+        AirflowSkipException,
         TaskDeferred,
     )
     from retraining.jobs import lifecycle, operators, triggers  # noqa: PLC0415
@@ -31,6 +32,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
         triggers=triggers,
         Deferred=TaskDeferred,
         Fail=AirflowFailException,
+        Skip=AirflowSkipException,
     )
 
 
@@ -413,7 +415,7 @@ def test_a_task_that_a_person_ended_before_it_is_deferred_stops_its_job(
     airflow: SimpleNamespace,
 ) -> None:
     task = operator(airflow, "import time; time.sleep(30)")
-    with pytest.raises(airflow.Fail, match=r"a person has ended this task; d-step-.* is stopped"):
+    with pytest.raises(airflow.Skip, match=r"a person has ended this task; d-step-.* is stopped"):
         task.execute(context("marked", state="failed"))
 
 
