@@ -194,7 +194,11 @@ class Pipeline:
             UndecidableError: A parameter chooses none.
             ValueError: As of the declaration.
         """
-        return replace(self, policy=chosen(self.policy, parameters))
+        policy = chosen(self.policy, parameters)
+        if policy == self.policy:
+            return self
+        # What has chosen is named by the policy no more.
+        return replace(self, policy=policy, metadata_parameters=self.parameter_names)
 
     @property
     def _headline_path(self) -> str:
