@@ -62,10 +62,13 @@ def read_rows(
         RefusedError: It is of another type, or no such rows.
     """
     wanted = table.requests
-    send = f"send text/csv: a line a row, without a header: {','.join(wanted.names)}"
+    send = "send text/csv: a line a row, without a header"
+    names = ",".join(wanted.names)
     if _type(content_type) != CSV:
-        raise RefusedError(415, f"the content type is {content_type!r}; {send}")
+        raise RefusedError(415, f"the content type is {content_type!r}; {send}: {names}")
     content = body.encode() if isinstance(body, str) else bytes(body)
+    if not content.strip():
+        raise RefusedError(400, f"the request is empty; {send}: {names}")
     rows, problems = read_cells(content, wanted)
     if not rows.empty:
         for column in wanted.columns:
@@ -78,7 +81,7 @@ def read_rows(
     if problems:
         told = "; ".join(problems)
         told = told if len(told) <= LONGEST else told[: LONGEST - 2] + " …"
-        raise RefusedError(400, f"{told}; {send}")
+        raise RefusedError(400, f"{told}; {send}" + (f": {names}" if names not in told else ""))
     return rows
 
 
