@@ -15,8 +15,9 @@ from local_stack.programs import ports
 from local_stack.services.environment import BUCKET
 from tests.front_door import variants
 from tests.front_door.api import Api, api_server
-from tests.front_door.project import ROOT, Project, migrate, new_project, tickets
+from tests.front_door.project import ROOT, Project, migrate, new_project
 from tests.front_door.tampering import registered_like
+from tests.front_door.tickets.land import tickets
 from tests.web.mailbox import Mailbox, mailbox
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def past(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) 
             variants.add_own(project, name.replace("-", "_"))
             content = (ROOT / ".local/sample-data" / file).read_bytes()
             project.land(name, GOOD, {file: content})
-        table = tickets()
+        table = tickets().encode()
         for pipeline in ("tickets", WITHOUT, DEEP):
             project.land(pipeline, GOOD, {"tickets.csv": table})
         project.land("tickets", BAD, {"tickets.csv": table.replace(b'"Billing"\n', b"Biling\n", 3)})

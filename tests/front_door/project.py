@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import subprocess
 import sys
@@ -21,11 +20,6 @@ from tests.dags.airflow_place import airflow_variables
 ROOT = Path(__file__).resolve().parents[2]
 TICKETS = Path(__file__).with_name("tickets")
 KIT = ROOT / "include" / "scripts" / "kit"
-WORDS = {
-    "Billing": "invoice charged twice refund card payment",
-    "Delivery": "parcel late courier address lost tracking",
-    "Rückgabe, Umtausch": "passt nicht größer zurück tauschen Etikett",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +111,3 @@ def migrate(project: Project) -> None:
         check=True,
         capture_output=True,
     )
-
-
-def tickets(rows: int = 1_500, *, desks: tuple[str, ...] = tuple(WORDS)) -> bytes:
-    """Return a table of tickets, one of ten of which is at a desk that it is not for."""
-    chance = random.Random(7)
-    lines = ["wording,desk"]
-    for number in range(rows):
-        desk = desks[number % len(desks)]
-        about = chance.choice(desks) if chance.random() < 0.1 else desk
-        words = chance.choices(WORDS[about].split(), k=5)
-        lines.append(f'"{" ".join(words)}, Nr. ""{number}""","{desk}"')
-    return "\n".join([*lines, ""]).encode()
