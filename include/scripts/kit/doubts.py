@@ -61,7 +61,7 @@ def _repeated_rows(rows: pd.DataFrame) -> list[str]:
     file, line = rows.index[int(repeated.argmax())]
     return [
         f"{repeated.sum()} of {len(rows)} rows repeat an earlier one; the first is {file}: line "
-        f"{line}. All of a kind go to one split"
+        f"{line}. Equal rows go to one split"
     ]
 
 

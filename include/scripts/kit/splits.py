@@ -65,16 +65,16 @@ def split_table(
 ) -> dict[str, pd.DataFrame]:
     """Split a table, then drop the rows without a target, so that these move no other row.
 
-    Rows that are equal in all columns are drawn as one: none is trained on and tested with.
+    A row that repeats an earlier one goes where that went: none is trained on and tested with.
 
     Raises:
         BadInputError: Nothing is left to train or to test on, or to validate with where a share
             of the rows should.
     """
-    firsts, kinds = np.unique(first_of_its_kind(rows), return_inverse=True)
+    first = first_of_its_kind(rows)
     splits = {
-        name: rows.iloc[np.flatnonzero(np.isin(kinds, numbers))].dropna(subset=[target])
-        for name, numbers in split_rows(len(firsts), shares, seed=seed).items()
+        name: rows.iloc[np.flatnonzero(np.isin(first, numbers))].dropna(subset=[target])
+        for name, numbers in split_rows(len(rows), shares, seed=seed).items()
     }
     for name, split in splits.items():
         if len(split) < 2 and (name != "validation" or shares.validation):

@@ -272,7 +272,7 @@ def test_predictions_must_be_finite_numbers(
         ),
         pytest.param(
             lambda lines: [*lines[:2], "much," + lines[2].partition(",")[2], *lines[3:]],
-            "the endpoint refuses the rows (header apart): line 2, MedInc: 'much' is not a number",
+            "the endpoint refuses the rows (header apart): line 2, column MedInc: 'much' is not",
             id="text as feature",
         ),
     ],
