@@ -79,9 +79,7 @@ def _opened(source: Path | bytes) -> BinaryIO:
     return source.open("rb") if isinstance(source, Path) else BytesIO(source)
 
 
-def _parse(
-    source: Path | bytes, table: Table, *, rows: int
-) -> tuple[pd.DataFrame, list[str]]:
+def _parse(source: Path | bytes, table: Table, *, rows: int) -> tuple[pd.DataFrame, list[str]]:
     options = {
         "encoding": "utf-8-sig",
         "keep_default_na": False,

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from kit.table import Table
 
 
-def doubts(
-    rows: pd.DataFrame, table: Table, *, files: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def doubts(rows: pd.DataFrame, table: Table, *, files: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give a sentence for each: a file twice, repeated rows, constant features, the target itself.
 
     Args:

@@ -140,14 +140,14 @@ def refusing(
 
 
 def _refused(error: RefusedError) -> RefusedError:
+    flask, toolkit = map(sys.modules.get, ("flask", "sagemaker_inference.errors"))
+    has_flask = flask is not None and flask.has_request_context()
+    if not has_flask and toolkit is None:
+        raise error
     print(f"refused with {error.status_code}: {error.reason}", file=sys.stderr, flush=True)
-    flask = sys.modules.get("flask")
-    if flask is not None and flask.has_request_context():
+    if has_flask:
         # sagemaker-containers makes a 500 of all that is raised, and passes a response on.
         return error
-    toolkit = sys.modules.get("sagemaker_inference.errors")
-    if toolkit is None:
-        raise error
     # sagemaker-inference asks for an error of its own, and may add a traceback to its message.
     raise toolkit.GenericInferenceToolkitError(error.status_code, error.reason) from None
 

@@ -16,7 +16,16 @@ from tests.scripts.jobs import run_cold
 if TYPE_CHECKING:
     from tests.scripts.jobs import Run
 
-COLUMNS = "MedInc,HouseAge,AveRooms,AveBedrms,Population,AveOccup,Latitude,Longitude".split(",")
+COLUMNS = [
+    "MedInc",
+    "HouseAge",
+    "AveRooms",
+    "AveBedrms",
+    "Population",
+    "AveOccup",
+    "Latitude",
+    "Longitude",
+]
 ROW = "8.3252,41.0,6.98,1.02,322.0,2.55,37.88,-122.23"
 SERVING_TOOLKIT = Path(__file__).parents[1] / "serving_toolkit.py"
 

@@ -284,6 +284,22 @@ def test_bad_test_split_is_refused(
     assert expected in evaluation.refusal()
 
 
+def test_report_repeats_what_preprocessing_warned_of(evaluation: Evaluation) -> None:
+    """And has no such member where there was nothing."""
+    path = evaluation.model / "preprocessing.json"
+    record = json.loads(path.read_text())
+    assert "warnings" not in record
+    path.write_text(json.dumps(record | {"warnings": ["b.csv is the same file as a.csv"]}))
+    assert evaluation.run().code == 0
+    report = json.loads((evaluation.output / "evaluation.json").read_text())
+    assert report.pop("warnings") == ["b.csv is the same file as a.csv"]
+    assert report["rows"]["test"] == 4128
+
+
+def test_report_without_warnings_has_no_such_member(engineered_run: Run) -> None:
+    assert "warnings" not in engineered_run.report()
+
+
 def test_test_split_must_be_there(evaluation: Evaluation) -> None:
     (evaluation.test / "test.csv").unlink()
     assert "test.csv: there is no such file" in evaluation.refusal()

@@ -199,26 +199,23 @@ def test_layout_of_a_file_is_free(
     assert all(files == written[0] for files in written)
 
 
-def test_doubtful_data_is_named_and_passes(
-    sample: list[list[str]], preprocess: Callable
-) -> None:
-    assert "warnings" not in record_of(preprocess({"a.csv": sample}))
+def test_doubtful_data_is_named_and_passes(sample: list[list[str]], preprocess: Callable) -> None:
+    def warnings(tables: dict[str, list[list[str]]]) -> list[str]:
+        return record_of(preprocess(tables)).get("warnings", [])
+
+    repeat, kept = "repeat an earlier one; the first is", "Equal rows go to one split"
+    assert warnings({"a.csv": sample}) == []
     header, *rows = sample
     spoilt = [[row[TARGET], "7", *row[2:]] for row in rows]
-    record = record_of(preprocess({"a.csv": [header, *spoilt, *spoilt[:40]], "b.csv": sample}))
-    assert record["warnings"] == [
-        "40 of 206 rows repeat an earlier one; the first is a.csv: line 85. Equal rows go to one "
-        "split"
+    assert warnings({"a.csv": [header, *spoilt, *spoilt[:40]], "b.csv": sample}) == [
+        f"40 of 206 rows {repeat} a.csv: line 85. {kept}"
     ]
-    record = record_of(preprocess({"a.csv": [header, *spoilt], "b.csv": [header, *spoilt]}))
-    assert record["warnings"] == [
-        "b.csv is the same file as a.csv, byte for byte",
-        "83 of 166 rows repeat an earlier one; the first is b.csv: line 2. Equal rows go to one "
-        "split",
-        "column HouseAge is 7.0 in all 166 rows that have it; a constant feature teaches nothing",
-        "column MedInc equals the target, MedHouseVal, in all 166 rows that have both; an endpoint "
-        "will not be told the target",
-    ]
+    twice = warnings({"a.csv": [header, *spoilt], "b.csv": [header, *spoilt]})
+    same, repeated, constant, target = twice
+    assert same == "b.csv is the same file as a.csv, byte for byte"
+    assert repeated == f"83 of 166 rows {repeat} b.csv: line 2. {kept}"
+    assert constant.startswith("column HouseAge is 7.0 in all 166 rows that have it; a constant")
+    assert target.startswith("column MedInc equals the target, MedHouseVal, in all 166 rows that")
 
 
 @pytest.mark.parametrize("repeated", [1, 40, 83])
