@@ -18,8 +18,11 @@ PLOTS = (PREDICTED_AGAINST_ACTUAL, RESIDUALS, CONFUSION_MATRIX)
 # A folder in the bucket, a model package group and an endpoint bear the name.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _VERSION = re.compile(r"[\w.-]+")
-# What the library itself writes into the metadata of a version, of the 50 that there may be.
-_OWN_METADATA = 12
+# What the library itself writes into the metadata of each version, of the 50 that there may be.
+OWN_METADATA = frozenset({
+    "snapshot", "fingerprint", "headline", "better", "tolerance", "run_id", "run_type",
+    "training_job", "code_sha256", "data_fingerprint",
+})  # fmt: skip
 _LARGEST_METADATA = 50
 _LONGEST_DESCRIPTION = 1024
 # Without its comma, a tuple of one is that one, and a text is taken for its letters.
@@ -138,11 +141,16 @@ class Pipeline:
                 for name in sorted({*self.parameter_names} & {*names(self.metric_paths).values()})
             ),
         ]
+        in_registry = {*self.parameter_names, *names(self.metric_paths).values()}
+        problems += [
+            f"{name!r} is what the library itself calls something in the registry's metadata"
+            for name in sorted(in_registry & OWN_METADATA)
+        ]
         kept = len(self.metric_paths) + len(self.metadata_parameters)
-        if kept > _LARGEST_METADATA - _OWN_METADATA:
+        if kept > _LARGEST_METADATA - len(OWN_METADATA):
             problems.append(
                 f"{kept} metrics and parameters are too many for the registry's metadata; at most"
-                f" {_LARGEST_METADATA - _OWN_METADATA} fit"
+                f" {_LARGEST_METADATA - len(OWN_METADATA)} fit"
             )
         if problems:
             raise ValueError(f"pipeline {self.name}: {'; '.join(problems)}")

@@ -84,17 +84,26 @@ class Project:
         file.write_text(content, encoding="utf-8")
 
 
-def new_project(folder: Path, sagemaker: Any, **variables: str) -> Project:
-    """Make a project without a pipeline, and its bucket; Airflow's database is to be migrated."""
+def new_project(folder: Path, sagemaker: Any, database: Path, **variables: str) -> Project:
+    """Make a project without a pipeline, and its bucket.
+
+    Args:
+        folder: Is made.
+        sagemaker: The embedded SageMaker.
+        database: What its Airflow's database is a copy of.
+        variables: Of its Airflow, besides the usual ones.
+    """
     (folder / "dags").mkdir(parents=True)
     shutil.copytree(
         KIT, folder / "include/scripts/kit", ignore=shutil.ignore_patterns("__pycache__")
     )
     sagemaker.client("s3").create_bucket(Bucket=BUCKET)
+    usual = airflow_variables(folder)
+    shutil.copy(database, Path(usual["AIRFLOW_HOME"]) / database.name)
     return Project(
         folder,
         sagemaker,
-        airflow_variables(folder)
+        usual
         | environment.embedded_aws_environment(sagemaker.url)
         | environment.retraining_environment()
         | {"AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
@@ -102,12 +111,13 @@ def new_project(folder: Path, sagemaker: Any, **variables: str) -> Project:
     )
 
 
-def migrate(project: Project) -> None:
-    """Make Airflow's database."""
+def empty_database(folder: Path) -> Path:
+    """Make Airflow's database below a folder, to be copied into projects."""
     subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=project.variables,
-        cwd=project.folder,
+        env=airflow_variables(folder),
+        cwd=folder,
         check=True,
         capture_output=True,
     )
+    return folder / "airflow" / "airflow.db"

@@ -16,7 +16,7 @@ import retraining
 from retraining import Pipeline, params, steps
 
 from local_stack.services.environment import BUCKET
-from tests.front_door.project import KIT, ROOT, TICKETS, migrate, new_project
+from tests.front_door.project import KIT, ROOT, TICKETS, new_project
 from tests.retraining.declarations import pipeline
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ def rows(title: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, run_embedded_sagemaker: Any) -> Iterator[tuple[Path, Any]]:
+def checkout(
+    tmp_path: Path, run_embedded_sagemaker: Any, database: Path
+) -> Iterator[tuple[Path, Any]]:
     """A checkout in which `make up` runs, as far as the page's commands can tell."""
     with run_embedded_sagemaker(tmp_path / "sagemaker") as server:
-        project = new_project(tmp_path / "checkout", server)
+        project = new_project(tmp_path / "checkout", server, database)
         (project.folder / ".venv").symlink_to(ROOT / ".venv")
-        migrate(project)
         exports = [f"export {name}={shlex.quote(text)}" for name, text in project.variables.items()]
         project.write(".local/up/environment.sh", "\n".join(exports))
         yield project.folder, server

@@ -36,6 +36,8 @@ def in_a_dag(make: Callable[[ResolveRunOperator], Any], **declared: Any) -> Any:
         ({"policy": (GreaterThan(SCORE, Parameter("score")),)}, "'score' is a parameter and the"),
         ({"better": "most"}, "better='most' is neither 'higher' nor 'lower'"),
         ({"plots": ("pie",)}, "plots: 'pie' is none of"),
+        ({"metadata_parameters": ("snapshot",)}, "'snapshot' is what the library itself calls"),
+        ({"metadata_metrics": ("train.better",)}, "'better' is what the library itself calls"),
         ({"policy": ()}, "policy: no condition, so every model would pass"),
         ({"headline": Metric("a[")}, "'a[' is no path in a report"),
     ],
