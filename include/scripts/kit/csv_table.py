@@ -1,8 +1,8 @@
 """The rows of a declared table in CSV: reading them, and finding all that is wrong with them.
 
 One set of rules for files and for what an endpoint is sent: UTF-8, with a byte order mark or not;
-fields in quotes or not; spaces before a cell are no part of it, names must be exact. Line numbers are those that an
-editor shows: the first line is line 1, be it a header or a row.
+fields in quotes or not; spaces before a cell are no part of it, names must be exact. Line numbers
+are those that an editor shows: the first line is line 1, be it a header or a row.
 """
 
 from __future__ import annotations

@@ -58,8 +58,10 @@ def _repeated_rows(rows: pd.DataFrame) -> list[str]:
         return []
     file, line = rows.index[int(repeated.argmax())]
     return [
-        f"{repeated.sum()} of {len(rows)} rows repeat an earlier one; the first is {file}: line "
-        f"{line}. Equal rows go to one split"
+        (
+            f"{repeated.sum()} of {len(rows)} rows repeat an earlier one; the first is {file}: "
+            f"line {line}. Equal rows go to one split"
+        )
     ]
 
 
