@@ -101,7 +101,9 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     specification = version["InferenceSpecification"]
     assert specification["SupportedContentTypes"] == ["application/json"]
     assert specification["SupportedResponseMIMETypes"] == ["application/json", "text/csv"]
-    assert "Environment" not in specification["Containers"][0]
+    assert specification["Containers"][0]["Environment"] == {
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json"
+    }
     metadata = version["CustomerMetadataProperties"]
     # Two metrics have one last name, and keep their paths, in the registry's alphabet.
     assert metadata["scores_metrics.score"] == "0.75"
@@ -114,6 +116,14 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     assert set(metadata) - mine == OWN_METADATA
     assert "nowhere" not in metadata
     assert "unset" not in metadata
+
+
+def test_a_version_has_the_metric_that_its_run_has_chosen(aws: Any) -> None:
+    declared = pipeline("chooses", policy=(LessThan(Metric(Parameter("which")), 9),))
+    _, version = register(aws, declared, REPORT, params={"which": ERROR.path})
+    metadata = version["CustomerMetadataProperties"]
+    assert (metadata["mean.error"], metadata["score"]) == ("4.9", "0.75")
+    assert metadata["which"] == "test_metrics_0___mean.error__"
 
 
 def test_a_report_without_the_headline_registers_without_it(aws: Any) -> None:
