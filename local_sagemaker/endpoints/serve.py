@@ -124,7 +124,7 @@ def main() -> None:
     elif "SAGEMAKER_PROGRAM" in os.environ or not hasattr(image, "load"):
         application = _serving(_by_the_toolkit(image.Handler()))
     else:
-        application = _serving(image.load(Path(os.environ["SM_MODEL_DIR"])))
+        application = _serving(image.load(Path(os.environ["SAGEMAKER_BASE_DIR"], "model")))
     with _Server(application) as server:
         server.serve_forever()
 
