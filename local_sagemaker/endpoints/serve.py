@@ -8,9 +8,9 @@ argument is the image's `serving.py`, which has one of these, or both of the lat
 * `Handler`, the defaults for a user's module, which AWS's `sagemaker-inference` toolkit then runs;
 * `load`, which loads a model that has no module, and returns what answers a call.
 
-The working folder gets the socket, `serve.sock`, as soon as the model is loaded: whoever can connect
-finds GET /ping answered with 200, and POST /invocations by the model. It stands for the image's web
-server and its workers.
+The working folder gets the socket, `serve.sock`, as soon as the model is loaded: whoever can
+connect finds GET /ping answered with 200, and POST /invocations by the model. It stands for the
+image's web server and its workers.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
-from wsgiref.types import WSGIApplication, WSGIEnvironment
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 SOCKET = "serve.sock"
 
@@ -141,7 +143,7 @@ def _import(file: Path) -> Any:
 def _serving(respond: Respond) -> WSGIApplication:
     def application(environ: WSGIEnvironment, start_response: Any) -> list[bytes]:
         asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        status, body, content_type = 404, bytes(), "application/json"
+        status, body, content_type = 404, b"", "application/json"
         if asked == ("GET", "/ping"):
             status = 200
         elif asked == ("POST", "/invocations"):

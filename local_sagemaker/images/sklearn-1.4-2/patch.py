@@ -16,7 +16,9 @@ def main() -> None:
     mapping = _LIBRARIES / "sagemaker_containers/_mapping.py"
     _replace(mapping, "collections.Mapping", "collections.abc.Mapping")
     # Arrays of objects are not unpickled.
-    _replace(_LIBRARIES / "sagemaker_inference/decoder.py", "allow_pickle=True", "allow_pickle=False")
+    _replace(
+        _LIBRARIES / "sagemaker_inference/decoder.py", "allow_pickle=True", "allow_pickle=False"
+    )
     # Two toolkits bring this program, and chance says which of them is installed last.
     _replace(_PROGRAMS / "train", "from sagemaker_containers.cli", "from sagemaker_training.cli")
 

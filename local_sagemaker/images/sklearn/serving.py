@@ -100,7 +100,7 @@ def _install(requirements: Path) -> None:
     (libraries / "image.pth").write_text(f"import site; site.addsitedir({image!r})\n")
     python = str(own / "bin" / "python3")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "-r", str(requirements)]
-    installed = subprocess.run(pip, cwd=requirements.parent, check=False)
+    installed = subprocess.run(pip, cwd=requirements.parent, check=False)  # noqa: S603 -- no shell
     if installed.returncode:
         sys.exit(f"requirements.txt: pip has ended with code {installed.returncode}")
-    os.execv(python, [python, *sys.orig_argv[1:]])
+    os.execv(python, [python, *sys.orig_argv[1:]])  # noqa: S606 -- no shell

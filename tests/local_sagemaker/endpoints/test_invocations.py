@@ -329,5 +329,6 @@ np.savetxt(sys.argv[2], rows[:5], delimiter=",", fmt="%.17g")
     )
     assert failed(endpoints, name, b"1,2,3")["OriginalStatusCode"] >= 400
     endpoints.poll(
-        lambda: "line 1 has 3 fields" in "".join(endpoints.lines(name)), what="the reason in the log"
+        lambda: "line 1 has 3 fields" in "".join(endpoints.lines(name)),
+        what="the reason in the log",
     )

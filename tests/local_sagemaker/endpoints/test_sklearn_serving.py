@@ -138,7 +138,9 @@ def test_what_output_fn_returns_is_flasks_answer(endpoints):
     )
 
     def asked(body: str) -> tuple[bytes, str]:
-        answer = endpoints.invoke(name, body.encode(), Accept="text/csv", CustomAttributes="trace=7")
+        answer = endpoints.invoke(
+            name, body.encode(), Accept="text/csv", CustomAttributes="trace=7"
+        )
         return answer["Body"].read(), answer["ContentType"]
 
     body, content_type = asked("dictionary")
@@ -217,7 +219,9 @@ def test_requirements_of_the_archive_are_installed_for_its_endpoint_alone(endpoi
         ),
         "code/shipped-1.0-py3-none-any.whl": wheel("shipped", "1.0", "WORD = 'installed'"),
         # The image has another version of this one, which pip takes out of the way.
-        "code/model_archiver-9.0-py3-none-any.whl": wheel("model_archiver", "9.0", "WORD = 'replaced'"),
+        "code/model_archiver-9.0-py3-none-any.whl": wheel(
+            "model_archiver", "9.0", "WORD = 'replaced'"
+        ),
     }
     name = endpoints.create(endpoints.config(endpoints.model(endpoints.put(packed(files)))))
     assert endpoints.settle(name)["EndpointStatus"] == "InService", "\n".join(endpoints.lines(name))
