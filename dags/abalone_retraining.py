@@ -47,7 +47,7 @@ PIPELINE = Pipeline(
     content_types=("text/csv", "text/libsvm"),
 )
 PARAMETERS = {
-    **params.retraining(),
+    **params.retraining(ask_for_approval=None),
     "mse_threshold": params.threshold(6.0, title="Greatest mean squared error", minimum=0),
 }
 

@@ -18,11 +18,9 @@ this one did not.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
-from retraining import retries
+from retraining import dag_defaults
 from retraining.past_runs import tasks
 
 with DAG(
@@ -30,11 +28,6 @@ with DAG(
     dag_display_name="Reports on past runs",
     doc_md=__doc__,
     schedule="@hourly",
-    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
-    catchup=False,
-    # One writer: a report is never written over a newer one.
-    max_active_runs=1,
-    default_args={"retries": 2, "retry_policy": retries.PassingFailuresPolicy()},
-    tags=["reports"],
+    **dag_defaults.maintenance(),
 ) as dag:
     PythonOperator(task_id="report_past_runs", python_callable=tasks.report_past_runs)

@@ -15,11 +15,9 @@ SageMaker refused or did not answer, as the message says: mend the permissions
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
-from retraining import retries
+from retraining import dag_defaults
 from retraining.jobs import tasks
 
 with DAG(
@@ -27,10 +25,6 @@ with DAG(
     dag_display_name="SageMaker: orphaned jobs",
     doc_md=__doc__,
     schedule="@hourly",
-    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it as UTC
-    catchup=False,
-    max_active_runs=1,
-    default_args={"retries": 2, "retry_policy": retries.PassingFailuresPolicy()},
-    tags=["maintenance"],
+    **dag_defaults.maintenance(),
 ) as dag:
     PythonOperator(task_id="stop_orphans", python_callable=tasks.stop_orphans)

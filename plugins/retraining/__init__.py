@@ -5,19 +5,23 @@ It knows no particular pipeline: a pipeline is one DAG file and one folder of sc
 
 from __future__ import annotations
 
-from retraining.gate.conditions import (
-    Equals,
-    GreaterThan,
-    GreaterThanOrEqualTo,
-    In,
-    LessThan,
-    LessThanOrEqualTo,
-    Metric,
-    Not,
-    Or,
-    Parameter,
-)
-from retraining.pipeline import Image, Pipeline
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retraining.gate.conditions import (
+        Equals,
+        GreaterThan,
+        GreaterThanOrEqualTo,
+        In,
+        LessThan,
+        LessThanOrEqualTo,
+        Metric,
+        Not,
+        Or,
+        Parameter,
+    )
+    from retraining.pipeline import Image, Pipeline
 
 __all__ = [
     "Equals",
@@ -33,3 +37,11 @@ __all__ = [
     "Parameter",
     "Pipeline",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a word of the authors' when a DAG file asks for it: every task loads this package."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "pipeline" if name in {"Image", "Pipeline"} else "gate.conditions"
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -47,6 +47,17 @@ def deployment(pipeline: str) -> dict[str, Any]:
     }
 
 
+def maintenance() -> dict[str, Any]:
+    """Return the arguments of a DAG that works for all pipelines: one run at a time."""
+    return {
+        "start_date": _START,
+        "catchup": False,
+        "max_active_runs": 1,
+        "default_args": {"retries": 2, "retry_policy": retries.PassingFailuresPolicy()},
+        "tags": ["maintenance"],
+    }
+
+
 def _common(pipeline: str, *, role: str) -> dict[str, Any]:
     title = pipeline.replace("-", " ").capitalize()
     return {

@@ -13,6 +13,7 @@ from airflow.sdk import Param
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+WHEN_REJECTED = "when_rejected"
 _APPROVALS = ["PendingManualApproval", "Approved", "Rejected"]
 
 
@@ -20,12 +21,20 @@ def retraining(
     *,
     instance_type: str = "ml.m5.large",
     approval_status: str = "PendingManualApproval",
-    ask_for_approval: bool = False,
-    when_rejected: str = "skip",
+    ask_for_approval: bool | None = False,
+    when_rejected: str | None = "skip",
     reuse_steps: str = "backfills",
 ) -> dict[str, Param]:
-    """Return the parameters of a retraining DAG; the arguments are their defaults."""
-    return {
+    """Return the parameters of a retraining DAG; the arguments are their defaults.
+
+    Args:
+        instance_type: Of the jobs.
+        approval_status: What a registered version starts as.
+        ask_for_approval: Whether a person is asked; None where the DAG has no such step.
+        when_rejected: ``skip`` or ``fail``; None where a rejected model leads to one task only.
+        reuse_steps: ``backfills``, ``always`` or ``never``.
+    """
+    found = {
         "snapshot": Param(
             None,
             type=["null", "string"],
@@ -68,7 +77,7 @@ def retraining(
             title="Hours to wait for an answer",
             description="Without one the version stays pending.",
         ),
-        "when_rejected": Param(
+        WHEN_REJECTED: Param(
             when_rejected,
             type="string",
             enum=["skip", "fail"],
@@ -83,6 +92,11 @@ def retraining(
             description="Equal in data, code, image and arguments; each costs no job then.",
         ),
     }
+    left_out = {
+        *(("ask_for_approval", "approval_hours") if ask_for_approval is None else ()),
+        *((WHEN_REJECTED,) if when_rejected is None else ()),
+    }
+    return {name: param for name, param in found.items() if name not in left_out}
 
 
 def threshold(
@@ -179,14 +193,23 @@ def deployment(endpoint_name: str) -> dict[str, Param]:
 def table(parameters: Mapping[str, Param]) -> str:
     """Return parameters as a section in Markdown, for the end of a DAG's documentation."""
     lines = [
-        f"| `{name}` | {_shown(param.value)} | {param.schema.get('title', '')}."
-        f" {param.description or ''} |"
+        f"| `{name}` | {_cell(_shown(param.value))} | {_cell(_meaning(param))} |"
         for name, param in parameters.items()
     ]
+    # The blank line is for a text that does not end with one.
     return "\n".join(
-        ["### Parameters", "| parameter | default | meaning |", "| --- | --- | --- |", *lines]
+        ["\n\n### Parameters", "| parameter | default | meaning |", "| --- | --- | --- |", *lines]
     )
 
 
 def _shown(value: object) -> str:
-    return "empty" if value in {None, ""} else f"`{json.dumps(value)}`"
+    return "empty" if value in (None, "") else f"`{json.dumps(value)}`"
+
+
+def _meaning(param: Param) -> str:
+    title = str(param.schema.get("title", ""))
+    return " ".join(filter(None, (f"{title}." if title else "", param.description)))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", r"\|").split())

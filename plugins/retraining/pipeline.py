@@ -8,7 +8,7 @@ from typing import Literal
 
 from retraining.gate.conditions import Condition, Metric, metrics_of, parameters_of
 from retraining.gate.headline import HIGHER, LOWER, Headline
-from retraining.gate.report import canonical, is_path
+from retraining.gate.report import canonical, is_path, names
 
 PREDICTED_AGAINST_ACTUAL = "predicted_against_actual"
 RESIDUALS = "residuals"
@@ -18,9 +18,18 @@ PLOTS = (PREDICTED_AGAINST_ACTUAL, RESIDUALS, CONFUSION_MATRIX)
 # A folder in the bucket, a model package group and an endpoint bear the name.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _VERSION = re.compile(r"[\w.-]+")
-# What the library itself writes into the metadata of a version, of the 50 that there may be.
-_OWN_METADATA = 12
+# What the library itself writes into the metadata of each version, of the 50 that there may be.
+OWN_METADATA = frozenset({
+    "snapshot", "fingerprint", "headline", "better", "tolerance", "run_id", "run_type",
+    "training_job", "code_sha256", "data_fingerprint",
+})  # fmt: skip
 _LARGEST_METADATA = 50
+_LONGEST_DESCRIPTION = 1024
+# Without its comma, a tuple of one is that one, and a text is taken for its letters.
+_SEVERAL = (
+    "policy", "content_types", "response_types", "realtime_instance_types",
+    "transform_instance_types", "metadata_parameters", "metadata_metrics", "plots",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class Pipeline:
         name: 1 to 63 letters, digits, and hyphens in between: its folder in the bucket, its model
             package group and, unless a deployment says otherwise, its endpoint. Its scripts lie in
             the folder of the same name, with underscores for hyphens.
-        description: One line, for the registry.
+        description: One line, for the registry; at most 1,024 characters.
         image: Of the processing jobs; or the URI of an image.
         policy: The quality gate's conditions, all of which must hold.
         headline: The metric that models are shown and compared by.
@@ -95,7 +104,19 @@ class Pipeline:
             raise ValueError(
                 f"pipeline {self.name!r}: a name is 1 to 63 letters, digits, and hyphens in between"
             )
+        single = [name for name in _SEVERAL if not isinstance(getattr(self, name), tuple | list)]
+        if single:
+            raise ValueError(
+                f"pipeline {self.name}: {', '.join(single)}: a tuple is wanted; one of a single"
+                " item ends with a comma, (…,)"
+            )
         problems = [
+            *(
+                []
+                if 0 < len(self.description) <= _LONGEST_DESCRIPTION
+                and "\n" not in self.description
+                else [f"description: it is not one line of 1 to {_LONGEST_DESCRIPTION} characters"]
+            ),
             *([] if self.policy else ["policy: no condition, so every model would pass"]),
             *(
                 f"{path!r} is no path in a report"
@@ -114,13 +135,22 @@ class Pipeline:
                 if isinstance(image, Image)
                 and not (_VERSION.fullmatch(image.framework) and _VERSION.fullmatch(image.version))
             ),
-            *([] if self.tolerance >= 0 else [f"tolerance={self.tolerance} is below 0"]),
+            *([] if self.tolerance >= 0 else [f"tolerance={self.tolerance} is not 0 or more"]),
+            *(
+                f"{name!r} is a parameter and the name of a metric; call the parameter otherwise"
+                for name in sorted({*self.parameter_names} & {*names(self.metric_paths).values()})
+            ),
+        ]
+        in_registry = {*self.parameter_names, *names(self.metric_paths).values()}
+        problems += [
+            f"{name!r} is what the library itself calls something in the registry's metadata"
+            for name in sorted(in_registry & OWN_METADATA)
         ]
         kept = len(self.metric_paths) + len(self.metadata_parameters)
-        if kept > _LARGEST_METADATA - _OWN_METADATA:
+        if kept > _LARGEST_METADATA - len(OWN_METADATA):
             problems.append(
                 f"{kept} metrics and parameters are too many for the registry's metadata; at most"
-                f" {_LARGEST_METADATA - _OWN_METADATA} fit"
+                f" {_LARGEST_METADATA - len(OWN_METADATA)} fit"
             )
         if problems:
             raise ValueError(f"pipeline {self.name}: {'; '.join(problems)}")

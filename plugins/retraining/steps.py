@@ -16,8 +16,10 @@ from airflow.sdk import Label
 
 from retraining.approval import operators as approval
 from retraining.deployment import tasks as deployment_tasks
+from retraining.gate.conditions import parameters_of
 from retraining.jobs import requests
 from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
+from retraining.params import WHEN_REJECTED
 from retraining.python_tasks import PipelineBranch, PipelineTask
 from retraining.registry import tasks as registry_tasks
 from retraining.registry.assets import approvals
@@ -56,7 +58,7 @@ def processing(
     *,
     inputs: Mapping[str, str],
     outputs: Sequence[str],
-    arguments: Mapping[str, str] | None = None,
+    arguments: Mapping[str, object] | None = None,
     image: Image | str | None = None,
     instance_type: str = _INSTANCE_TYPE,
     max_runtime_s: int = requests.MAX_RUNTIME_S,
@@ -79,8 +81,11 @@ def processing(
         operator_arguments: Those of the operator.
 
     Raises:
+        TypeError: The outputs are one text.
         ValueError: The pipeline declares no such image, or another step has such an output.
     """
+    if isinstance(outputs, str):
+        raise TypeError(f'{script}: outputs="{outputs}" is one text; write ("{outputs}",)')
     for task in run.dag.tasks:
         taken = set(getattr(task, "outputs", ())) & set(outputs)
         if taken and isinstance(task, RetrainingProcessingOperator):
@@ -93,7 +98,9 @@ def processing(
             code_uri=run.template("code_uri"),
             script=script,
             arguments=[
-                part for name, value in (arguments or {}).items() for part in (f"--{name}", value)
+                part
+                for name, value in (arguments or {}).items()
+                for part in (f"--{name}", str(value))
             ],
             inputs=inputs,
             outputs={name: run.output_uri(name) for name in outputs},
@@ -163,12 +170,30 @@ def check_quality(
         rejected: What follows when it does not; or one task for each value of the parameter
             ``when_rejected``.
         arguments: Those of ``BranchPythonOperator``.
+
+    Raises:
+        ValueError: The DAG lacks a parameter of the policy, a value of ``when_rejected`` would lead
+            nowhere, or all of them would lead to the same task.
     """
+    params = run.dag.params
+    if missing := [name for name in parameters_of(run.pipeline.policy) if name not in params]:
+        raise ValueError(f"{run.dag.dag_id} lacks the policy's parameters {', '.join(missing)}")
     arms: dict[str, BaseOperator] = {"passed": passed}
     if isinstance(rejected, Mapping):
+        told = params.get_param(WHEN_REJECTED).schema if WHEN_REJECTED in params else {}
+        if set(values := told.get("enum", ())) != set(rejected):
+            raise ValueError(
+                f"{WHEN_REJECTED} of {run.dag.dag_id} may be {', '.join(values) or 'nothing'},"
+                f" and rejected has a task for {', '.join(rejected)}"
+            )
         arms |= {f"rejected: {value}": task for value, task in rejected.items()}
         chosen: object = {value: task.task_id for value, task in rejected.items()}
     else:
+        if WHEN_REJECTED in params:
+            raise ValueError(
+                f"{run.dag.dag_id} has the parameter {WHEN_REJECTED}, and one task for a rejected"
+                f" model: leave it out, params.retraining({WHEN_REJECTED}=None)"
+            )
         arms["rejected"] = rejected
         chosen = rejected.task_id
     branch = PipelineBranch(
@@ -237,7 +262,12 @@ def ask_for_approval(
         register: The registration.
         endpoint_name: Where the version would be deployed; None for the pipeline's name.
         arguments: Those of ``HITLOperator``.
+
+    Raises:
+        ValueError: The DAG lacks the parameter.
     """
+    if "ask_for_approval" not in run.dag.params:
+        raise ValueError(f"{run.dag.dag_id} lacks the parameter ask_for_approval")
     return approval.AskForApprovalOperator(
         registered=register.output,
         endpoint_name=endpoint_name or run.pipeline.name,

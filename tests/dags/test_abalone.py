@@ -51,6 +51,8 @@ def test_the_retraining_dag_reads_as_the_tutorials_pipeline(dags: dict[str, Any]
         ["train", "evaluate"],
     ]
     assert dags[RETRAINING]["params"]["mse_threshold"] == 6.0
+    # It asks nobody, and so has no switch for it.
+    assert not {"ask_for_approval", "approval_hours"} & set(dags[RETRAINING]["params"])
     for dag in (dags[RETRAINING], dags[DEPLOYMENT]):
         for name in [*dag["params"], *dag["tasks"]]:
             assert f"`{name}`" in dag["doc"]

@@ -17,7 +17,7 @@ from local_stack.programs.keys import ADMIN, write_private
 from local_stack.services import airflow_api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.front_door.project import Project
 
@@ -52,8 +52,8 @@ class Api:
 
 
 @contextmanager
-def api_server(project: Project) -> Iterator[Api]:
-    """Run it until the block ends."""
+def api_server(project: Project) -> Iterator[Callable[[], Api]]:
+    """Run it until the block ends; what is yielded waits until it answers."""
     variables = project.variables
     passwords = Path(variables["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     write_private(passwords, json.dumps({ADMIN: _PASSWORD}))
@@ -68,7 +68,7 @@ def api_server(project: Project) -> Iterator[Api]:
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Api(url, _token(url, process, log))
+        yield lambda: Api(url, _token(url, process, log))
     finally:
         process.terminate()
         process.wait(timeout=60)

@@ -15,12 +15,14 @@ from local_stack.programs import ports
 from local_stack.services.environment import BUCKET
 from tests.front_door import variants
 from tests.front_door.api import Api, api_server
-from tests.front_door.project import ROOT, Project, migrate, new_project, tickets
+from tests.front_door.project import ROOT, Project, empty_database, new_project
 from tests.front_door.tampering import registered_like
+from tests.front_door.tickets.land import tickets
 from tests.web.mailbox import Mailbox, mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 GOOD, BAD = "2026-11-20", "2026-11-21"
 WITHOUT, DEEP = "Tickets-Without-Accuracy", "DEEP-tickets-2"
@@ -123,7 +125,15 @@ class Past:
 
 
 @pytest.fixture(scope="session")
-def past(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) -> Iterator[Past]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An Airflow's database in which nothing has been."""
+    return empty_database(tmp_path_factory.mktemp("database"))
+
+
+@pytest.fixture(scope="session")
+def past(
+    tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any, database: Path
+) -> Iterator[Past]:
     folder = tmp_path_factory.mktemp("front-door")
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(run_embedded_sagemaker(folder / "sagemaker"))
@@ -131,6 +141,7 @@ def past(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) 
         project = new_project(
             folder / "project",
             server,
+            database,
             RETRAINING_NOTIFY_MAIL=PERSON,
             AIRFLOW_CONN_SMTP_DEFAULT=_smtp(box.port),
             AIRFLOW__API__PORT=str(ports.any_free()),
@@ -144,11 +155,10 @@ def past(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) 
             variants.add_own(project, name.replace("-", "_"))
             content = (ROOT / ".local/sample-data" / file).read_bytes()
             project.land(name, GOOD, {file: content})
-        table = tickets()
+        table = tickets().encode()
         for pipeline in ("tickets", WITHOUT, DEEP):
             project.land(pipeline, GOOD, {"tickets.csv": table})
         project.land("tickets", BAD, {"tickets.csv": table.replace(b'"Billing"\n', b"Biling\n", 3)})
-        migrate(project)
         again = {"reuse_steps": "always"}
         wanted = {
             "passed": ("tickets_retraining", {"snapshot": GOOD, "approval_status": "Approved"}),
@@ -164,7 +174,7 @@ def past(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) 
             "reported": ("past_runs_report", {}),
         }
         ended, log = project.run(*wanted.values())
-        api = stack.enter_context(api_server(project))
+        api = stack.enter_context(api_server(project))  # it starts while models are deployed
         sagemaker = server.client("sagemaker")
         (good,) = sagemaker.list_model_packages(ModelPackageGroupName="tickets")[
             "ModelPackageSummaryList"
@@ -183,7 +193,7 @@ def past(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) 
             deployed,
             deployment_log,
             [versions.describe(sagemaker, version.arn) for version in tampered],
-            api,
+            api(),
             box,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import subprocess
 import sys
@@ -21,11 +20,6 @@ from tests.dags.airflow_place import airflow_variables
 ROOT = Path(__file__).resolve().parents[2]
 TICKETS = Path(__file__).with_name("tickets")
 KIT = ROOT / "include" / "scripts" / "kit"
-WORDS = {
-    "Billing": "invoice charged twice refund card payment",
-    "Delivery": "parcel late courier address lost tracking",
-    "Rückgabe, Umtausch": "passt nicht größer zurück tauschen Etikett",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +84,26 @@ class Project:
         file.write_text(content, encoding="utf-8")
 
 
-def new_project(folder: Path, sagemaker: Any, **variables: str) -> Project:
-    """Make a project without a pipeline, and its bucket; Airflow's database is to be migrated."""
+def new_project(folder: Path, sagemaker: Any, database: Path, **variables: str) -> Project:
+    """Make a project without a pipeline, and its bucket.
+
+    Args:
+        folder: Is made.
+        sagemaker: The embedded SageMaker.
+        database: What its Airflow's database is a copy of.
+        variables: Of its Airflow, besides the usual ones.
+    """
     (folder / "dags").mkdir(parents=True)
     shutil.copytree(
         KIT, folder / "include/scripts/kit", ignore=shutil.ignore_patterns("__pycache__")
     )
     sagemaker.client("s3").create_bucket(Bucket=BUCKET)
+    usual = airflow_variables(folder)
+    shutil.copy(database, Path(usual["AIRFLOW_HOME"]) / database.name)
     return Project(
         folder,
         sagemaker,
-        airflow_variables(folder)
+        usual
         | environment.embedded_aws_environment(sagemaker.url)
         | environment.retraining_environment()
         | {"AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
@@ -108,24 +111,13 @@ def new_project(folder: Path, sagemaker: Any, **variables: str) -> Project:
     )
 
 
-def migrate(project: Project) -> None:
-    """Make Airflow's database."""
+def empty_database(folder: Path) -> Path:
+    """Make Airflow's database below a folder, to be copied into projects."""
     subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=project.variables,
-        cwd=project.folder,
+        env=airflow_variables(folder),
+        cwd=folder,
         check=True,
         capture_output=True,
     )
-
-
-def tickets(rows: int = 1_500, *, desks: tuple[str, ...] = tuple(WORDS)) -> bytes:
-    """Return a table of tickets, one of ten of which is at a desk that it is not for."""
-    chance = random.Random(7)
-    lines = ["wording,desk"]
-    for number in range(rows):
-        desk = desks[number % len(desks)]
-        about = chance.choice(desks) if chance.random() < 0.1 else desk
-        words = chance.choices(WORDS[about].split(), k=5)
-        lines.append(f'"{" ".join(words)}, Nr. ""{number}""","{desk}"')
-    return "\n".join([*lines, ""]).encode()
+    return folder / "airflow" / "airflow.db"

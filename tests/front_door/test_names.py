@@ -120,6 +120,7 @@ def test_the_names_are_those_of_the_pipelines() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(900)
 def test_the_library_spells_no_name_of_a_pipeline(past: Past) -> None:
     reports = {
         name: past.report(run)

@@ -11,7 +11,8 @@ from retraining import naming
 from retraining.deployment import endpoints
 
 from tests.front_door.conftest import DEEP, WITHOUT
-from tests.front_door.project import TICKETS, WORDS
+from tests.front_door.project import ROOT, TICKETS
+from tests.front_door.tickets.land import WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def lines(file: Path) -> int:
 
 
 def test_the_dag_files_are_short() -> None:
-    assert lines(TICKETS / "dags/tickets_retraining.py") <= 46
+    assert lines(TICKETS / "dags/tickets_retraining.py") <= 49
     assert lines(TICKETS / "dags/tickets_deployment.py") <= 3
 
 
@@ -43,7 +44,10 @@ def test_the_scripts_are_short() -> None:
         "table.py", "preprocess.py", "train.py", "evaluate.py", "entry_point.py",
     }  # fmt: skip
     assert max(counted.values()) <= 25
-    assert sum(counted.values()) <= 75
+    assert sum(counted.values()) <= 64
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"scripts of {sum(counted.values())} lines in all" in readme
+    assert f"{lines(TICKETS / 'dags/tickets_retraining.py')} lines there" in readme
 
 
 @pytest.mark.e2e

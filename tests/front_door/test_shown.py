@@ -15,7 +15,7 @@ from retraining.past_runs.report import make_report
 
 from local_stack.services.environment import BUCKET
 from tests.front_door.conftest import PERSON
-from tests.front_door.project import WORDS
+from tests.front_door.tickets.land import WORDS
 
 if TYPE_CHECKING:
     from tests.front_door.conftest import Past

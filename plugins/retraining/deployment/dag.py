@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Label, XComArg
 
-from retraining import dag_defaults, params
+from retraining import dag_defaults, naming, params
 from retraining.deployment import tasks
 from retraining.deployment.operators import DeployVersionOperator, FlipBackOperator
 from retraining.python_tasks import PipelineBranch, PipelineTask
@@ -66,10 +66,17 @@ def deployment_dag(
         endpoint_name: The default of the parameter; None for the pipeline's name.
         parameters: Instead of some of ``params.deployment``.
         arguments: Those of ``airflow.sdk.DAG``, instead of some of ``dag_defaults.deployment``.
+            Another endpoint of the same pipeline has another ``dag_id``.
+
+    Raises:
+        InvalidNameError: No endpoint can be called so.
     """
+    for name in (pipeline, endpoint_name or pipeline):
+        naming.deployment_stem(name)
     of_run = params.deployment(endpoint_name or pipeline) | (parameters or {})
     told = DOCUMENTATION.format(parameters=params.table(of_run))
     defaults = {
+        "dag_id": f"{pipeline.replace('-', '_')}_deployment",
         "schedule": AssetOrTimeSchedule(
             timetable=CronTriggerTimetable("45 * * * *", timezone="UTC"),
             assets=[approved_models(pipeline)],
@@ -77,7 +84,6 @@ def deployment_dag(
         **dag_defaults.deployment(pipeline),
     } | arguments
     with DAG(  # noqa: AIR002 - the schedule is among the defaults
-        dag_id=f"{pipeline.replace('-', '_')}_deployment",
         doc_md=f"{(doc_md or '').strip()}\n{told}",
         params=of_run,
         **defaults,

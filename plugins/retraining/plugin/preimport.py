@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # What the DAGs name, which brings what that needs, and what boto3 leaves to the first client of S3.
 _MODULES = (
     "retraining.steps",
+    "retraining.pipeline",
     "retraining.dag_defaults",
     "retraining.params",
     "retraining.deployment.dag",

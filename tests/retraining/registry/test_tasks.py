@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from retraining import LessThan, Metric, Parameter, naming
+from retraining.pipeline import OWN_METADATA
 from retraining.registry import tasks
 from retraining.runs import records
 
@@ -108,6 +109,9 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     assert metadata["mean.error"] == "4.9"
     assert (metadata["most"], metadata["kind"]) == ("9", "wide_ and _odd_")
     assert (metadata["better"], metadata["tolerance"]) == ("lower", "0.01")
+    # What a declaration may not call its metrics and parameters.
+    mine = {"scores_metrics.score", "test_metrics_0_.score", "mean.error", "most", "kind"}
+    assert set(metadata) - mine == OWN_METADATA
     assert "nowhere" not in metadata
     assert "unset" not in metadata
 

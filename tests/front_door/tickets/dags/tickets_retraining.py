@@ -26,7 +26,10 @@ PIPELINE = Pipeline(
     response_types=("application/json",),
     plots=("confusion_matrix",),
 )
-PARAMETERS = params.retraining() | {"least_accuracy": params.threshold(0.8, title="Least accuracy")}
+PARAMETERS = {
+    **params.retraining(ask_for_approval=None, when_rejected=None),
+    "least_accuracy": params.threshold(0.8, title="Least accuracy"),
+}
 
 with DAG(
     dag_id="tickets_retraining",
