@@ -94,7 +94,8 @@ def test_a_model_is_registered_only_while_its_error_is_small_enough(
     assert metadata["headline"] == "regression_metrics.mse"
     container = version["InferenceSpecification"]["Containers"][0]
     assert container["Image"].endswith("sagemaker-xgboost:3.0-5")
-    assert "Environment" not in container
+    # The image serves its own models, in what the registry says.
+    assert container["Environment"] == {"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"}
 
     sagemaker = place.client("sagemaker")
     (model,) = sagemaker.list_models(NameContains="version-1")["Models"]

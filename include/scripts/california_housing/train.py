@@ -75,7 +75,9 @@ def main() -> None:
                 print(f"validation:r2={r2(model, validation):.6f};", flush=True)
 
         entry_point = Path(__file__).resolve().with_name("entry_point.py")
-        save_model(options.model_dir, model, entry_point=entry_point, record=record)
+        save_model(
+            options.model_dir, model, entry_point=entry_point, beside=["table.py"], record=record
+        )
         print("wrote model.joblib, preprocessing.json, code/entry_point.py", flush=True)
 
 

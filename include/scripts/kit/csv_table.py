@@ -1,11 +1,15 @@
-"""One CSV file of a declared table: reading it, and finding all that is wrong with it.
+"""The rows of a declared table in CSV: reading them, and finding all that is wrong with them.
 
-Line numbers are those that an editor shows: the first line is line 1, be it a header or a row.
+One set of rules for files and for what an endpoint is sent: UTF-8, with a byte order mark or not;
+fields in quotes or not; spaces before a cell are no part of it, names must be exact. Line numbers
+are those that an editor shows: the first line is line 1, be it a header or a row.
 """
 
 from __future__ import annotations
 
 import csv
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +18,8 @@ import pandas as pd
 from kit.failure import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO
 
     from kit.table import Column, Table
 
@@ -47,24 +51,41 @@ def read_file(path: Path, table: Table) -> tuple[pd.DataFrame, list[str]]:
         the line numbers as index; and a sentence for each problem. Where there are problems, the
         rows mean nothing.
     """
-    try:
-        count, problems = _structure(path, table)
-    except BadInputError as error:
-        count, problems = 0, [str(error)]
-    rows = pd.DataFrame()
-    if not problems:
-        rows, problems = _parse(path, table, rows=count)
+    rows, problems = read_cells(path, table)
+    if not problems or not rows.empty:
         for column in table.columns:
-            problems += _cell_problems(rows[column.name], column)
+            cells = rows[column.name]
+            problems += _null_problems(cells) or [
+                *illegal_cells(cells, column),
+                *impossible_cells(cells, column),
+            ]
     return rows, [f"{path.name}: {problem}" for problem in problems]
 
 
-def _parse(path: Path, table: Table, *, rows: int) -> tuple[pd.DataFrame, list[str]]:
+def read_cells(source: Path | bytes, table: Table) -> tuple[pd.DataFrame, list[str]]:
+    """Read the rows of a file, or of its content, whatever the numbers and texts in them are.
+
+    Returns:
+        As ``read_file``; without a row where the lines make no table.
+    """
+    try:
+        count, problems = _structure(source, table)
+    except BadInputError as error:
+        return pd.DataFrame(), [str(error)]
+    return (pd.DataFrame(), problems) if problems else _parse(source, table, rows=count)
+
+
+def _opened(source: Path | bytes) -> BinaryIO:
+    return source.open("rb") if isinstance(source, Path) else BytesIO(source)
+
+
+def _parse(source: Path | bytes, table: Table, *, rows: int) -> tuple[pd.DataFrame, list[str]]:
     options = {
         "encoding": "utf-8-sig",
         "keep_default_na": False,
         "na_values": NULLS,
         "skip_blank_lines": False,
+        "skipinitialspace": True,
         "nrows": rows,
         "index_col": False,
     }
@@ -72,9 +93,10 @@ def _parse(path: Path, table: Table, *, rows: int) -> tuple[pd.DataFrame, list[s
         options |= {"header": None, "names": table.names}
     numbers = [column for column in table.columns if column.is_number]
     texts = {column.name: str for column in table.columns if not column.is_number}
-    parsed = pd.read_csv(
-        path, float_precision="round_trip", low_memory=False, dtype=texts, **options
-    )[table.names]
+    with _opened(source) as content:
+        parsed = pd.read_csv(
+            content, float_precision="round_trip", low_memory=False, dtype=texts, **options
+        )[table.names]
     # A column of nothing has a type of its own choice.
     parsed = parsed.astype(dict.fromkeys(texts, object))
     parsed.index = pd.RangeIndex(table.first_row, table.first_row + len(parsed))
@@ -82,26 +104,25 @@ def _parse(path: Path, table: Table, *, rows: int) -> tuple[pd.DataFrame, list[s
     # A column of nothing but "True" becomes booleans, one with any other text objects.
     if any(parsed[column.name].dtype.kind not in "iuf" for column in numbers):
         # Only now is the second, slower reading paid for, that can tell which cell it was.
-        cells = pd.read_csv(path, dtype=str, **options)
+        with _opened(source) as content:
+            cells = pd.read_csv(content, dtype=str, **options)
         cells.index = parsed.index
         for column in numbers:
             name = column.name
             parsed[name] = pd.to_numeric(cells[name], errors="coerce")
             wrong = (cells[name].notna() & parsed[name].isna()).to_numpy()
-            if wrong.any():
-                text = cells[name][wrong].iloc[0]
-                problems.append(_cells(parsed[name], wrong, f"{text!r} is not a number"))
-                # A legal number, so that the cell is not reported twice.
-                parsed[name] = parsed[name].mask(wrong, max(column.low, min(column.high, 0)))
+            problems += _cells(cells[name], wrong, "is not a number", shown=repr)
+            # A legal number, so that the cell is not reported twice.
+            parsed[name] = parsed[name].mask(wrong, max(column.low, min(column.high, 0)))
     return parsed.astype({column.name: np.float64 for column in numbers}), problems
 
 
-def _structure(path: Path, table: Table) -> tuple[int, list[str]]:
+def _structure(source: Path | bytes, table: Table) -> tuple[int, list[str]]:
     """Count the rows, and find what would make a parser fail, or misread silently."""
     first: Sequence[str] = ()
     ragged: list[tuple[int, int]] = []
     lines = width = 0
-    for number, fields in _records(path):
+    for number, fields in _records(source, header=table.header):
         lines += 1
         if number == 1:
             first = fields
@@ -120,10 +141,10 @@ def _structure(path: Path, table: Table) -> tuple[int, list[str]]:
     return lines + 1 - table.first_row, problems
 
 
-def _records(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
+def _records(source: Path | bytes, *, header: bool) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield each line's number and fields; one record is one line, as no field has two."""
     blank = 0
-    with path.open("rb") as lines:
+    with _opened(source) as lines:
         for number, raw in enumerate(lines, 1):
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -143,14 +164,14 @@ def _records(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
             if blank:
                 raise BadInputError(f"line {blank} is blank, and more lines follow")
             try:
-                yield number, _fields(line)
+                yield number, _fields(line, skip_spaces=not header or number > 1)
             except csv.Error as error:
                 raise BadInputError(f"line {number} has a broken quotation: {error}") from None
 
 
-def _fields(line: str) -> Sequence[str]:
+def _fields(line: str, *, skip_spaces: bool) -> Sequence[str]:
     if '"' in line:
-        return next(csv.reader([line], strict=True))
+        return next(csv.reader([line], strict=True, skipinitialspace=skip_spaces))
     return line.split(",")
 
 
@@ -165,8 +186,17 @@ def _header_problems(header: Sequence[str], table: Table) -> list[str]:
     missing = [name for name in names if name not in header]
     unexpected = [name for name in dict.fromkeys(header) if name not in names]
     twice = [name for name in names if header.count(name) > 1]
+    folded = {_folded(name): name for name in missing}
+    alike = {name: folded[_folded(name)] for name in unexpected if _folded(name) in folded}
+    if len(set(alike.values())) == len(alike):
+        missing = [name for name in missing if name not in alike.values()]
+        unexpected = [name for name in unexpected if name not in alike]
+    else:
+        alike = {}
+    pairs = ", ".join(f"{name!r} must be {due}" for name, due in alike.items())
     return (
-        [f"line 1, the header, lacks column {name}" for name in missing]
+        [f"line 1, the header, differs by case or spaces only: {pairs}" for _ in alike][:1]
+        + [f"line 1, the header, lacks column {name}" for name in missing]
         + [f"line 1, the header, has an unknown column {name!r}" for name in unexpected]
         + [f"line 1, the header, has column {name} {header.count(name)} times" for name in twice]
     )
@@ -184,38 +214,47 @@ def _first_row_problems(row: Sequence[str], table: Table) -> list[str]:
     return []
 
 
-def _cell_problems(cells: pd.Series, column: Column) -> list[str]:
-    null = cells.isna().to_numpy()
-    if len(null) and null.all():
-        return [f"line {cells.index[0]}, column {column.name}: null, as are all {len(null)} values"]
+def _null_problems(cells: pd.Series) -> list[str]:
+    if len(cells) and cells.isna().all():
+        return [f"line {cells.index[0]}, column {cells.name}: null, as are all {len(cells)} values"]
+    return []
+
+
+def illegal_cells(cells: pd.Series, column: Column) -> list[str]:
+    """Tell of cells that are no value of the column at all: unknown categories, infinities."""
     if column.categories:
-        unknown = ~null & ~cells.isin(column.categories).to_numpy()
-        legal = ", ".join(column.categories)
-        faults = [(unknown, lambda value: f"{value!r} is none of {legal}")]
-    elif column.text:
+        unknown = (cells.notna() & ~cells.isin(column.categories)).to_numpy()
+        return _cells(cells, unknown, f"is none of {', '.join(column.categories)}", shown=repr)
+    if column.text:
         return []
-    else:
-        values = cells.to_numpy()
-        infinite = np.isinf(values)
-        impossible = ~infinite & ((values < column.low) | (values > column.high))
-        faults = [
-            (infinite, lambda value: f"{value} is not finite"),
-            (impossible, lambda value: f"{value} is impossible; {column.legal} is legal"),
-        ]
-    return [
-        _cells(cells, chosen, fault(cells[chosen].iloc[0]))
-        for chosen, fault in faults
-        if chosen.any()
-    ]
+    return _cells(cells, np.isinf(cells.to_numpy()), "is not finite", shown=str)
 
 
-def _cells(cells: pd.Series, chosen: np.ndarray, fault: str) -> str:
-    line = cells.index[int(chosen.argmax())]
-    return f"line {line}, column {cells.name}: {fault}{_more(chosen.sum(), 'cell')}"
+def impossible_cells(cells: pd.Series, column: Column) -> list[str]:
+    """Tell of numbers outside of the column's legal ones."""
+    if not column.is_number:
+        return []
+    values = cells.to_numpy()
+    outside = np.isfinite(values) & ((values < column.low) | (values > column.high))
+    return _cells(cells, outside, f"is impossible; {column.legal} is legal", shown=str)
+
+
+def _cells(
+    cells: pd.Series, chosen: np.ndarray, fault: str, *, shown: Callable[[object], str]
+) -> list[str]:
+    if not chosen.any():
+        return []
+    first = int(chosen.argmax())
+    told = f"{shown(cells.iloc[first])} {fault}{_more(chosen.sum(), 'cell')}"
+    return [f"line {cells.index[first]}, column {cells.name}: {told}"]
 
 
 def _more(count: int, noun: str) -> str:
     return f" (the first of {count} such {noun}s)" if count > 1 else ""
+
+
+def _folded(name: str) -> str:
+    return "".join(name.split()).strip('"').casefold()
 
 
 def _list(table: Table) -> str:

@@ -87,7 +87,10 @@ def load_entry_point(folder: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise BadInputError(f"{ENTRY_POINT}: it cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    # An endpoint too finds what lies beside it.
+    # An endpoint too finds what lies beside it, and nothing of the same name of this job's.
+    beside = {file.stem for file in path.parent.iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in beside]:
+        del sys.modules[name]
     sys.path.insert(0, str(path.parent))
     spec.loader.exec_module(module)
     missing = [name for name in ("model_fn", "input_fn", "predict_fn") if not hasattr(module, name)]

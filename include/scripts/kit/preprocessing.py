@@ -61,6 +61,8 @@ def read_and_split(
     )
     names = ", ".join(str(file["name"]) for file in snapshot.files)
     say(f"read {len(snapshot.rows)} rows of {names}")
+    for warning in snapshot.warnings:
+        print(f"warning: {warning}", flush=True)
     splits = split_table(snapshot.rows, shares, target=table.target, seed=options.seed)
     for name, split in splits.items():
         print(f"{name}: {len(split)} rows (seed {options.seed})", flush=True)

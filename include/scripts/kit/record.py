@@ -21,7 +21,7 @@ NAME = "preprocessing.json"
 def describe(
     snapshot: Snapshot, splits: Mapping[str, pd.DataFrame], *, seed: int
 ) -> dict[str, Any]:
-    """Give the record: rows, nulls, the snapshot's files and its fingerprint."""
+    """Give the record: rows, nulls, the snapshot's files and fingerprint, and warnings, if any."""
     read = len(snapshot.rows)
     sizes = {name: len(split) for name, split in splits.items()}
     return {
@@ -30,6 +30,7 @@ def describe(
         "nulls": {name: int(snapshot.rows[name].isna().sum()) for name in snapshot.rows},
         "files": snapshot.files,
         "fingerprint": snapshot.fingerprint(),
+        **({"warnings": snapshot.warnings} if snapshot.warnings else {}),
     }
 
 
@@ -70,4 +71,5 @@ def origin(record: Mapping[str, Any], *own: str, tested: int) -> dict[str, Any]:
         **{name: record[name] for name in own},
         "split_seed": record["seed"],
         "snapshot_fingerprint": record["fingerprint"],
+        **({"warnings": record["warnings"]} if record.get("warnings") else {}),
     }

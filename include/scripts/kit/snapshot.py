@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from kit.csv_table import read_file
+from kit.doubts import doubts
 from kit.failure import BadInputError
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ class Snapshot:
         rows: The table's columns, float64 or texts, nulls included; the rows of all files in the
             order of the files' names and lines.
         files: Name, rows and SHA-256 of each file, in that order.
+        warnings: A sentence for each thing that should make one think.
     """
 
     rows: pd.DataFrame
     files: list[dict[str, object]]
+    warnings: list[str] = field(default_factory=list)
 
     def fingerprint(self) -> str:
         """Give the SHA-256 of the files' SHA-256s, one a line."""
@@ -73,7 +76,8 @@ def read_snapshot(
         }
         for path, part in zip(paths, parts, strict=True)
     ]
-    return Snapshot(rows.reset_index(drop=True), files)
+    warnings = doubts(rows, table, files=files)
+    return Snapshot(rows.reset_index(drop=True), files, warnings)
 
 
 def _csv_files(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kit.doubts import first_of_its_kind
 from kit.failure import BadInputError
 
 if TYPE_CHECKING:
@@ -64,12 +65,15 @@ def split_table(
 ) -> dict[str, pd.DataFrame]:
     """Split a table, then drop the rows without a target, so that these move no other row.
 
+    A row that repeats an earlier one goes where that went: none is trained on and tested with.
+
     Raises:
         BadInputError: Nothing is left to train or to test on, or to validate with where a share
             of the rows should.
     """
+    first = first_of_its_kind(rows)
     splits = {
-        name: rows.iloc[numbers].dropna(subset=[target])
+        name: rows.iloc[np.flatnonzero(np.isin(first, numbers))].dropna(subset=[target])
         for name, numbers in split_rows(len(rows), shares, seed=seed).items()
     }
     for name, split in splits.items():

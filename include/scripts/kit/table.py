@@ -64,6 +64,12 @@ class Table:
         return [name for name in self.names if name != self.target]
 
     @property
+    def requests(self) -> Table:
+        """What an endpoint is sent: the features in their order, without a header."""
+        columns = tuple(column for column in self.columns if column.name != self.target)
+        return Table(columns, target="", header=False)
+
+    @property
     def first_row(self) -> int:
         """The line of a file's first row."""
         return 2 if self.header else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 
@@ -13,6 +13,12 @@ from kit.failure import BadInputError
 from kit.job import ArgumentParser
 from kit.outputs import published
 from kit.record import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What kit.serving is made of; it travels in each model's archive.
+SERVED = ("__init__.py", "csv_table.py", "failure.py", "serving.py", "table.py")
 
 
 def training_arguments(description: str | None) -> ArgumentParser:
@@ -60,22 +66,34 @@ def read_preprocessor(channel: Path) -> tuple[Any, bytes]:
 
 
 def save_model(
-    folder: Path, model: object, *, entry_point: Path, record: bytes | None = None
+    folder: Path,
+    model: object,
+    *,
+    entry_point: Path,
+    beside: Sequence[str] = (),
+    record: bytes | None = None,
 ) -> None:
     """Write all that the model's archive shall hold, or nothing.
 
-    That is ``model.joblib``, ``code/entry_point.py`` and, if there is one, ``preprocessing.json``.
-    A model that carries its inference code needs no repacking before it is deployed.
+    That is ``model.joblib``, ``code/entry_point.py`` with what it imports, and, if there is one,
+    ``preprocessing.json``. A model that carries its inference code needs no repacking before it is
+    deployed.
 
     Args:
         folder: SageMaker makes ``model.tar.gz`` of it.
         model: What ``model_fn`` of the entry point shall load.
-        entry_point: The script that the endpoint runs.
+        entry_point: The script that the endpoint runs; ``kit.serving`` goes with it.
+        beside: Files of its folder that it imports, too.
         record: The record of preprocessing.
     """
     with published(folder) as unfinished:
         joblib.dump(model, unfinished / "model.joblib")
         if record is not None:
             (unfinished / NAME).write_bytes(record)
-        (unfinished / "code").mkdir()
-        (unfinished / "code" / "entry_point.py").write_bytes(entry_point.read_bytes())
+        code = unfinished / "code"
+        (code / "kit").mkdir(parents=True)
+        (code / "entry_point.py").write_bytes(entry_point.read_bytes())
+        for name in beside:
+            (code / name).write_bytes(entry_point.with_name(name).read_bytes())
+        for name in SERVED:
+            (code / "kit" / name).write_bytes(Path(__file__).with_name(name).read_bytes())

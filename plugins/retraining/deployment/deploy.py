@@ -16,9 +16,10 @@ from retraining.aws.errors import code_of, is_missing
 from retraining.deployment import endpoints, requests, smoke
 from retraining.deployment.plan import DeploymentRefusedError, check_deployable
 from retraining.registry import versions
+from retraining.registry.requests import DEFAULT_ACCEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_sagemaker import SageMakerClient
 
@@ -111,13 +112,26 @@ def fault(
             f"{plan.endpoint_name} serves {endpoint.config} and not {plan.config_name}: the service"
             f" took the update back{said}"
         )
-    return _answers_fault(runtime, plan, test, tolerance=tolerance) if test else None
+    if test is None:
+        return None
+    headers = {"ContentType": test.content_type, **_accept(client, plan, test)}
+    return _answers_fault(runtime, plan, test, headers=headers, tolerance=tolerance)
 
 
-def _answers_fault(runtime: Any, plan: Plan, test: SmokeTest, *, tolerance: float) -> str | None:
+def _accept(client: SageMakerClient, plan: Plan, test: SmokeTest) -> dict[str, str]:
+    """Ask as a client would who has read the registry: for nothing, where its word is enough."""
+    version = versions.find(client, plan.version_arn)
+    containers = version.containers if version else ()
+    promised = [container.get("Environment", {}).get(DEFAULT_ACCEPT) for container in containers]
+    return {} if promised == [test.accept] else {"Accept": test.accept}
+
+
+def _answers_fault(
+    runtime: Any, plan: Plan, test: SmokeTest, *, headers: Mapping[str, str], tolerance: float
+) -> str | None:
     for row, request in enumerate(test.requests, 1):
         try:
-            answer = _ask(runtime, plan.endpoint_name, test, request)
+            answer = _ask(runtime, plan.endpoint_name, request, headers=headers)
         except ClientError as error:
             if not _is_of_model(error):
                 raise
@@ -176,15 +190,14 @@ def clean_up(client: SageMakerClient, plan: Plan, *, keep: int) -> list[str]:
     return deleted
 
 
-def _ask(runtime: Any, endpoint_name: str, test: SmokeTest, request: smoke.Request) -> str:
+def _ask(
+    runtime: Any, endpoint_name: str, request: smoke.Request, *, headers: Mapping[str, str]
+) -> str:
     attempt = 1
     while True:
         try:
             answer = runtime.invoke_endpoint(
-                EndpointName=endpoint_name,
-                ContentType=test.content_type,
-                Accept=test.accept,
-                Body=request.body.encode(),
+                EndpointName=endpoint_name, Body=request.body.encode(), **headers
             )
         except ClientError as error:
             if attempt == _ATTEMPTS or not _is_of_model(error):

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from retraining import naming
 
+# What AWS's serving toolkits answer in where a client asks for nothing; else it is JSON.
+DEFAULT_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,10 +41,12 @@ def model_package(
         git_commit: The commit that was deployed, where that is known.
         client_token: The idempotency token: the same request twice makes one version.
     """
-    serving = {
-        "SAGEMAKER_PROGRAM": pipeline.entry_point,
-        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-    }
+    serving: dict[str, str] = {}
+    if pipeline.entry_point:
+        serving["SAGEMAKER_PROGRAM"] = pipeline.entry_point
+        serving["SAGEMAKER_SUBMIT_DIRECTORY"] = "/opt/ml/model/code"
+    if pipeline.response_types:
+        serving[DEFAULT_ACCEPT] = pipeline.response_types[0]
     request: Request = {
         "ModelPackageGroupName": pipeline.name,
         "ModelPackageDescription": description,
@@ -50,7 +55,7 @@ def model_package(
                 {
                     "Image": image_uri,
                     "ModelDataUrl": model_uri,
-                    **({"Environment": serving} if pipeline.entry_point else {}),
+                    **({"Environment": serving} if serving else {}),
                 }
             ],
             "SupportedContentTypes": list(pipeline.content_types),

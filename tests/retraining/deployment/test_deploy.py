@@ -96,6 +96,7 @@ class Shop:
         script: str | None = None,
         evaluated: float | None = None,
         is_approved: bool = True,
+        says_default: bool = True,
     ) -> Version:
         """Register a version; ``evaluated`` is the slope that evaluation saw."""
         run = naming.run_uri(BUCKET, self.group, snapshot, f"run-{next(_names)}")
@@ -127,6 +128,9 @@ class Shop:
             git_commit=None,
             client_token=naming.client_token(run),
         )
+        if not says_default:
+            (container,) = request["InferenceSpecification"]["Containers"]
+            del container["Environment"][requests.DEFAULT_ACCEPT]
         version = versions.register_once(self.client, request, since=SINCE)
         if is_approved:
             versions.approve(self.client, version.arn, reason="by a test")
@@ -283,6 +287,26 @@ def test_the_newest_version_is_deployed_once(shop: Shop) -> None:
     assert resized is not None
     assert resized.config_name != found.config
     assert resized.model_name == shop.models()[0]
+
+
+def test_it_is_asked_as_by_a_client_who_has_read_the_registry(shop: Shop) -> None:
+    """Without an Accept where the version says what is answered then; older versions do not."""
+    sent: list[dict[str, str]] = []
+    shop.runtime.meta.events.register(
+        "before-call.sagemaker-runtime.InvokeEndpoint",
+        lambda params, **_: sent.append(params["headers"]),
+    )
+    shop.register(2)
+    assert shop.run() is None
+    assert [headers.get("Accept") for headers in sent] == [None] * 3
+    sent.clear()
+    old = shop.register(3, says_default=False)
+    assert old.containers[0]["Environment"] == {
+        "SAGEMAKER_PROGRAM": "entry_point.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    }
+    assert shop.run() is None
+    assert [headers.get("Accept") for headers in sent] == ["text/csv"] * 3
 
 
 def test_a_newer_version_takes_over_without_an_error(shop: Shop) -> None:

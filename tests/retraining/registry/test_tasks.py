@@ -101,7 +101,9 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     specification = version["InferenceSpecification"]
     assert specification["SupportedContentTypes"] == ["application/json"]
     assert specification["SupportedResponseMIMETypes"] == ["application/json", "text/csv"]
-    assert "Environment" not in specification["Containers"][0]
+    assert specification["Containers"][0]["Environment"] == {
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json"
+    }
     metadata = version["CustomerMetadataProperties"]
     # Two metrics have one last name, and keep their paths, in the registry's alphabet.
     assert metadata["scores_metrics.score"] == "0.75"

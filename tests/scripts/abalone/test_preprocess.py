@@ -94,6 +94,30 @@ def test_rows_are_prepared_as_the_tutorial_does(
     assert done.stdout == "good\n", done.stderr
 
 
+def test_spaces_and_quotes_are_no_part_of_a_cell(sample: Table, abalone: Abalone) -> None:
+    snapshot = abalone.folder / "snapshot" / "a.csv"
+    written = []
+    for rows in (sample, [[f' "{cell}"' for cell in row] for row in sample]):
+        write_csv(snapshot, rows)
+        assert abalone.preprocess("--minimum-rows", 10).code == 0
+        written.append({split: abalone.rows_of(split) for split in ("train", "test")})
+    assert written[0] == written[1]
+
+
+def test_doubts_are_told_and_equal_rows_stay_together(sample: Table, abalone: Abalone) -> None:
+    rows = [[row[0], *row[1:7], row[8], row[8]] for row in sample]
+    rows = [[*row[:7], f"{int(row[7]) / 2}", f"{int(row[8]) / 2}"] for row in rows]
+    write_csv(abalone.folder / "snapshot" / "a.csv", [*rows, *rows[:30]])
+    outcome = abalone.preprocess("--minimum-rows", 10)
+    assert outcome.code == 0
+    repeated, equal = abalone.record()["warnings"]
+    assert repeated.startswith("30 of 114 rows repeat an earlier one; the first is a.csv: line 85")
+    assert equal.startswith("column shell_weight equals the target, rings, in all 114 rows")
+    assert f"warning: {repeated}\nwarning: {equal}\n" in outcome.stdout
+    splits = [set(map(tuple, abalone.rows_of(name))) for name in ("train", "validation", "test")]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == 84
+
+
 def test_split_follows_its_seed(whole: Abalone) -> None:
     written = []
     for seed in (42, 42, 7):

@@ -86,6 +86,29 @@ def drop_column(table: Table, name: str) -> Table:
             id="renamed column",
         ),
         pytest.param(
+            lambda table: [
+                [name.lower() if i % 2 else f" {name}" for i, name in enumerate(table[0])],
+                *table[1:],
+            ],
+            "a.csv: line 1, the header, differs by case or spaces only: ' MedInc' must be MedInc, "
+            "'houseage' must be HouseAge, ' AveRooms' must be AveRooms, 'avebedrms' must be "
+            "AveBedrms, ' Population' must be Population, 'aveoccup' must be AveOccup, ' Latitude' "
+            "must be Latitude, 'longitude' must be Longitude, ' MedHouseVal' must be MedHouseVal",
+            id="case and spaces",
+        ),
+        pytest.param(
+            lambda table: change(table, {(1, "MedInc"): "Med Inc", (1, "Latitude"): "lat"}),
+            "a.csv: line 1, the header, differs by case or spaces only: 'Med Inc' must be MedInc\n"
+            "a.csv: line 1, the header, lacks column Latitude\n"
+            "a.csv: line 1, the header, has an unknown column 'lat'",
+            id="a space, and another name",
+        ),
+        pytest.param(
+            lambda table: [[*table[0], "medinc"], *([*row, row[0]] for row in table[1:])],
+            "a.csv: line 1, the header, has an unknown column 'medinc'",
+            id="a column twice but for case",
+        ),
+        pytest.param(
             lambda table: [[*row, row[0]] for row in table],
             "a.csv: line 1, the header, has column MedInc 2 times",
             id="duplicated column",
@@ -194,6 +217,11 @@ def test_bad_table_is_refused(
 ) -> None:
     write_csv(job.snapshot / "a.csv", spoil(sample))
     assert job.refusal().startswith(expected)
+
+
+def test_names_alike_are_told_in_one_line(sample: Table, job: Job) -> None:
+    write_csv(job.snapshot / "a.csv", [[name.lower() for name in sample[0]], *sample[1:]])
+    assert len(job.refusal().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

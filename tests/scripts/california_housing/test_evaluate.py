@@ -272,7 +272,7 @@ def test_predictions_must_be_finite_numbers(
         ),
         pytest.param(
             lambda lines: [*lines[:2], "much," + lines[2].partition(",")[2], *lines[3:]],
-            "the endpoint refuses the rows (header apart): line 2, MedInc: 'much' is not a number",
+            "the endpoint refuses the rows (header apart): line 2, column MedInc: 'much' is not",
             id="text as feature",
         ),
     ],
@@ -282,6 +282,22 @@ def test_bad_test_split_is_refused(
 ) -> None:
     evaluation.write_test(spoil(evaluation.test_lines()))
     assert expected in evaluation.refusal()
+
+
+def test_report_repeats_what_preprocessing_warned_of(evaluation: Evaluation) -> None:
+    """And has no such member where there was nothing."""
+    path = evaluation.model / "preprocessing.json"
+    record = json.loads(path.read_text())
+    assert "warnings" not in record
+    path.write_text(json.dumps(record | {"warnings": ["b.csv is the same file as a.csv"]}))
+    assert evaluation.run().code == 0
+    report = json.loads((evaluation.output / "evaluation.json").read_text())
+    assert report.pop("warnings") == ["b.csv is the same file as a.csv"]
+    assert report["rows"]["test"] == 4128
+
+
+def test_report_without_warnings_has_no_such_member(engineered_run: Run) -> None:
+    assert "warnings" not in engineered_run.report()
 
 
 def test_test_split_must_be_there(evaluation: Evaluation) -> None:

@@ -174,11 +174,15 @@ def test_files_of_a_snapshot_are_joined_in_the_order_of_their_names(
 def test_layout_of_a_file_is_free(
     sample: list[list[str]], run_warm: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    """Byte-order mark, line ends, quotes, closing blank lines and column order change nothing."""
+    """Byte-order mark, line ends, quotes, spaces, blank lines at the end, order of columns."""
     plain = "".join(",".join(row) + "\n" for row in sample)
     turned = "".join(",".join(reversed(row)) + "\n" for row in sample)
     quoted = "".join(",".join(f'"{cell}"' for cell in row) + "\r\n" for row in sample)
+    header, body = plain.split("\n", 1)
+    spaced = [f"{header}\n{rows.replace(',', ', ')}" for rows in (body, body.replace("\n", " \n"))]
+    quoted_spaced = f"{header}\n" + quoted.split("\n", 1)[1].replace(",", ", ")
     contents = [plain, turned, "\ufeff" + quoted, plain.rstrip("\n"), plain + "\n \n"]
+    contents += [*spaced, quoted_spaced]
     written = []
     for i, content in enumerate(contents):
         (tmp_path / f"{i}").mkdir()
@@ -193,6 +197,39 @@ def test_layout_of_a_file_is_free(
         del files["preprocessor/preprocessing.json"]  # it tells the file's own hash
         written.append(files)
     assert all(files == written[0] for files in written)
+
+
+def test_doubtful_data_is_named_and_passes(sample: list[list[str]], preprocess: Callable) -> None:
+    def warnings(tables: dict[str, list[list[str]]]) -> list[str]:
+        return record_of(preprocess(tables)).get("warnings", [])
+
+    repeat, kept = "repeat an earlier one; the first is", "Equal rows go to one split"
+    assert warnings({"a.csv": sample}) == []
+    header, *rows = sample
+    spoilt = [[row[TARGET], "7", *row[2:]] for row in rows]
+    assert warnings({"a.csv": [header, *spoilt, *spoilt[:40]], "b.csv": sample}) == [
+        f"40 of 206 rows {repeat} a.csv: line 85. {kept}"
+    ]
+    twice = warnings({"a.csv": [header, *spoilt], "b.csv": [header, *spoilt]})
+    same, repeated, constant, target = twice
+    assert same == "b.csv is the same file as a.csv, byte for byte"
+    assert repeated == f"83 of 166 rows {repeat} b.csv: line 2. {kept}"
+    assert constant.startswith("column HouseAge is 7.0 in all 166 rows that have it; a constant")
+    assert target.startswith("column MedInc equals the target, MedHouseVal, in all 166 rows that")
+
+
+@pytest.mark.parametrize("repeated", [1, 40, 83])
+def test_equal_rows_go_to_one_split(
+    repeated: int, sample: list[list[str]], preprocess: Callable
+) -> None:
+    """Nulls are equal, too; and of rows that differ none moves."""
+    sample = with_cell(sample, 1, 2, "")
+    files = preprocess({"a.csv": [*sample, *sample[1 : repeated + 1]]})
+    train, test = ([tuple(row) for row in rows_of(files, name)[1:]] for name in ("train", "test"))
+    assert len(train) + len(test) == 83 + repeated
+    assert not {*train} & {*test}
+    assert len({*train, *test}) == 83
+    assert 0.05 < len(test) / (83 + repeated) < 0.4
 
 
 def test_null_features_are_kept_and_null_targets_dropped(

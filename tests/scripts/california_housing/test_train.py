@@ -72,8 +72,12 @@ def channels(raw_run: Run, tmp_path: Path) -> Path:
 
 def test_toolkit_trains_and_saves_one_artefact(engineered_run: Run) -> None:
     files = files_below(engineered_run.model)
-    assert set(files) == {"model.joblib", "preprocessing.json", "code/entry_point.py"}
-    assert files["code/entry_point.py"] == (SCRIPTS / "entry_point.py").read_bytes()
+    kit = {f"kit/{name}.py" for name in ("__init__", "csv_table", "failure", "serving", "table")}
+    code = {name for name in files if name.startswith("code/")}
+    assert set(files) - code == {"model.joblib", "preprocessing.json"}
+    assert code == {f"code/{name}" for name in ("entry_point.py", "table.py", *kit)}
+    for name in code:
+        assert files[name] == (SCRIPTS / name.removeprefix("code/")).read_bytes()
     preprocessed = files_below(engineered_run.preprocessed / "preprocessor")
     assert files["preprocessing.json"] == preprocessed["preprocessing.json"]
 
