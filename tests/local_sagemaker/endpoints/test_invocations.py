@@ -300,8 +300,10 @@ import sys, joblib, numpy as np
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-rows = np.random.default_rng(7).normal(size=(50, 8))
-model = make_pipeline(SimpleImputer(), LinearRegression()).fit(rows, rows.sum(axis=1) ** 2)
+low, high = [[1, 1, 1, 1, 3, 1, 33, -124], [15, 52, 10, 2, 3000, 5, 41, -115]]
+rows = np.random.default_rng(7).uniform(low, high, size=(50, 8))
+target = (rows / high).sum(axis=1) ** 2
+model = make_pipeline(SimpleImputer(), LinearRegression()).fit(rows, target)
 joblib.dump(model, sys.argv[1])
 print("\\n".join(repr(float(value)) for value in model.predict(rows[:5])))
 np.savetxt(sys.argv[2], rows[:5], delimiter=",", fmt="%.17g")
