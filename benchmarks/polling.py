@@ -135,6 +135,7 @@ def ours(names: list[str]) -> list[Any]:
             name,
             created=(now - timedelta(minutes=5)).isoformat(),
             deadline=(now + timedelta(hours=1)).isoformat(),
+            step_key=None,
             aws_conn_id="aws_default",
             region_name=None,
         )

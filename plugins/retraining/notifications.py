@@ -19,7 +19,7 @@ import logging
 import math
 import os
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -92,8 +92,17 @@ def deadline() -> DeadlineAlert | None:
 
 
 async def tell_late(**kwargs: Any) -> None:
-    """Tell people that a run is not over by its deadline: the callback of a ``DeadlineAlert``."""
+    """Tell people that a run is not over by its deadline: the callback of a ``DeadlineAlert``.
+
+    Airflow forgets the deadline of a run that succeeds, and calls this also for one that failed
+    long before: nobody is told of it.
+    """
     context: Any = kwargs.get("context") or {}
+    end = _moment(context, "dag_run", "end_date")
+    due = _moment(context, "deadline", "deadline_time")
+    if end and due and end <= due:
+        log.info("not late: the run ended at %s, and its deadline is %s", end, due)
+        return
     log.warning("a run is late: %s", context.get("dag_run"))
     for notifier in late_notifiers():
         notifier.context = context
@@ -107,6 +116,19 @@ def late_notifiers() -> Sequence[BaseNotifier]:
         NotificationError: As of ``failure_callbacks``.
     """
     return _notifiers(_LATE_SUBJECT, _LATE)
+
+
+def _moment(context: Any, of: str, member: str) -> datetime | None:
+    """Return a time of a callback's context, which has them as texts or as what they are."""
+    told = (context.get(of) or {}).get(member)
+    if isinstance(told, str):
+        try:
+            told = datetime.fromisoformat(told)
+        except ValueError:
+            return None
+    if not isinstance(told, datetime):
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _notifiers(subject: str, message: str) -> list[BaseNotifier]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from retraining.gate.conditions import Condition, Metric, metrics_of, parameters_of
 from retraining.gate.headline import HIGHER, LOWER, Headline
+from retraining.gate.policy import chosen, metrics_of, parameters_of
 from retraining.gate.report import canonical, is_path, names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retraining.gate.conditions import Condition, Metric
 
 PREDICTED_AGAINST_ACTUAL = "predicted_against_actual"
 RESIDUALS = "residuals"
@@ -59,7 +64,8 @@ class Pipeline:
             the folder of the same name, with underscores for hyphens.
         description: One line, for the registry; at most 1,024 characters.
         image: Of the processing jobs; or the URI of an image.
-        policy: The quality gate's conditions, all of which must hold.
+        policy: The quality gate's conditions, all of which must hold. A parameter of the run may
+            choose their metrics.
         headline: The metric that models are shown and compared by.
         better: Whether a ``higher`` or a ``lower`` headline is better.
         training_image: Of the training job; None for ``image``.
@@ -120,8 +126,13 @@ class Pipeline:
             *([] if self.policy else ["policy: no condition, so every model would pass"]),
             *(
                 f"{path!r} is no path in a report"
-                for path in (*self.metric_paths, self.headline.path)
+                for path in (*self.metric_paths, self._headline_path)
                 if not is_path(path)
+            ),
+            *(
+                []
+                if isinstance(self.headline.path, str)
+                else ["headline: runs are compared by it, so none of them may choose it"]
             ),
             *(
                 []
@@ -163,18 +174,35 @@ class Pipeline:
     @property
     def shown_by(self) -> Headline:
         """The headline with its direction."""
-        return Headline(canonical(self.headline.path), self.better)
+        return Headline(canonical(self._headline_path), self.better)
 
     @property
     def metric_paths(self) -> tuple[str, ...]:
         """The paths of the metrics that go into the registry, the headline first."""
-        paths = (self.headline.path, *metrics_of(self.policy), *self.metadata_metrics)
+        paths = (self._headline_path, *metrics_of(self.policy), *self.metadata_metrics)
         return tuple(dict.fromkeys(map(canonical, paths)))
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """The names of the parameters that go into the registry."""
         return tuple(dict.fromkeys((*parameters_of(self.policy), *self.metadata_parameters)))
+
+    def for_run(self, parameters: Mapping[str, Any]) -> Pipeline:
+        """Return the pipeline with the metrics that a run's parameters choose for its policy.
+
+        Raises:
+            UndecidableError: A parameter chooses none.
+            ValueError: As of the declaration.
+        """
+        policy = chosen(self.policy, parameters)
+        if policy == self.policy:
+            return self
+        # What has chosen is named by the policy no more.
+        return replace(self, policy=policy, metadata_parameters=self.parameter_names)
+
+    @property
+    def _headline_path(self) -> str:
+        return str(self.headline.path)
 
     def to_record(self) -> dict[str, object]:
         """Return what a decision record keeps of the declaration, for those who only read it."""

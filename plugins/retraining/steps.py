@@ -16,7 +16,7 @@ from airflow.sdk import Label
 
 from retraining.approval import operators as approval
 from retraining.deployment import tasks as deployment_tasks
-from retraining.gate.conditions import parameters_of
+from retraining.gate.policy import parameters_of
 from retraining.jobs import requests
 from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator
 from retraining.params import WHEN_REJECTED

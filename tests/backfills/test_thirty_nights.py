@@ -60,7 +60,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, history: History) -> Iterato
 
     scripts = PROJECT / "include" / "scripts"
     with Stack(folder, dags=PROJECT / "dags", scripts=scripts, before_airflow=land) as running:
-        poll(lambda: not running.airflow.open_runs(), what="the end of the night's own run")
+        poll(lambda: not running.airflow.open_runs(DAG_ID), what="the end of the night's own run")
         yield running
 
 
@@ -140,7 +140,7 @@ def test_another_run_goes_before_those_of_a_backfill(
     never = ("--reprocess-behavior", "completed", "--dag-run-conf", '{"reuse_steps": "never"}')
     create_backfill(stack, history.nights[-CONTENDERS:], tmp_path, *never)
     poll(
-        lambda: len(stack.airflow.open_runs()) >= 2 * environment.JOB_SLOTS,
+        lambda: len(stack.airflow.open_runs(DAG_ID)) >= 2 * environment.JOB_SLOTS,
         what="many runs at once",
     )
     snapshot = history.nights[0].date

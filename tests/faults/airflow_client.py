@@ -49,9 +49,9 @@ class AirflowClient:
             for name in ("scheduler", "triggerer")
         ]
 
-    def open_runs(self) -> set[str]:
-        """Return the ids of the runs that have not ended."""
-        path = "/dags/~/dagRuns?state=queued&state=running&limit=100"
+    def open_runs(self, dag_id: str = "~") -> set[str]:
+        """Return the ids of the runs of a DAG, or of all, that have not ended."""
+        path = f"/dags/{dag_id}/dagRuns?state=queued&state=running&limit=100"
         return {run["dag_run_id"] for run in self._ask("GET", path)["dag_runs"]}
 
     def state(self, dag_id: str, run_id: str) -> str:
@@ -120,6 +120,37 @@ class AirflowClient:
             },
         )
 
+    def mark_run(self, dag_id: str, run_id: str, *, state: str) -> None:
+        """Mark a run ``failed`` or ``success``, as a person does."""
+        self._ask("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": state})
+
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Clear all tasks of a run, as a person does."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/clear"
+        self._ask("POST", path, {"dry_run": False, "only_failed": False})
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a run, as a person does."""
+        self._ask("DELETE", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
+
+    def start_backfill(self, dag_id: str, first: str, last: str, *, at_once: int) -> int:
+        """Start a backfill of the days from the first to the last; return its id."""
+        body = {
+            "dag_id": dag_id,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T23:00:00Z",
+            "max_active_runs": at_once,
+        }
+        return int(self._ask("POST", "/backfills", body)["id"])
+
+    def cancel_backfill(self, number: int) -> None:
+        """Stop a backfill, as a person does."""
+        self._ask("PUT", f"/backfills/{number}/cancel")
+
+    def pause(self, dag_id: str, *, is_paused: bool) -> None:
+        """Pause a DAG, or let it go on."""
+        self._ask("PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
+
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(
             f"{self.url}/api/v2{path}",
@@ -134,7 +165,7 @@ class AirflowClient:
         for attempt in itertools.count(1):
             try:
                 with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
-                    answer: dict[str, Any] = json.load(response)
+                    answer: dict[str, Any] = json.loads(response.read() or b"{}")
                     return answer
             except urllib.error.HTTPError as error:
                 detail = error.read().decode(errors="replace")[:1000]

@@ -38,7 +38,7 @@ class Run:
     Attributes:
         stack: Where.
         dag_id: Of what.
-        snapshot: The date that tells its calls from all others.
+        snapshot: The date that tells its calls from all others; by default one of its own.
         folder: For gates and markers.
         orders: ``(step, order, argument)`` for the scripts.
         rules: What the proxy does to the calls of a step.
@@ -52,7 +52,9 @@ class Run:
     snapshot: str = ""
 
     def __post_init__(self) -> None:
-        self.snapshot = (date(2001, 1, 1) + timedelta(days=next(_days))).isoformat()
+        self.snapshot = (
+            self.snapshot or (date(2001, 1, 1) + timedelta(days=next(_days))).isoformat()
+        )
 
     @property
     def run_id(self) -> str:
@@ -88,6 +90,11 @@ class Run:
 
     def start(self) -> None:
         """Land the snapshot and start the run."""
+        self.land()
+        self.stack.airflow.start(self.dag_id, self.run_id, {"snapshot": self.snapshot})
+
+    def land(self) -> None:
+        """Land the snapshot, with the orders for the scripts."""
         text = io.StringIO()
         csv.writer(text).writerows(self.orders or [("nothing", "", "")])
         uri = naming.snapshot_uri(environment.BUCKET, CALIFORNIA_HOUSING.name, self.snapshot)
@@ -95,7 +102,6 @@ class Run:
         body = text.getvalue().encode()
         for name, content in (("orders.csv", body), (snapshots.MARKER, b"")):
             self.stack.client("s3").put_object(Bucket=bucket, Key=f"{prefix}{name}", Body=content)
-        self.stack.airflow.start(self.dag_id, self.run_id, {"snapshot": self.snapshot})
 
     def state(self) -> str:
         """Return its state."""
@@ -120,8 +126,12 @@ class Run:
     def wait_deferred(self, step: str) -> None:
         """Wait until a task waits for its job, and the triggerer knows."""
         what = f"{self.dag_id} {self.run_id}: {step} waits"
-        poll(lambda: self.tasks().get(step, {}).get("state") == "deferred", what=what)
-        poll(lambda: _TRIGGERED.search(self.log(step)), what=f"{what} in the triggerer")
+        poll(lambda: self.is_deferred(step), what=what)
+
+    def is_deferred(self, step: str) -> bool:
+        """Tell whether a task waits for its job, and the triggerer knows."""
+        is_waiting = self.tasks().get(step, {}).get("state") == "deferred"
+        return is_waiting and _TRIGGERED.search(self.log(step)) is not None
 
     def wait_ended(self, seconds: float = 240.0) -> str:
         """Wait for its end; return its state."""

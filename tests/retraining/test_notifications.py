@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,36 @@ def test_a_late_run_is_published(queue: Any) -> None:
     assert message["Message"] == (
         "houses_retraining, run scheduled__1, is not over by 2026-11-20 06:00."
     )
+
+
+DUE = datetime(2026, 11, 20, 8, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "due", [DUE, "2026-11-20T08:04:00Z", "2026-11-20 08:04:00", DUE.isoformat()]
+)
+@pytest.mark.parametrize(
+    ("end", "is_told"),
+    [
+        ("2026-11-20T07:04:00Z", False),
+        ("2026-11-20T08:04:00.000000Z", False),
+        ("2026-11-20T09:04:00+02:00", False),
+        ("2026-11-20T08:04:00.000001Z", True),
+        ("2026-11-20T09:04:00Z", True),
+        (None, True),
+        ("?", True),
+    ],
+)
+def test_a_run_that_ended_before_its_deadline_is_not_late(
+    monkeypatch: pytest.MonkeyPatch, due: object, end: str | None, *, is_told: bool
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(notifications, "late_notifiers", lambda: told.append(1) or [])
+    run = {"dag_id": "houses_retraining", "state": "failed", "end_date": end}
+    asyncio.run(
+        notifications.tell_late(context={"dag_run": run, "deadline": {"deadline_time": due}})
+    )
+    assert bool(told) is is_told
 
 
 def test_a_dag_takes_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

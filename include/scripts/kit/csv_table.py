@@ -97,8 +97,9 @@ def _parse(source: Path | bytes, table: Table, *, rows: int) -> tuple[pd.DataFra
         parsed = pd.read_csv(
             content, float_precision="round_trip", low_memory=False, dtype=texts, **options
         )[table.names]
-    # A column of nothing has a type of its own choice.
-    parsed = parsed.astype(dict.fromkeys(texts, object))
+    if texts:
+        # A column of nothing has a type of its own choice.
+        parsed = parsed.astype(dict.fromkeys(texts, object))
     parsed.index = pd.RangeIndex(table.first_row, table.first_row + len(parsed))
     problems = []
     # A column of nothing but "True" becomes booleans, one with any other text objects.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,23 +18,24 @@ Literal = int | float | str | bool
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that the DAG run was given."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A value in the evaluation report.
 
     Attributes:
         path: As in ``JsonGet``: names joined by dots, list indices in brackets, a name with
             other characters quoted in brackets: ``metrics['f1.macro'][0]``. Where it leads to
-            SageMaker's ``{"value": …, "standard_deviation": …}``, its value is meant.
+            SageMaker's ``{"value": …, "standard_deviation": …}``, its value is meant. Or the
+            parameter of the run that is such a path.
     """
 
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A value that the DAG run was given."""
-
-    name: str
+    path: str | Parameter
 
 
 Operand = Literal | Metric | Parameter
@@ -189,7 +190,7 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
     def operand(item: Operand) -> object:
         match item:
             case Metric(path):
-                return {"Std:JsonGet": {"Path": path}}
+                return {"Std:JsonGet": {"Path": operand(path)}}
             case Parameter(name):
                 return parameters.get(name)
             case _:
@@ -209,32 +210,11 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
             return {"Type": kind, "LeftValue": left, "RightValue": right}
 
 
-def metrics_of(policy: Iterable[Condition]) -> tuple[str, ...]:
-    """Return the paths of the metrics that conditions name, in their order."""
-    return tuple(item.path for item in _operands(policy) if isinstance(item, Metric))
-
-
-def parameters_of(policy: Iterable[Condition]) -> tuple[str, ...]:
-    """Return the names of the parameters that conditions name, in their order."""
-    return tuple(item.name for item in _operands(policy) if isinstance(item, Parameter))
-
-
-def _operands(policy: Iterable[Condition]) -> Iterator[Operand]:
-    for condition in policy:
-        match condition:
-            case Or(conditions):
-                yield from _operands(conditions)
-            case Not(inner):
-                yield from _operands([inner])
-            case In(query, values):
-                yield from (query, *values)
-            case _:
-                yield from (condition.left, condition.right)
-
-
 def _resolve(operand: Operand, report: object, parameters: Mapping[str, object]) -> Literal:
     match operand:
         case Metric(path):
+            if isinstance(path, Parameter):
+                raise TypeError(f"{path} is to choose the metric first: see `policy.chosen`")
             found = value_at(report, path)
             if isinstance(found, Mapping) and "value" in found:
                 found, path = found["value"], f"{path}.value"
@@ -277,7 +257,7 @@ def _kind(value: Literal) -> str:
 def _name(operand: Operand) -> str:
     match operand:
         case Metric(path):
-            return path
+            return path if isinstance(path, str) else _name(path)
         case Parameter(name):
             return f"parameter {name}"
         case _:
@@ -290,4 +270,6 @@ def _said(operand: Operand, value: Literal) -> str:
 
 def _show(value: Literal) -> str:
     # In full, never rounded: 0.5999999 must not read "0.6 is not ≥ 0.6".
-    return json.dumps(value, ensure_ascii=False)
+    shown = json.dumps(value, ensure_ascii=False)
+    # Half a letter, say, cannot be written into a log.
+    return shown if shown.isprintable() else json.dumps(value)

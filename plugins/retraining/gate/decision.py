@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from retraining import naming
 from retraining.gate.conditions import Condition, Judgement, judge, to_wire
+from retraining.gate.policy import chosen
 from retraining.gate.report import UndecidableError, parse
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def decide(
     policy_sha256 = naming.fingerprint(wire)
     try:
         content = parse(report)
-        judgements = tuple(judge(condition, content, parameters) for condition in policy)
+        conditions = chosen(policy, parameters)
+        judgements = tuple(judge(condition, content, parameters) for condition in conditions)
     except UndecidableError as error:
         return Decision(Verdict.UNDECIDABLE, f"undecidable: {error}", (), policy_sha256)
     failed = [item.explanation for item in judgements if not item.holds]

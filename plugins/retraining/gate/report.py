@@ -26,6 +26,7 @@ _ROWS = "rows"
 _LONGEST_LIST = 100
 # No deeper than Python can walk, and no more than a table can hold, whatever a report is.
 _DEEPEST, _MOST = 100, 1_000
+_SHOWN_KEYS = 50
 _PLAIN_NAME = re.compile(r"""[^.\[\]'"\s]+""")
 _STEP = re.compile(
     r"""\.?(?P<name>[^.\[\]'"\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""",
@@ -78,10 +79,10 @@ def parse(report: bytes) -> object:
     """Parse a report.
 
     Raises:
-        UndecidableError: It is not JSON.
+        UndecidableError: It is not JSON, or it says two things: an object has a key twice.
     """
     try:
-        return json.loads(report)
+        return json.loads(report, object_pairs_hook=_object)
     except ValueError as error:
         # Besides JSON's own errors: no UTF-8, or a number with thousands of digits.
         raise UndecidableError(f"the report is not JSON: {error}") from error
@@ -118,10 +119,24 @@ def value_at(report: object, path: str) -> object:
             if not isinstance(found, Mapping):
                 raise UndecidableError(f"{walked} has no {key!r}: it is not an object")
             if key not in found:
-                there = ", ".join(sorted(map(str, found))) or "nothing"
-                raise UndecidableError(f"{walked} has no {key!r}; it has {there}")
+                raise UndecidableError(f"{walked} has no {key!r}; it has {_listed(found)}")
             found = found[key]
     return found
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counted = Counter(key for key, _ in pairs)
+        twice = [key for key, count in counted.items() if count > 1]
+        raise UndecidableError(f"the report says two things: an object has {_listed(twice)} twice")
+    return found
+
+
+def _listed(keys: Iterable[str]) -> str:
+    shown = [key if key.isprintable() else repr(key) for key in sorted(map(str, keys))]
+    several = [f"{len(shown) - _SHOWN_KEYS} more"] if len(shown) > _SHOWN_KEYS else []
+    return ", ".join([*shown[:_SHOWN_KEYS], *several]) or "nothing"
 
 
 def is_path(path: str) -> bool:

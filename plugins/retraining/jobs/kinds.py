@@ -82,6 +82,19 @@ class JobType:
         ):
             yield from page[self._summaries]
 
+    def created_since(
+        self, client: SageMakerClient, since: datetime, *, name_contains: str
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the summaries of jobs that were created since a time, newest first."""
+        for page in self._pages(
+            client,
+            CreationTimeAfter=since,
+            NameContains=name_contains,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+        ):
+            yield from page[self._summaries]
+
     @property
     def _noun(self) -> str:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.kind).lower()

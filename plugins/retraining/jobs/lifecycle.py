@@ -8,17 +8,19 @@ instead of paying for a second one. A clear by a person starts a new job.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining import naming
 from retraining.aws import clients as aws_clients
+from retraining.jobs import attempts
 from retraining.jobs.kinds import ENDED, JobType, reason, run_time_limit
 from retraining.jobs.logs import log_lines
 from retraining.jobs.reuse.results import StepResults
@@ -43,6 +45,8 @@ _FIRST_LOOK_S = 0.5
 _BACKOFF_RATE = 1.5
 # The service stops a job at its limit, but counts from its start: it may wait for capacity first.
 _MARGIN = timedelta(hours=1)
+# Airflow kills a task's process five seconds after it has asked it to end.
+_LAST_WORDS_S = 4.0
 
 
 class JobFailedError(AirflowFailException):
@@ -61,12 +65,15 @@ class SageMakerJobTask(SageMakerBaseOperator):
     deferrable: bool
     print_log: bool
     max_ingestion_time: int | None
+    # The task and the name of its job, once that is known.
+    _own: tuple[Any, str] | None = None
 
     def execute(self, context: Context) -> Any:
         """Create the job, or find the one of an earlier attempt, and wait for its end."""
         self.preprocess_config()
         client = self._client("sagemaker")
         name, described = self._own_job(client, context)
+        self._own = context["ti"], name
         results = self._results()
         content = results.content() if results else None
         if described is None:
@@ -74,6 +81,10 @@ class SageMakerJobTask(SageMakerBaseOperator):
                 taken = results.of_equal_step(content)
                 if taken:
                     return taken
+            attempts.warn_of_other_request(
+                client, self.job_type, name, self._request(),
+                generation=self._generation(context), context=context,
+            )  # fmt: skip
             self._create(client, name, context)
             described = self._described(name)
         # For the task's buttons, while the job runs and also if it fails.
@@ -84,16 +95,35 @@ class SageMakerJobTask(SageMakerBaseOperator):
         step_key = content.key if content else None
         if status not in ENDED and self.deferrable:
             status = self._status_soon(client, name)
+        if status != "Completed" and self.deferrable and not attempts.waits(context["ti"]):
+            # Airflow has not yet ended this process. Nobody need be told of a failure.
+            if status not in ENDED:
+                self._stop(name)
+            raise AirflowSkipException(f"a person has ended this task; {name} is stopped")
         if status in ENDED:
-            return self.execute_complete(context, {"job_name": name, "status": status}, step_key)
+            event = {"job_name": name, "status": status, "step_key": step_key}
+            return self.execute_complete(context, event)
         return self._wait(context, described, step_key)
 
-    def execute_complete(
-        self,
-        context: Context,
-        event: dict[str, Any] | None = None,
-        step_key: str | None = None,
-    ) -> Any:
+    def on_kill(self) -> None:
+        """Stop the job if a person has ended the task; the end of a worker does not stop it."""
+        if self._own is None:
+            return
+        # This process may be in the middle of a question to Airflow, which must end first.
+        last = threading.Thread(target=self._stop_if_ended, args=self._own, daemon=True)
+        last.start()
+        last.join(_LAST_WORDS_S)
+
+    def _stop_if_ended(self, ti: Any, name: str) -> None:
+        try:
+            if not attempts.waits(ti):
+                self.log.info("stopping %s: its task was ended by a person", name)
+                self.job_type.stop(self._client("sagemaker"), name)
+        except Exception:
+            # It may have ended at this very moment; if not, the maintenance DAG stops it.
+            self.log.warning("%s was not stopped", name, exc_info=True)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Copy the job's log into the task's, and return the job or raise its failure.
 
         Raises:
@@ -101,7 +131,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
             JobInterruptedError: The service had no capacity or an error of its own.
         """
         event = event or {}
-        name = event["job_name"]
+        name, step_key = event["job_name"], event["step_key"]
         described = self._described(name)
         if self.job_type.status(described) not in ENDED:
             if event["status"] != OUT_OF_TIME:
@@ -157,14 +187,13 @@ class SageMakerJobTask(SageMakerBaseOperator):
             described[self.job_type.name_member],
             created=created.isoformat(),
             deadline=deadline.isoformat(),
+            step_key=step_key,
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
         )
         if self.deferrable:
-            return self.defer(
-                trigger=trigger, method_name="execute_complete", kwargs={"step_key": step_key}
-            )
-        return self.execute_complete(context, asyncio.run(_first_event(trigger)), step_key)
+            return self.defer(trigger=trigger, method_name="execute_complete")
+        return self.execute_complete(context, asyncio.run(_first_event(trigger)))
 
     def _status_soon(self, client: Any, name: str) -> str:
         """Return a job's status once it has ended, or after ``defer_after``."""
@@ -242,7 +271,8 @@ class SageMakerJobTask(SageMakerBaseOperator):
             number += 1
 
     def _create(self, client: Any, name: str, context: Context) -> None:
-        named = {self.job_type.name_member: name, "Tags": _tags(context["ti"])}
+        tags = attempts.tags(context["ti"], self._generation(context))
+        named = {self.job_type.name_member: name, "Tags": tags}
         try:
             self.job_type.create(client, {**self._request(), **named})
         except ClientError as error:
@@ -284,17 +314,3 @@ async def _first_event(trigger: JobEndTrigger) -> Any:
 
 def _now() -> datetime:
     return datetime.now(tz=UTC)
-
-
-def _tags(ti: Any) -> list[dict[str, str]]:
-    values = {
-        "deployment": settings().bucket,
-        "dag_id": ti.dag_id,
-        "run_id": ti.run_id,
-        "task_id": ti.task_id,
-    }
-    values |= {"map_index": ti.map_index, "try_number": ti.try_number}
-    return [
-        {"Key": naming.tag_key(key), "Value": naming.metadata_value(value)}
-        for key, value in values.items()
-    ]

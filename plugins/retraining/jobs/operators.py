@@ -34,8 +34,7 @@ class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator
             when it began. If that is more by now, a person wants this task done anew.
         arguments: As the provider's.
 
-    Without ``deferrable`` a worker waits, and a user's kill cannot be told from a worker's end:
-    the job goes on.
+    Without ``deferrable`` a worker waits.
 
     Returns:
         The job's name and ARN.

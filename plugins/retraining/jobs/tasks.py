@@ -6,16 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from retraining.aws import clients
-from retraining.jobs import orphans
+from retraining.jobs import attempts, orphans
 from retraining.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
-
-# A task in any other state, even one that failed and is to be retried, may wait for its job.
-_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 def stop_orphans(*, ti: Any) -> list[str]:
@@ -62,4 +59,4 @@ def _why_over(ti: Any, owner: Mapping[str, str]) -> str | None:
         log.warning("nothing is known of %s whose job runs; it is left alone", where)
         return None
     state = next(iter(states.values()))
-    return f"{where} is {state}" if state in _OVER else None
+    return f"{where} is {state}" if state in attempts.OVER else None

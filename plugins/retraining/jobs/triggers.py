@@ -34,6 +34,8 @@ class JobEndTrigger(BaseTrigger):
         job_name: The job.
         created: When it was created, or earlier; ISO 8601.
         deadline: When to stop waiting; ISO 8601.
+        step_key: What the waiting task wants back in the event. It does not go by the arguments of
+            ``defer``, as ``dag.test()`` drops them.
         aws_conn_id: The Airflow connection; None for boto3's own chain.
         region_name: The region; None for the connection's or boto3's.
     """
@@ -45,6 +47,7 @@ class JobEndTrigger(BaseTrigger):
         *,
         created: str,
         deadline: str,
+        step_key: str | None,
         aws_conn_id: str | None,
         region_name: str | None,
     ) -> None:
@@ -53,6 +56,7 @@ class JobEndTrigger(BaseTrigger):
         self._job_name = job_name
         self._created = created
         self._deadline = deadline
+        self._step_key = step_key
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments that make this trigger again."""
@@ -63,13 +67,14 @@ class JobEndTrigger(BaseTrigger):
                 "job_name": self._job_name,
                 "created": self._created,
                 "deadline": self._deadline,
+                "step_key": self._step_key,
                 "aws_conn_id": self._place.aws_conn_id,
                 "region_name": self._place.region_name,
             },
         )
 
     async def run(self) -> AsyncGenerator[TriggerEvent]:
-        """Yield one event, ``{"job_name", "status"}``."""
+        """Yield one event, ``{"job_name", "status", "step_key"}``."""
         left = datetime.fromisoformat(self._deadline) - datetime.now(tz=UTC)
         try:
             async with asyncio.timeout(max(left.total_seconds(), 0)):
@@ -77,7 +82,7 @@ class JobEndTrigger(BaseTrigger):
         except TimeoutError:
             status = OUT_OF_TIME
         yield TriggerEvent(  # type: ignore[no-untyped-call]
-            {"job_name": self._job_name, "status": status}
+            {"job_name": self._job_name, "status": status, "step_key": self._step_key}
         )
 
     async def on_kill(self) -> None:

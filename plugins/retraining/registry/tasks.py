@@ -39,6 +39,7 @@ def register_model(
         ``model_package_arn``, ``version``, ``group``, ``snapshot``, and ``headline``: the metric's
         path and value, None if the report has no such number.
     """
+    pipeline = pipeline.for_run(params)
     approval_status = kinds.approval_status(dag_run, params)
     s3, sagemaker = clients.client("s3"), clients.client("sagemaker")
     versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from retraining import naming
 from retraining.aws import clients
+from retraining.gate.report import UndecidableError
 from retraining.runs import code_archive, images, kinds, snapshots
 from retraining.runs.results import template as result_template
 from retraining.runs.triggers import SnapshotTrigger
@@ -82,8 +83,15 @@ class ResolveRunOperator(BaseOperator):
         """Settle it, or wait until the snapshot is complete.
 
         Raises:
-            AirflowFailException: There is no such snapshot, and its time is over.
+            AirflowFailException: There is no such snapshot, and its time is over; or a parameter
+                that chooses a metric of the gate names none.
         """
+        try:
+            self.pipeline.for_run(context["params"])
+        except (UndecidableError, ValueError) as error:
+            raise AirflowFailException(
+                f"{error}. Trigger the DAG anew, with a value that fits"
+            ) from error
         date = self._date(context)
         try:
             return self._settle(context, date)

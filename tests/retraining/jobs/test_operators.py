@@ -12,6 +12,8 @@ import pytest
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 
+BEGIN = datetime.now(tz=UTC) - timedelta(minutes=1)
+
 
 @pytest.fixture(scope="module")
 def airflow(become_a_task: Any) -> SimpleNamespace:
@@ -19,6 +21,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
     become_a_task()
     from airflow.sdk.exceptions import (  # noqa: PLC0415
         AirflowFailException,
+        AirflowSkipException,
         TaskDeferred,
     )
     from retraining.jobs import lifecycle, operators, triggers  # noqa: PLC0415
@@ -29,6 +32,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
         triggers=triggers,
         Deferred=TaskDeferred,
         Fail=AirflowFailException,
+        Skip=AirflowSkipException,
     )
 
 
@@ -57,13 +61,23 @@ def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
     )
 
 
-def context(run_id: str, *, clears: int = 0) -> Any:
+def context(
+    run_id: str, *, clears: int = 0, attempt: int = 1, state: str | None = "running"
+) -> Any:
+    """A task's, as Airflow knows it to be in a state; None if it knows it no more."""
+    states = {} if state is None else {run_id: {"step": state}}
+    run = SimpleNamespace(start_date=BEGIN, clear_number=clears)
     return {
         "ti": SimpleNamespace(
-            dag_id="d", task_id="step", run_id=run_id, map_index=-1, try_number=1,
-            max_tries=2 + clears, xcom_push=lambda *_: None,
-        )
+            dag_id="d", task_id="step", run_id=run_id, map_index=-1, try_number=attempt + clears,
+            max_tries=2 + clears, xcom_push=lambda *_: None, get_task_states=lambda **_: states,
+        ),
+        "dag_run": run,
     }  # fmt: skip
+
+
+def ended(name: str, status: str) -> dict[str, str | None]:
+    return {"job_name": name, "status": status, "step_key": None}
 
 
 def deferred_job(airflow: SimpleNamespace, task: Any, of: Any) -> str:
@@ -85,6 +99,7 @@ def trigger_for(airflow: SimpleNamespace, name: str, **changes: Any) -> Any:
     return airflow.triggers.JobEndTrigger(
         "Processing",
         name,
+        step_key=None,
         aws_conn_id="aws_default",
         region_name=None,
         **{key: time.isoformat() for key, time in (times | changes).items()},
@@ -143,7 +158,7 @@ def test_a_job_that_failed_by_itself_is_not_paid_for_again(
     name = deferred_job(airflow, task, context("fails"))
     assert wait_for_end(airflow, name) == "Failed"
     with pytest.raises(airflow.Fail, match="AlgorithmError") as raised:
-        task.execute_complete(context("fails"), {"job_name": name, "status": "Failed"})
+        task.execute_complete(context("fails"), ended(name, "Failed"))
     assert name in str(raised.value)
     assert "  row 7 is bad" in str(raised.value)
     with pytest.raises(airflow.Fail, match=f"{name} ended as Failed"):
@@ -162,7 +177,7 @@ def test_a_job_stopped_at_its_limit_fails_and_names_the_limit(airflow: SimpleNam
     assert wait_for_end(airflow, name) == "Stopped"
     assert time.monotonic() - begin < 30
     with pytest.raises(airflow.job_task.JobFailedError, match="longer than its limit of 1 s"):
-        task.execute_complete(context("limit"), {"job_name": name, "status": "Stopped"})
+        task.execute_complete(context("limit"), ended(name, "Stopped"))
 
 
 def test_a_job_is_stopped_when_its_task_runs_out_of_time(
@@ -179,7 +194,7 @@ def test_a_job_is_stopped_when_its_task_runs_out_of_time(
     name = arguments["job_name"]
     assert wait_for_end(airflow, name, deadline=datetime.now(tz=UTC)) == "OutOfTime"
     with pytest.raises(airflow.Fail, match="ran out of time and was stopped") as failure:
-        task.execute_complete(context("slow"), {"job_name": name, "status": "OutOfTime"})
+        task.execute_complete(context("slow"), ended(name, "OutOfTime"))
     assert "execution_timeout=0:02:00" in str(failure.value)
     assert wait_for_end(airflow, name) == "Stopped"
     described = embedded_sagemaker.client("sagemaker").describe_processing_job(
@@ -192,9 +207,7 @@ def test_a_job_that_ended_just_before_its_time_was_up_has_ended(airflow: SimpleN
     task = operator(airflow, "print('done')")
     name = deferred_job(airflow, task, context("just-in-time"))
     assert wait_for_end(airflow, name) == "Completed"
-    result = task.execute_complete(
-        context("just-in-time"), {"job_name": name, "status": "OutOfTime"}
-    )
+    result = task.execute_complete(context("just-in-time"), ended(name, "OutOfTime"))
     assert result["job_name"] == name
 
 
@@ -202,7 +215,7 @@ def test_an_end_that_only_a_list_knows_yet_is_waited_for(airflow: SimpleNamespac
     task = operator(airflow, "import time; time.sleep(30)")
     name = deferred_job(airflow, task, context("lag"))
     with pytest.raises(airflow.Deferred):
-        task.execute_complete(context("lag"), {"job_name": name, "status": "Completed"})
+        task.execute_complete(context("lag"), ended(name, "Completed"))
     asyncio.run(trigger_for(airflow, name).on_kill())
 
 
@@ -210,7 +223,7 @@ def test_a_job_that_is_gone_is_said_to_be_gone(airflow: SimpleNamespace) -> None
     task = operator(airflow, "pass")
     assert wait_for_end(airflow, "never-created") == "Missing"
     with pytest.raises(airflow.Fail, match="never-created does not exist any more"):
-        task.execute_complete(context("gone"), {"job_name": "never-created", "status": "Missing"})
+        task.execute_complete(context("gone"), ended("never-created", "Missing"))
 
 
 def test_stopping_a_job_that_has_ended_is_no_error(airflow: SimpleNamespace) -> None:
@@ -303,7 +316,7 @@ def step(airflow: SimpleNamespace, run: str, **changes: Any) -> Any:
 
 
 def in_run(run_id: str, *, clears: int = 0) -> Any:
-    return context(run_id, clears=clears) | {"dag_run": SimpleNamespace(clear_number=clears)}
+    return context(run_id, clears=clears)
 
 
 def test_a_run_may_take_the_result_of_an_equal_step(
@@ -329,3 +342,105 @@ def test_a_run_may_take_the_result_of_an_equal_step(
     # A clear of the whole run does not: its first task has run again, and counted the clear.
     whole = step(airflow, "one", reuse="1").execute(in_run("nightly", clears=1))
     assert whole["job_name"] in {first["job_name"], cleared["job_name"], never["job_name"]}
+
+
+def test_a_deferred_step_is_recorded_by_what_comes_back_in_the_event_alone(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    """As in `dag.test()`, which hands nothing else to the method that goes on."""
+    s3 = embedded_sagemaker.client("s3")
+    for run in ("five", "six"):
+        s3.put_object(Bucket="operators", Key=f"p/runs/2026-11-20/{run}/a/data", Body=b"deferred")
+    task = step(airflow, "five", deferrable=True)
+    with pytest.raises(airflow.Deferred) as raised:
+        task.execute(in_run("waits"))
+    assert not raised.value.kwargs
+    event = event_of(raised.value.trigger)
+    done = getattr(task, raised.value.method_name)(in_run("waits"), event)
+    again = step(airflow, "six", deferrable=True, reuse="0").execute(in_run("takes"))
+    assert again["job_name"] == done["job_name"]
+    with pytest.raises(KeyError, match="step_key"):
+        task.execute_complete(in_run("waits"), {"job_name": "a", "status": "Completed"})
+
+
+def event_of(trigger: Any) -> Any:
+    async def first() -> Any:
+        async for event in trigger.run():
+            return event.payload
+        return None
+
+    return asyncio.run(asyncio.wait_for(first(), 60))
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        ("failed", True),
+        ("success", True),
+        ("restarting", True),
+        (None, True),
+        ("running", False),
+        ("up_for_retry", False),
+    ],
+)
+def test_a_worker_that_ends_stops_the_job_only_if_a_person_has_ended_the_task(
+    airflow: SimpleNamespace, embedded_sagemaker: Any, state: str | None, *, ends: bool
+) -> None:
+    of = context(f"killed-{state}")
+    task = operator(airflow, "import time; time.sleep(30)")
+    task.on_kill()  # There is no job yet.
+    name = deferred_job(airflow, task, of)
+    of["ti"].get_task_states = context(f"killed-{state}", state=state)["ti"].get_task_states
+    task.on_kill()
+    described = embedded_sagemaker.client("sagemaker").describe_processing_job(
+        ProcessingJobName=name
+    )
+    assert (described["ProcessingJobStatus"] in {"Stopping", "Stopped"}) is ends
+    asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_a_kill_that_cannot_ask_airflow_leaves_the_job(
+    airflow: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    of = context("unreachable")
+    task = operator(airflow, "import time; time.sleep(30)")
+    name = deferred_job(airflow, task, of)
+    of["ti"].get_task_states = lambda **_: {}["no answer"]
+    task.on_kill()
+    assert f"{name} was not stopped" in "".join(capfd.readouterr())
+    asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_a_task_that_a_person_ended_before_it_is_deferred_stops_its_job(
+    airflow: SimpleNamespace,
+) -> None:
+    task = operator(airflow, "import time; time.sleep(30)")
+    with pytest.raises(airflow.Skip, match=r"a person has ended this task; d-step-.* is stopped"):
+        task.execute(context("marked", state="failed"))
+
+
+def test_configs_that_change_between_attempts_are_said(
+    airflow: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    def attempt(number: int, stamp: str, run: str = "stamped", clears: int = 0) -> str:
+        caplog.clear()
+        task = operator(
+            airflow, "import time; time.sleep(30)", Environment={"STAMP": stamp, "KEPT": "1"}
+        )
+        name = deferred_job(airflow, task, context(run, attempt=number, clears=clears))
+        names.add(name)
+        return name
+
+    names: set[str] = set()
+    first = attempt(1, "a")
+    assert attempt(2, "a") == first
+    assert "another request" not in caplog.text
+    assert attempt(3, "b") != first
+    assert f"an earlier attempt created {first}, which is InProgress, by another" in caplog.text
+    assert 'Environment.STAMP: "a" is now "b". Take out' in caplog.text
+    # Neither a person's clear nor another run is an attempt of the same.
+    attempt(1, "c", clears=3)
+    attempt(2, "d", run="another")
+    assert "another request" not in caplog.text
+    for name in names:
+        asyncio.run(trigger_for(airflow, name).on_kill())

@@ -118,6 +118,14 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     assert "unset" not in metadata
 
 
+def test_a_version_has_the_metric_that_its_run_has_chosen(aws: Any) -> None:
+    declared = pipeline("chooses", policy=(LessThan(Metric(Parameter("which")), 9),))
+    _, version = register(aws, declared, REPORT, params={"which": ERROR.path})
+    metadata = version["CustomerMetadataProperties"]
+    assert (metadata["mean.error"], metadata["score"]) == ("4.9", "0.75")
+    assert metadata["which"] == "test_metrics_0___mean.error__"
+
+
 def test_a_report_without_the_headline_registers_without_it(aws: Any) -> None:
     returned, version = register(aws, pipeline("no-headline"), {"scores_metrics": {"other": 1}})
     assert returned["headline"] is None

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from retraining import GreaterThanOrEqualTo, Metric, Parameter
 
 from tests.retraining.declarations import pipeline
 
@@ -97,6 +98,31 @@ def test_a_past_day_without_a_snapshot_fails_at_once(airflow: SimpleNamespace) -
 def test_what_is_no_date_is_said(airflow: SimpleNamespace) -> None:
     with pytest.raises(airflow.Fail, match="'2026-02-30' is not a date"):
         resolve(airflow, context(snapshot="2026-02-30"))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"metric": "scores["}, r"parameter metric='scores\[' chooses no metric"),
+        ({"metric": 3}, "parameter metric=3 chooses no metric"),
+        ({}, "the run has no parameter metric"),
+    ],
+)
+def test_a_parameter_that_chooses_no_metric_is_said_before_any_job(
+    airflow: SimpleNamespace, chosen: dict[str, Any], said: str
+) -> None:
+    policy = (GreaterThanOrEqualTo(Metric(Parameter("metric")), 0.6),)
+    operator = airflow.resolve_run.ResolveRunOperator(
+        task_id="resolve_run",
+        pipeline=pipeline(PIPELINE, policy=policy),
+        patience=timedelta(hours=30),
+    )
+    night = context("scheduled", "2026-11-19")
+    night["params"] |= chosen
+    with pytest.raises(airflow.Fail, match=f"{said}.*Trigger the DAG anew"):
+        operator.execute(night)
+    night["params"]["metric"] = "scores_metrics.score"
+    assert operator.execute(night)["snapshot"] == "2026-11-19"
 
 
 def test_todays_snapshot_is_waited_for(airflow: SimpleNamespace) -> None:
