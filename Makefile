@@ -61,18 +61,23 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@touch $@
 
 .SECONDEXPANSION:
-.local/images/%/.installed: local_sagemaker/images/%/requirements.txt $$(shell find local_sagemaker/images/$$*/site -name "*.py" 2>/dev/null) | $(UV)
+.local/images/%/.installed: local_sagemaker/images/%/requirements.txt $$(wildcard local_sagemaker/images/$$*/patch.py) $$(shell find local_sagemaker/images/$$*/site -name "*.py" 2>/dev/null) | $(UV)
 	@echo "setup: $(@D), the libraries of an image of SageMaker's"
 	@$(UV) venv --quiet --clear --python "$$($(UV) python find --no-python-downloads 3.12 2>/dev/null || $(UV) python find 3.11)" $(@D)
-	@# AWS's training toolkit comes as source, with a C extension that only MPI clusters use: it is not
-	@# compiled, so that no compiler is needed. The setting keeps such a build apart in uv's cache.
+	@# AWS's training toolkits come as source, with a C extension that only MPI clusters use, and an old
+	@# MarkupSafe with one that it can do without: they are not compiled, so that no compiler is needed.
+	@# The setting keeps such builds apart in uv's cache.
 	@if grep -q '^sagemaker-training==' $<; then \
-		export CC=true LDSHARED=true; set -- --config-settings-package sagemaker-training:extension=none; \
+		export CC=true LDSHARED=true; \
+		for package in sagemaker-training sagemaker-containers markupsafe; do \
+			set -- "$$@" --config-settings-package $$package:extension=none; \
+		done; \
 	fi; \
 	$(INSTALL) "$$@" --python $(@D) --requirement $<
 	@if [ -d $(<D)/site ]; then \
 		cp -R $(<D)/site/. "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
 	fi
+	@if [ -f $(<D)/patch.py ]; then $(@D)/bin/python $(<D)/patch.py; fi
 	@touch $@
 
 .local/sample-data/california_housing.csv: PACKAGE := shapiq

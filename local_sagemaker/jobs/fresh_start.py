@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _READ_AT_THE_START = (
     "PYTHON", "LD_", "LANG", "LC_", "TZ", "GLIBC_", "GCONV_", "MALLOC_", "OPENSSL_",
     "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "NPY_", "NUMPY_",
+    "ARROW_", "JE_ARROW_", "MIMALLOC_",
 )  # fmt: skip
 # Read by sysconfig, site and tempfile as the libraries are imported; made up for below.
 _MADE_UP_FOR = frozenset({"HOME", "TMPDIR", "TEMP", "TMP"})

@@ -15,17 +15,19 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
-    from types import ModuleType
 
 # In the order in which OpenBLAS believes them.
 _THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 # Read by C code, where nobody sees who asks.
-_READ_BY_LIBRARIES = re.compile(rb"\b(?:OMP|GOMP|KMP|OPENBLAS|GOTO|MKL|BLIS|NPY|NUMPY)_[A-Z0-9_]+")
+_READ_BY_LIBRARIES = re.compile(
+    rb"\b(?:OMP|GOMP|KMP|OPENBLAS|GOTO|MKL|BLIS|NPY|NUMPY|ARROW|JE_ARROW|MIMALLOC)_[A-Z0-9_]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,19 @@ def import_layers(names: Iterable[str]) -> tuple[Layer, ...]:
         modules = {
             new: sys.modules[new]
             for new in set(sys.modules) - known
-            if new.partition(".")[0] not in sys.stdlib_module_names
-            and getattr(sys.modules[new], "__spec__", None) is not None
+            if new.partition(".")[0] not in sys.stdlib_module_names and _is_held(new)
         }
         layers.append(Layer(modules, _mapped_files() - mapped))
     return tuple(layers)
+
+
+def _is_held(name: str) -> bool:
+    module = sys.modules[name]
+    if getattr(module, "__spec__", None) is not None:
+        return True
+    # A C extension may make modules below itself, which have no specification.
+    above = name.rpartition(".")[0]
+    return isinstance(module, ModuleType) and above in sys.modules and _is_held(above)
 
 
 def hold(layers: Sequence[Layer], variables: Mapping[str, str]) -> None:

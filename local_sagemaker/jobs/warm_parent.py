@@ -36,6 +36,9 @@ from local_sagemaker.jobs.supervisor import supervise
 from local_sagemaker.jobs.warm_toolkit import is_toolkit, keep_a_spare
 
 _ADOPTION_SECONDS = 10.0
+# pandas imports pyarrow, whose allocator tidies up in a thread; it knows of forks, and does it in
+# the caller's thread where it has none of its own.
+_ARROWS_THREAD = "jemalloc_bg_thd"
 
 
 class _Recorded(dict[bytes, bytes]):
@@ -100,7 +103,8 @@ def _check_fit(channel: socket.socket) -> None:
     if not (child := os.fork()):
         os._exit(0)
     os.waitpid(child, 0)
-    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 -- names are all that is needed
+    threads = [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
+    if len(threads) - threads.count(_ARROWS_THREAD) > 1:
         raise RuntimeError("the libraries have started threads, which a fork would lose")
     opened = {int(name) for name in os.listdir("/proc/self/fd")}  # noqa: PTH208
     for number in opened - {0, 1, 2, channel.fileno()}:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.images import find_environment, image_table
@@ -16,6 +19,15 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "local_sagemaker" / "images"
 ENVIRONMENTS = ROOT / ".local" / "images"
 IMAGES = pytest.mark.parametrize("image", image_table(), ids=lambda image: image.environment)
+
+
+def installed_in(environment: str) -> dict[str, str]:
+    """What an environment has, by the names' one spelling."""
+    listed = "import importlib.metadata as m; [print(d.name, d.version) for d in m.distributions()]"
+    python = ENVIRONMENTS / environment / "bin" / "python3"
+    done = subprocess.run([python, "-c", listed], capture_output=True, text=True, check=True)
+    pairs = (line.split() for line in done.stdout.splitlines())
+    return {canonicalize_name(name): version for name, version in pairs}
 
 
 @IMAGES
@@ -35,16 +47,88 @@ def test_a_missing_environment_is_refused_with_the_command_that_makes_it(image, 
 
 
 @IMAGES
-def test_an_images_libraries_are_locked(image):
-    folder = FOLDER / image.environment
+def test_an_images_libraries_are_locked_and_installed_as_listed(image):
+    folder, installed = FOLDER / image.environment, installed_in(image.environment)
+    locked = {
+        canonicalize_name(pin.name): pin
+        for line in (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        if line[:1].isalpha() and (pin := Requirement(line.rstrip(" \\")))
+    }
     wanted = [
-        line.partition("#")[0].strip()
+        Requirement(text)
         for line in (folder / "requirements.in").read_text(encoding="utf-8").splitlines()
+        if (text := line.partition("#")[0].strip())
     ]
-    locked = (folder / "requirements.txt").read_text(encoding="utf-8")
-    for requirement in filter(None, wanted):
-        separator = "" if "==" in requirement else "=="
-        assert f"\n{requirement.lower()}{separator}" in locked, requirement
+    for requirement in wanted:
+        name = canonicalize_name(requirement.name)
+        assert str(locked[name].specifier).startswith("=="), requirement
+        assert requirement.specifier.contains(installed[name]), requirement
+    for name, version in installed.items():
+        assert locked[name].specifier.contains(version), (name, version)
+
+
+def test_the_scikit_learn_images_pins_are_its_containers():
+    # requirements.txt and docker/1.4-2-py312/base/Dockerfile.cpu of
+    # aws/sagemaker-scikit-learn-container at 8782528.
+    pins = """
+        boto3==1.28.57 cryptography==46.0.7 Flask==1.1.1 gevent==23.9.1 gunicorn==23.0.0
+        itsdangerous==2.0.1 jinja2<3 MarkupSafe<2 multi-model-server==1.1.1 numpy==2.1.0
+        pandas==2.3.2 protobuf==3.20.2 psutil==5.7.2 pyarrow==17.0.0 python-dateutil PyYAML==6.0.1
+        retrying==1.3.3 sagemaker-containers==2.8.6.post2 sagemaker-inference==1.2.0
+        sagemaker-training==4.8.0 scikit-learn==1.4.2 scipy>=1.9 six==1.16.0 urllib3==1.26.17
+        Werkzeug==2.0.3
+    """
+    installed = installed_in("sklearn-1.4-2")
+    others = {
+        pin.name: installed[canonicalize_name(pin.name)]
+        for pin in map(Requirement, pins.split())
+        if not pin.specifier.contains(installed[canonicalize_name(pin.name)])
+    }
+    # What requirements.in says cannot be installed as it is there.
+    assert others == {"psutil": "6.0.0"}
+
+
+def test_what_the_scikit_learn_image_has_can_be_imported(tmp_path):
+    asked = """
+        import flask, mms, requests, sagemaker_containers.beta.framework, sagemaker_inference, yaml
+        import numpy as np, pandas as pd
+        from sagemaker_containers.beta.framework import encoders, worker
+        from sagemaker_inference import decoder
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        import io, pickle
+        table = pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]})
+        table.to_parquet("t.parquet")
+        assert pd.read_parquet("t.parquet").equals(table)
+        try:
+            np.NaN
+        except AttributeError as error:
+            assert "was removed in the NumPy 2.0 release" in str(error)
+        else:
+            raise AssertionError("np.NaN")
+        rows = np.arange(80.0).reshape(40, 2)
+        model = HistGradientBoostingRegressor().fit(rows, rows.sum(axis=1))
+        again = pickle.loads(pickle.dumps(model))
+        assert np.array_equal(again.predict(rows), model.predict(rows))
+        file = io.BytesIO()
+        np.save(file, np.array([None]), allow_pickle=True)
+        try:
+            decoder.decode(file.getvalue(), "application/x-npy")
+        except ValueError as error:
+            assert "allow_pickle=False" in str(error)
+        else:
+            raise AssertionError("unpickled")
+    """
+    python = ENVIRONMENTS / "sklearn-1.4-2" / "bin" / "python3"
+    ended = subprocess.run(
+        [python, "-W", "ignore", "-c", textwrap.dedent(asked)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_scikit_learn_images_train_is_the_newer_toolkits():
+    train = (ENVIRONMENTS / "sklearn-1.4-2" / "bin" / "train").read_text(encoding="utf-8")
+    assert "from sagemaker_training.cli.train import main" in train
 
 
 @IMAGES

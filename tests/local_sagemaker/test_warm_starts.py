@@ -395,7 +395,10 @@ def test_many_jobs_do_not_make_the_parent_grow(warm):
         run(warm, processing(warm, script))
     assert anonymous() - before < 1024, private()
     assert len(list(Path(f"/proc/{parent_of(warm)}/fd").iterdir())) == files
-    assert len(list(Path(f"/proc/{parent_of(warm)}/task").iterdir())) == 1
+    threads = Path(f"/proc/{parent_of(warm)}/task").glob("*/comm")
+    names = [file.read_text().strip() for file in threads]
+    # Arrow's allocator's own survives forks; see warm_parent.py.
+    assert len([name for name in names if name != "jemalloc_bg_thd"]) == 1
 
 
 WAIT = f"{IS_WARM}import time\nprint('up' if warm else 'cold', flush=True)\ntime.sleep(300)"

@@ -1,4 +1,4 @@
-"""Puts requests to AWS's serving toolkit, as the model server does.
+"""Puts requests to a model as an endpoint of the scikit-learn image does, without the endpoint.
 
 Run by the image's Python with the model's folder as argument. Stdin is a JSON list of
 {"body": ..., "content_type": ..., "accept": ...}; stdout the list of {"status", "body", "type"}.
@@ -6,39 +6,38 @@ Run by the image's Python with the model's folder as argument. Stdin is a JSON l
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import sys
+import tempfile
+from pathlib import Path
 
-from sagemaker_inference.transformer import Transformer
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
-
-class Exchange:
-    """One request and its response, in the form in which the model server hands them over."""
-
-    def __init__(self, model_dir: str, request: dict[str, str]) -> None:
-        self.system_properties = {"model_dir": model_dir}
-        self.request_processor = [self]
-        self.request = request
-        self.status = 200
-        self.content_type = ""
-
-    def get_request_properties(self) -> dict[str, str]:
-        return {"Content-Type": self.request["content_type"], "Accept": self.request["accept"]}
-
-    def set_response_content_type(self, _index: int, content_type: str) -> None:
-        self.content_type = content_type
-
-    def set_response_status(self, *, code: int, phrase: str) -> None:  # noqa: ARG002 (its name)
-        self.status = code
+PROGRAM = Path(__file__).parents[2] / "local_sagemaker" / "images" / "sklearn" / "serving.py"
 
 
 def main() -> None:
-    transformer = Transformer()
-    answers = []
-    for request in json.load(sys.stdin):
-        exchange = Exchange(sys.argv[1], request)
-        (body,) = transformer.transform([{"body": request["body"].encode()}], exchange)
-        answers.append({"status": exchange.status, "body": body, "type": exchange.content_type})
+    with tempfile.TemporaryDirectory() as base:
+        Path(base, "model").symlink_to(sys.argv[1])
+        os.environ["SAGEMAKER_BASE_DIR"] = base
+        spec = importlib.util.spec_from_file_location("image_serving", PROGRAM)
+        serving = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(serving)
+        client = Client(serving.application(), Response)
+        answers = []
+        for request in json.load(sys.stdin):
+            answer = client.post(
+                "/invocations",
+                data=request["body"].encode(),
+                headers={"Content-Type": request["content_type"], "Accept": request["accept"]},
+            )
+            body = answer.get_data(as_text=True)
+            answers.append(
+                {"status": answer.status_code, "body": body, "type": answer.content_type}
+            )
     json.dump(answers, sys.stdout)
 
 

@@ -256,7 +256,10 @@ def test_model_data_may_be_named_as_a_source(endpoints, answering, packed_up):
         PrimaryContainer={
             "Image": IMAGE,
             "ModelDataSource": {"S3DataSource": {"S3Uri": uri, **kind}},
-            "Environment": {"SAGEMAKER_PROGRAM": "entry_point.py"},
+            "Environment": {
+                "SAGEMAKER_PROGRAM": "entry_point.py",
+                "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            },
         },
     )
     endpoint = endpoints.create(endpoints.config(name))

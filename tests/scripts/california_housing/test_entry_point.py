@@ -63,7 +63,7 @@ def test_endpoint_answers_what_evaluation_predicted(
     with (run.preprocessed / "test" / "test.csv").open(newline="") as lines:
         body = "\n".join(",".join(row[:8]) for row in list(csv.reader(lines))[1:])
     (answer,) = serve(run, body)
-    assert (answer["status"], answer["type"]) == (200, "text/csv")
+    assert (answer["status"], answer["type"]) == (200, "text/csv; charset=utf-8")
     with (run.evaluation / "predictions.csv").open(newline="") as lines:
         expected = [float(row["predicted"]) for row in csv.DictReader(lines)]
     answered = [float(line) for line in answer["body"].split()]
