@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from airflow.sdk.exceptions import AirflowFailException
+
 from retraining.aws import clients
 from retraining.settings import settings
 
@@ -14,7 +18,15 @@ def report_past_runs() -> list[str]:
 
     Returns:
         The URIs of the pages that were written.
+
+    Raises:
+        AirflowFailException: What draws and writes the page is not installed here.
     """
+    if missing := [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]:
+        raise AirflowFailException(
+            f"{' and '.join(missing)} cannot be imported here: install gated-retraining[web] on"
+            " the workers that make reports"
+        )
     # It brings a library for plots, which takes a second to import.
     from retraining.past_runs.publishing import write_reports  # noqa: PLC0415
 

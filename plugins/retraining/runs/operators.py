@@ -15,7 +15,7 @@ from retraining.gate.report import UndecidableError
 from retraining.runs import code_archive, images, kinds, snapshots
 from retraining.runs.results import template as result_template
 from retraining.runs.triggers import SnapshotTrigger
-from retraining.settings import settings
+from retraining.settings import SettingsError, settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +31,9 @@ RESULT = (
     "snapshot", "snapshot_uri", "data_fingerprint", "code_uri", "code_sha256", "image_uri",
     "training_image_uri", "inference_image_uri", "role_arn", "run_uri", "reuse",
 )  # fmt: skip
+
+# What another attempt would only meet again.
+_OF_THE_DEPLOYMENT = (naming.InvalidNameError, code_archive.ScriptsNotFoundError, SettingsError)
 
 
 class ResolveRunOperator(BaseOperator):
@@ -83,8 +86,9 @@ class ResolveRunOperator(BaseOperator):
         """Settle it, or wait until the snapshot is complete.
 
         Raises:
-            AirflowFailException: There is no such snapshot, and its time is over; or a parameter
-                that chooses a metric of the gate names none.
+            AirflowFailException: There is no such snapshot, and its time is over; there are no
+                scripts, or a setting is wrong; or a parameter that chooses a metric of the gate
+                names none.
         """
         try:
             self.pipeline.for_run(context["params"])
@@ -95,7 +99,7 @@ class ResolveRunOperator(BaseOperator):
         date = self._date(context)
         try:
             return self._settle(context, date)
-        except naming.InvalidNameError as error:
+        except _OF_THE_DEPLOYMENT as error:
             raise AirflowFailException(str(error)) from error
         except snapshots.SnapshotNotFoundError as error:
             # By hand the newest was asked for, and there is none.
@@ -118,6 +122,8 @@ class ResolveRunOperator(BaseOperator):
         """
         try:
             return self._settle(context, event["date"])
+        except _OF_THE_DEPLOYMENT as error:
+            raise AirflowFailException(str(error)) from error
         except snapshots.SnapshotNotFoundError as error:
             raise AirflowFailException(
                 f"{error}; then clear this task. It was waited for until"

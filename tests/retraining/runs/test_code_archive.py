@@ -6,7 +6,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining.runs.code_archive import ScriptsNotFoundError, read_scripts, upload
+from retraining.runs.code_archive import ScriptsNotFoundError, read_scripts, scripts_folder, upload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,25 @@ def test_a_change_of_content_or_name_is_another_hash(tmp_path: Path) -> None:
     assert len({read_scripts(folder).sha256 for folder in folders}) == 3
 
 
+def test_what_the_kit_says_is_part_of_the_code(tmp_path: Path) -> None:
+    alone = read_scripts(scripts(tmp_path / "one", a="import kit.b"))
+    assert list(alone.files) == ["a.py"]
+    kit = scripts(tmp_path / "kit", b="print(2)")
+    (kit / "notes.txt").write_text("not code")
+    together = read_scripts(tmp_path / "one")
+    assert list(together.files) == ["a.py", "kit/b.py"]
+    assert together.sha256 != alone.sha256
+
+
+def test_scripts_are_found_above_the_dags_file(tmp_path: Path) -> None:
+    nearest = tmp_path / "team" / "include" / "scripts"
+    for folder in (nearest, tmp_path / "include" / "scripts", tmp_path / "team" / "dags" / "deep"):
+        folder.mkdir(parents=True)
+    assert scripts_folder(str(tmp_path / "team" / "dags" / "deep" / "a.py")) == nearest
+    with pytest.raises(ScriptsNotFoundError, match="RETRAINING_SCRIPTS_FOLDER"):
+        scripts_folder("/nowhere/dags/a.py")
+
+
 def test_a_folder_without_scripts_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ScriptsNotFoundError, match="nowhere"):
         read_scripts(tmp_path / "nowhere")
@@ -47,6 +66,7 @@ def test_a_folder_without_scripts_is_an_error_that_names_it(tmp_path: Path) -> N
 def test_code_is_uploaded_once(tmp_path: Path, embedded_sagemaker: Any) -> None:
     s3 = embedded_sagemaker.client("s3")
     s3.create_bucket(Bucket="code-archive")
+    scripts(tmp_path / "kit", b="print(2)")
     archive = read_scripts(scripts(tmp_path / "one", a="print(1)"))
     uri = upload(s3, archive, bucket="code-archive", pipeline="p")
     assert uri == f"s3://code-archive/p/code/{archive.sha256}/"
@@ -54,9 +74,9 @@ def test_code_is_uploaded_once(tmp_path: Path, embedded_sagemaker: Any) -> None:
     assert upload(s3, archive, bucket="code-archive", pipeline="p") == uri
     assert s3.list_objects_v2(Bucket="code-archive")["Contents"] == before
     names = [item["Key"].removeprefix(f"p/code/{archive.sha256}/") for item in before]
-    assert sorted(names) == ["scripts/a.py", "sourcedir.tar.gz"]
+    assert sorted(names) == ["scripts/a.py", "scripts/kit/b.py", "sourcedir.tar.gz"]
     packed = s3.get_object(Bucket="code-archive", Key=f"p/code/{archive.sha256}/sourcedir.tar.gz")[
         "Body"
     ].read()
     with tarfile.open(fileobj=io.BytesIO(packed)) as unpacked:
-        assert unpacked.getnames() == ["a.py"]
+        assert unpacked.getnames() == ["a.py", "kit/b.py"]

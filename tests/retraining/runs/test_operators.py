@@ -161,6 +161,18 @@ def test_a_snapshot_that_does_not_come_fails_when_its_time_is_over(
         operator.execute_complete(context("scheduled", "2026-11-17"), event)
 
 
+def test_scripts_that_are_not_there_are_not_looked_for_again(airflow: SimpleNamespace) -> None:
+    night = context("scheduled", "2026-11-18")
+    operator = airflow.resolve_run.ResolveRunOperator(
+        task_id="resolve_run", pipeline=pipeline("nobodys"), patience=timedelta(hours=30)
+    )
+    key = "nobodys/snapshots/2026-11-18/"
+    for name in ("a.csv", "_SUCCESS"):
+        airflow.s3.put_object(Bucket=BUCKET, Key=f"{key}{name}", Body=b"x")
+    with pytest.raises(airflow.Fail, match=r"no \.py file in .*nobodys; set RETRAINING_SCRIPTS"):
+        operator.execute(night)
+
+
 def first_event(trigger: Any) -> Any:
     async def first() -> Any:
         async for event in trigger.run():
