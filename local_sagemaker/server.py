@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response
 
 from local_sagemaker.endpoints.runtime import answer_invocation, invoked_endpoint
 from local_sagemaker.errors import ServiceError, unsupported
+from local_sagemaker.iam_edge import with_simulation
 from local_sagemaker.moto_edge import buffer_body, honest_moto
 from local_sagemaker.operations import answer
 from local_sagemaker.s3_edge import durable_s3
@@ -71,7 +72,7 @@ def _make_application(emulator: Emulator) -> WSGIApplication:
         "s3": durable_s3(honest_moto(moto, "s3", lock=s3.lock), s3),
         "logs": honest_moto(moto, "logs", lock=logs.lock),
         "sts": honest_moto(moto, "sts", lock=threading.Lock()),
-        "iam": honest_moto(moto, "iam", lock=threading.Lock()),
+        "iam": with_simulation(honest_moto(moto, "iam", lock=threading.Lock())),
     }
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

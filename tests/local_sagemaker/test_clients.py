@@ -30,8 +30,6 @@ def run(program: str, settings: object, *, server, home: Path) -> dict[str, obje
             **server.environment,
             "AIRFLOW_HOME": str(home),
             "HOME": str(home),
-            # It asks IAM to simulate policies, which moto cannot.
-            "SAGEMAKER_VALIDATE_ROLE": "false",
         },
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
@@ -66,7 +64,21 @@ def test_the_airflow_providers_operators_run_jobs_and_register_models(bench, tmp
 
 
 def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
+    """The SDK asks IAM about the role: whom it trusts, and what it may do."""
     pytest.importorskip("sagemaker.train")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    role = bench.server.client("iam").create_role(
+        RoleName=bench.name("jobs"), AssumeRolePolicyDocument=json.dumps(trust)
+    )["Role"]["Arn"]
     group = bench.name("sdk")
     bench.sagemaker.create_model_package_group(ModelPackageGroupName=group)
     package = bench.sagemaker.create_model_package(
@@ -75,7 +87,7 @@ def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
     results = run(
         "sdk_jobs.py",
         {
-            "role": ROLE,
+            "role": role,
             "image": IMAGE,
             "bucket": bench.bucket,
             "data": bench.put("sdk-data/in.csv", "1,2,3").rpartition("/")[0],
@@ -116,6 +128,10 @@ def test_the_sagemaker_sdk_deploys_the_newest_approved_version(bench, tmp_path):
     container = {
         "Image": IMAGE,
         "ModelDataUrl": bench.put("sdk-model/model.tar.gz", archive.getvalue()),
+        "Environment": {
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        },
     }
     group = bench.name("sdk-deployed")
     bench.sagemaker.create_model_package_group(ModelPackageGroupName=group)
