@@ -73,6 +73,7 @@ def read(arns: Sequence[str], *, seconds: float) -> tuple[dict[str, Job], list[s
 
 def job_of(described: Mapping[str, Any], kind: str) -> Job:
     """Make a job of what SageMaker describes."""
+    job_type = JobType(kind)
     start = described.get(f"{kind}StartTime")
     end = described.get(f"{kind}EndTime")
     took = (end - start).total_seconds() if start and end else None
@@ -82,9 +83,9 @@ def job_of(described: Mapping[str, Any], kind: str) -> Job:
         or {}
     )
     return Job(
-        name=described[f"{kind}JobName"],
+        name=described[job_type.name_member],
         kind=kind,
-        status=described[f"{kind}JobStatus"],
+        status=job_type.status(described),
         seconds=described.get("BillableTimeInSeconds", took),
         instance_type=resources.get("InstanceType", ""),
         instances=resources.get("InstanceCount", 1),
