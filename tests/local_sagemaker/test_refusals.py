@@ -96,12 +96,9 @@ def test_sts_and_iam_are_served(bench):
 
 def test_a_verb_that_moto_lacks_is_named_in_the_services_own_protocol(bench):
     iam = bench.server.client("iam")
-    role = "arn:aws:iam::123456789012:role/r"
-    error = refused(
-        iam.simulate_principal_policy, PolicySourceArn=role, ActionNames=["s3:GetObject"]
-    )
+    error = refused(iam.list_mfa_device_tags, SerialNumber="a-device")
     assert error["Code"] == "UnsupportedOperation"
-    assert "simulate_principal_policy" in error["Message"]
+    assert "list_mfa_device_tags" in error["Message"]
     error = refused(bench.logs.list_anomalies)
     assert error["Code"] == "UnsupportedOperation"
 
