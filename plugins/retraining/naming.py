@@ -214,9 +214,16 @@ def registered_model_name(pipeline: str, number: int, *, identity: object) -> st
     return f"{deployment_stem(pipeline)}-version-{number}-{ending}"
 
 
+def deployed_number(name: str, *, endpoint: str) -> int | None:
+    """Return the version in a name that ``deployment_name`` made; None of any other name."""
+    stem = re.escape(deployment_stem(endpoint))
+    found = re.fullmatch(rf"{stem}-v([0-9]+)-[0-9a-f]{{8}}", name)
+    return int(found[1]) if found else None
+
+
 def is_deployment_name(name: str, *, endpoint: str) -> bool:
     """Say whether ``deployment_name`` made a name for this endpoint."""
-    return bool(re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v\d+-[0-9a-f]{{8}}", name))
+    return deployed_number(name, endpoint=endpoint) is not None
 
 
 def deployment_stem(endpoint: str) -> str:

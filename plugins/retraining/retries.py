@@ -35,7 +35,8 @@ _JOB_FAILURES: Mapping[str, timedelta] = {
     "InternalServerError": _JOB,
     "ResourceLimitExceeded": _LIMIT,
 }
-_THROTTLING = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown")
+# An endpoint's ModelNotReady is a container that is still on its way.
+_THROTTLING = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "ModelNotReady")
 _SERVER_ERROR = 500
 
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Label, XComArg
+from airflow.sdk import (
+    DAG,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    Label,
+    TriggerRule,
+    XComArg,
+)
 
 from retraining import dag_defaults, naming, params
 from retraining.deployment import tasks
@@ -18,6 +25,12 @@ from retraining.registry.assets import approved_models
 
 if TYPE_CHECKING:
     from airflow.sdk import Param
+
+# Of whichever of the two has found one.
+_REASON = (
+    "{{ ti.xcom_pull(task_ids='verify_version', key='reason')"
+    " or ti.xcom_pull(task_ids='keep_version', key='reason') or '' }}"
+)
 
 DOCUMENTATION = """
 The registry is asked for the **approved** version with the newest snapshot (`choose_version`). Its
@@ -105,15 +118,18 @@ def deployment_dag(
             python_callable=tasks.verify_version,
             op_kwargs={"plan": plan},
         )
-        keep_version = PipelineTask(
+        keep_version = PipelineBranch(
             task_id="keep_version", python_callable=tasks.keep_version, op_kwargs={"plan": plan}
         )
         flip_back = FlipBackOperator(
-            task_id="flip_back", plan=plan, reason=XComArg(verify_version, key="reason")
+            task_id="flip_back",
+            plan=plan,
+            reason=_REASON,
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
 
         choose_version >> Label("nothing new") >> nothing_to_do
         choose_version >> Label("a version") >> deploy_version >> verify_version
         verify_version >> Label("good") >> keep_version
-        verify_version >> Label("bad") >> flip_back
+        [verify_version, keep_version] >> Label("bad, or rejected meanwhile") >> flip_back
     return dag

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
+from botocore.config import Config
 
 from retraining import naming
 from retraining.aws import clients
-from retraining.deployment import deploy, endpoints, smoke
-from retraining.deployment.plan import DeploymentRefusedError, make_plan, read_plan, size_of
+from retraining.deployment import candidates, deploy, endpoints, faults, smoke
+from retraining.deployment.choice import DeploymentRefusedError
+from retraining.deployment.plan import make_plan, read_plan, size_of
 from retraining.registry import versions
 from retraining.settings import settings
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from retraining.deployment.smoke import SmokeTest
 
 log = logging.getLogger(__name__)
+
+# A container has 60 s for an answer; that it gave none is told by the service, and not guessed.
+_ANSWER_S = 75
 
 
 def choose_version(
@@ -40,7 +45,8 @@ def choose_version(
         The id of the task to go on with: ``deploy_version`` or ``nothing_to_do``.
 
     Raises:
-        AirflowFailException: The version may not be deployed, or could not be verified.
+        AirflowFailException: The version may not be deployed, or could not be verified; or what
+            serves may not, and nothing can take its place.
     """
     for event in _events(triggering_asset_events):
         log.info("started by %s", event.extra)
@@ -54,15 +60,15 @@ def choose_version(
             size=size_of(params),
             role_arn=settings().role_arn,
             is_resizing=dag_run.run_type == "manual",
-        )
-        if plan is not None:
             # Not to find out only when it serves already.
-            _test(plan, params)
+            why_not=lambda version: candidates.why_not(
+                clients.client("s3"), version, rows=params["smoke_rows"]
+            ),
+        )
     except (
         DeploymentRefusedError,
         naming.InvalidNameError,
         versions.NoSuchVersionError,
-        smoke.SmokeTestError,
     ) as error:
         raise AirflowFailException(f"{error}. Nothing was changed") from error
     log.info("%s: %s", params["endpoint_name"], reason)
@@ -85,26 +91,32 @@ def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: An
         ``keep_version`` or ``flip_back``.
 
     Raises:
-        AirflowFailException: Another deployment has changed the endpoint since.
+        AirflowFailException: Something is wrong that is not the version's fault, or another
+            deployment has changed the endpoint since.
     """
     settled = read_plan(plan)
     sagemaker = clients.client("sagemaker")
     try:
         deploy.check_current(sagemaker, settled)
+        if reason := deploy.withdrawn(sagemaker, settled):
+            return _flip_back(settled, reason, ti)
         test = _test(settled, params)
+        reason = faults.find_fault(
+            sagemaker,
+            clients.client("sagemaker-runtime", config=Config(read_timeout=_ANSWER_S)),
+            settled,
+            test=test,
+            tolerance=settled.tolerance if params["tolerance"] is None else params["tolerance"],
+        )
     except (DeploymentRefusedError, smoke.SmokeTestError) as error:
         raise AirflowFailException(str(error)) from error
-    reason = deploy.fault(
-        sagemaker,
-        clients.client("sagemaker-runtime"),
-        settled,
-        test=test,
-        tolerance=settled.tolerance if params["tolerance"] is None else params["tolerance"],
-    )
+    except faults.EndpointFaultError as error:
+        raise AirflowFailException(
+            f"{error}. That is not the fault of version {settled.version_number}, which stays what"
+            " it is: the next run deploys it again"
+        ) from error
     if reason:
-        log.error("%s: %s", settled.endpoint_name, reason)
-        ti.xcom_push("reason", reason)
-        return "flip_back"
+        return _flip_back(settled, reason, ti)
     log.info(
         "%s serves version %d; %s",
         settled.endpoint_name,
@@ -116,18 +128,29 @@ def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: An
     return "keep_version"
 
 
-def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any) -> str | None:
     """Note that the version is verified, and delete old models and configs.
 
     Returns:
-        ``endpoint_name``, ``version`` and ``model_package_arn``.
+        ``flip_back``, if it was rejected meanwhile, and the XCom ``reason`` says so; else None.
+
+    Raises:
+        AirflowFailException: It does not serve any more, or another deployment has changed the
+            endpoint since.
     """
     settled = read_plan(plan)
     sagemaker = clients.client("sagemaker")
     try:
-        deploy.check_current(sagemaker, settled)
+        endpoint = deploy.check_current(sagemaker, settled)
     except DeploymentRefusedError as error:
         raise AirflowFailException(str(error)) from error
+    if reason := deploy.withdrawn(sagemaker, settled):
+        return _flip_back(settled, reason, ti)
+    if endpoint is None or not endpoint.serves(settled.config_name):
+        raise AirflowFailException(
+            f"{settled.endpoint_name} does not serve {settled.config_name} any more, and nothing"
+            f" was kept: {endpoint}. Start a new run"
+        )
     endpoints.mark_verified(
         sagemaker,
         settled.endpoint_name,
@@ -141,11 +164,13 @@ def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any]) -> dict[
         settled.version_number,
         ", ".join(deleted) or "nothing",
     )
-    return {
-        "endpoint_name": settled.endpoint_name,
-        "version": settled.version_number,
-        "model_package_arn": settled.version_arn,
-    }
+    return None
+
+
+def _flip_back(plan: Plan, reason: str, ti: Any) -> str:
+    log.error("%s: %s", plan.endpoint_name, reason)
+    ti.xcom_push("reason", reason)
+    return "flip_back"
 
 
 def create_model(*, pipeline: str, registered: Mapping[str, Any]) -> str:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 import tarfile
 import textwrap
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import ClientError
 from retraining import naming
-from retraining.deployment import deploy, endpoints, smoke
+from retraining.aws.errors import code_of
+from retraining.deployment import candidates, deploy, endpoints, faults, smoke
+from retraining.deployment.choice import DeploymentRefusedError
 from retraining.deployment.endpoints import Step
-from retraining.deployment.plan import DeploymentRefusedError, Plan, make_plan
+from retraining.deployment.plan import Plan, make_plan
 from retraining.deployment.requests import Size
 from retraining.registry import requests, versions
+from retraining.retries import passing_failure
 
 from tests.retraining.declarations import pipeline
 
@@ -34,7 +40,15 @@ ROLE = "arn:aws:iam::123456789012:role/retraining"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 SMALL, LARGE = Size(1024, 20, ""), Size(2048, 20, "")
 SINCE = datetime.now(UTC) - timedelta(hours=1)
+_TYPES = {"SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
 _names = itertools.count(1)
+
+
+class Raw(io.BytesIO):
+    """The body of an answer that comes from no server."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
 
 
 class DeathError(Exception):
@@ -136,6 +150,27 @@ class Shop:
             versions.approve(self.client, version.arn, reason="by a test")
         return versions.describe(self.client, version.arn)
 
+    def made_elsewhere(
+        self,
+        *,
+        image: str | None = IMAGE,
+        data: str | None = "s3://deployments/theirs.tar.gz",
+        report: str | None = "",
+    ) -> str:
+        """Register and approve a version of the newest data as another tool might."""
+        self.s3.put_object(Bucket=BUCKET, Key="theirs.tar.gz", Body=archive(program(9)))
+        container = {"Image": image, **({"ModelDataUrl": data} if data else {})}
+        statistics = {"ContentType": "application/json", "S3Uri": report}
+        inference = {"Containers": [container], **_TYPES}
+        arn: str = self.client.create_model_package(
+            ModelPackageGroupName=self.group,
+            ModelApprovalStatus=versions.APPROVED,
+            CustomerMetadataProperties={versions.SNAPSHOT: "2026-12-01"},
+            **({"InferenceSpecification": inference} if image else {"SourceUri": "s3://x/y"}),
+            **({"ModelMetrics": {"ModelQuality": {"Statistics": statistics}}} if report else {}),
+        )["ModelPackageArn"]
+        return arn
+
     def plan(
         self,
         wanted: int | str | None = None,
@@ -151,9 +186,13 @@ class Shop:
             wanted=wanted,
             size=size,
             role_arn=ROLE,
+            why_not=self.why_not,
             **{"is_resizing": False, **more},
         )
         return found
+
+    def why_not(self, version: Version) -> str | None:
+        return candidates.why_not(self.s3, version, rows=3)
 
     def bring(self, plan: Plan, config: str | None, *, client: Any = None) -> None:
         """Do what the operators do, without an Airflow."""
@@ -175,7 +214,7 @@ class Shop:
 
     def fault(self, plan: Plan) -> str | None:
         test = smoke.read(self.s3, plan.report_uri, rows=3)
-        return deploy.fault(self.client, self.runtime, plan, test=test, tolerance=1e-6)
+        return faults.find_fault(self.client, self.runtime, plan, test=test, tolerance=1e-6)
 
     def run(
         self, wanted: int | str | None = None, *, client: Any = None, keep: int = 5, **more: Any
@@ -188,17 +227,28 @@ class Shop:
         size = more.get("size", SMALL)
         deploy.check_current(mine, plan)
         deploy.prepare(mine, plan, size=size, role_arn=ROLE)
+        deploy.make_serving_config(mine, plan, size=size, role_arn=ROLE)
         self.bring(plan, plan.config_name, client=mine)
-        wrong = self.fault(plan)
+        wrong = deploy.withdrawn(mine, plan) or self.fault(plan)
         if wrong:
-            self.bring(plan, plan.previous_config, client=mine)
             versions.reject(mine, plan.version_arn, reason=wrong)
+            self.flip_back(plan, client=mine, size=size)
         else:
             endpoints.mark_verified(
                 mine, plan.endpoint_name, plan.config_name, passed_over=plan.passed_over
             )
             deploy.clean_up(mine, plan, keep=keep)
         return wrong
+
+    def flip_back(self, plan: Plan, *, client: Any = None, size: Size = SMALL) -> None:
+        mine = client or self.client
+        deploy.make_serving_config(mine, plan, size=size, role_arn=ROLE)
+        self.bring(plan, self.way_back(plan, client=mine, size=size), client=mine)
+
+    def way_back(self, plan: Plan, *, client: Any = None, size: Size = SMALL) -> str | None:
+        return deploy.way_back(
+            client or self.client, plan, size=size, role_arn=ROLE, why_not=self.why_not
+        )
 
     def answer(self) -> float:
         body = self.runtime.invoke_endpoint(
@@ -350,15 +400,32 @@ def test_a_broken_version_is_flipped_back_and_rejected(
     assert shop.plan() is None
 
 
-def test_a_version_whose_model_is_missing_never_serves(shop: Shop) -> None:
-    shop.register(2)
-    shop.run()
-    bad = shop.register(3)
-    bucket, key = naming.split_s3_uri(bad.containers[0]["ModelDataUrl"])
-    shop.s3.delete_object(Bucket=bucket, Key=key)
-    with shop.hammered() as answers:
-        assert "took the update back" in str(shop.run())
-    assert floats(answers) == {6.0}
+def test_what_lacks_something_is_passed_over_and_refused_to_whom_asks_for_it(shop: Shop) -> None:
+    """Versions that another tool or a person has made, in the same group and of newer data."""
+    good = shop.register(2)
+    bucket, key = naming.split_s3_uri(shop.register(3, snapshot="2026-11-30").report_uri)
+    shop.s3.put_object(Bucket=bucket, Key=key.replace("evaluation.json", "smoke.json"), Body=b"{}")
+    odd = {
+        "is no smoke test": None,
+        "nothing at s3://deployments/gone.tar.gz": shop.made_elsewhere(
+            data="s3://deployments/gone.tar.gz"
+        ),
+        "nothing at s3://no-such-bucket/m.tar.gz": shop.made_elsewhere(
+            data="s3://no-such-bucket/m.tar.gz"
+        ),
+        "names no model data": shop.made_elsewhere(data=None),
+        "has no container": shop.made_elsewhere(image=None),
+        "does not say which run made it": shop.made_elsewhere(report=None),
+        "which run made it: 's3://b/report.json'": shop.made_elsewhere(report="s3://b/report.json"),
+        "is no object's URI": shop.made_elsewhere(report="s3://_/a/evaluation/evaluation.json"),
+    }
+    numbers = dict(zip(odd, range(2, 2 + len(odd)), strict=True))
+    plan = shop.plan()
+    assert plan is not None
+    assert plan.version_arn == good.arn
+    for words, number in numbers.items():
+        with pytest.raises(DeploymentRefusedError, match=re.escape(words)):
+            shop.plan(number)
 
 
 def test_a_broken_first_deployment_leaves_no_endpoint(shop: Shop) -> None:
@@ -370,8 +437,9 @@ def test_a_broken_first_deployment_leaves_no_endpoint(shop: Shop) -> None:
     assert shop.answer() == 9
 
 
-def test_a_person_rolls_back_and_stays_there(shop: Shop) -> None:
-    one, two = shop.register(2), shop.register(3)
+def test_a_person_rolls_back_and_stays_there_until_another_is_approved(shop: Shop) -> None:
+    one, two = shop.register(2, snapshot="2026-11-01"), shop.register(3)
+    pending = shop.register(4, snapshot="2026-11-10", is_approved=False)
     shop.run()
     assert shop.answer() == 9
     shop.run(one.number)
@@ -380,10 +448,217 @@ def test_a_person_rolls_back_and_stays_there(shop: Shop) -> None:
     back = shop.plan(str(two.number))
     assert back is not None
     assert back.version_arn == two.arn
-    three = shop.register(4)
+    # Registered before the rollback and of older data than what was passed over, approved after it.
+    versions.approve(shop.client, pending.arn, reason="by a test")
+    assert shop.run() is None
+    assert shop.answer() == 12
+    assert shop.plan() is None
+    three = shop.register(5)
     planned = shop.plan()
     assert planned is not None
-    assert planned.version_arn == three.arn
+    assert (planned.version_arn, planned.passed_over) == (three.arn, "")
+
+
+def test_a_rejected_version_that_serves_is_replaced_or_goes_on_in_red_runs(shop: Shop) -> None:
+    older, one = shop.register(2, snapshot="2026-10-01"), shop.register(3)
+    shop.run()
+    versions.reject(shop.client, one.arn, reason="it is biased")
+    replacing = shop.plan()
+    assert replacing is not None
+    assert replacing.version_arn == older.arn
+    versions.reject(shop.client, older.arn, reason="this too")
+    with pytest.raises(DeploymentRefusedError, match=r"Rejected \(it is biased\).*goes on serving"):
+        shop.plan()
+    assert shop.answer() == 9
+    versions.approve(shop.client, one.arn, reason="it was not")
+    assert shop.plan() is None
+
+
+def test_a_version_that_is_rejected_while_it_is_deployed_may_not_serve(shop: Shop) -> None:
+    version, plan = shop.register(3), shop.plan()
+    assert plan is not None
+    assert deploy.withdrawn(shop.client, plan) is None
+    versions.reject(shop.client, version.arn, reason="by ute, just now")
+    assert "by ute, just now" in str(deploy.withdrawn(shop.client, plan))
+    shop.client.delete_model_package(ModelPackageName=version.arn)
+    assert "deleted from the registry" in str(deploy.withdrawn(shop.client, plan))
+
+
+def deploy_by_hand(shop: Shop, plan: Plan | None) -> Plan:
+    """Bring the endpoint to a plan's version, and judge nothing yet."""
+    assert plan is not None
+    deploy.prepare(shop.client, plan, size=SMALL, role_arn=ROLE)
+    shop.bring(plan, plan.config_name)
+    return plan
+
+
+def deployed_over(shop: Shop, first: Plan | None, *, size: Size = SMALL) -> Plan:
+    """Plan a deployment of a newer version to where a first one serves; there is no endpoint."""
+    assert first is not None
+    deploy.prepare(shop.client, first, size=size, role_arn=ROLE)
+    shop.register(3)
+    plan = shop.plan()
+    assert plan is not None
+    return replace(plan, previous_config=first.config_name, previous_arn=first.version_arn)
+
+
+def unmake(shop: Shop, config: str | None) -> None:
+    """Delete a config and its model, as a person may."""
+    described = shop.client.describe_endpoint_config(EndpointConfigName=config)
+    shop.client.delete_endpoint_config(EndpointConfigName=config)
+    shop.client.delete_model(ModelName=described["ProductionVariants"][0]["ModelName"])
+
+
+CAPACITY = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error."
+    " Please retry using a different ML instance type."
+)
+INTERNAL = "Request to service failed. If failure persists after retry, contact customer support."
+UNKNOWN = "Image size 12 is greater than supported size 10."
+PING = (
+    "The primary container for production variant AllTraffic did not pass the ping health check."
+    " Please check CloudWatch logs for this endpoint."
+)
+NO_START = (
+    "CannotStartContainerError. Please ensure the model container for variant AllTraffic starts"
+    " correctly when invoked with 'docker run <image> serve'"
+)
+TOO_SLOW = (
+    "Unable to successfully stand up your model within the allotted 180 second timeout. Please"
+    " ensure that downloading your model artifacts can be completed within 180 seconds."
+)
+
+
+def test_only_a_container_that_fails_by_itself_is_the_models_fault(shop: Shop) -> None:
+    """Of an update that did not come through; what else the service says is not told here."""
+    shop.register(2)
+    shop.run()
+    version, plan = shop.register(3), shop.plan()
+    assert plan is not None
+    told: dict[str, str] = {}
+    client = shop.server.client("sagemaker")
+    client.meta.events.register(
+        "after-call.sagemaker.DescribeEndpoint", lambda parsed, **_: parsed.update(told)
+    )
+
+    def find() -> str | None:
+        return faults.find_fault(client, shop.runtime, plan, test=None, tolerance=1e-6)
+
+    with pytest.raises(faults.EndpointFaultError, match="somebody else has updated it"):
+        find()
+    for status in ("InService", "Failed", "UpdateRollbackFailed"):
+        for reason in (CAPACITY, INTERNAL, UNKNOWN):
+            told |= {"FailureReason": reason, "EndpointStatus": status}
+            with pytest.raises(faults.EndpointFaultError, match=re.escape(reason)):
+                find()
+        for reason in (PING, NO_START, TOO_SLOW):
+            told |= {"FailureReason": reason, "EndpointStatus": status}
+            assert reason in str(find())
+    told["EndpointStatus"] = "Updating"
+    with pytest.raises(faults.EndpointFaultError, match="Updating"):
+        find()
+    shop.client.delete_endpoint(EndpointName=shop.group)
+    while endpoints.find(shop.client, shop.group):
+        time.sleep(0.02)
+    with pytest.raises(faults.EndpointFaultError, match="somebody deleted it"):
+        find()
+    # The next run does it.
+    assert versions.describe(shop.client, version.arn).approval == versions.APPROVED
+    assert shop.run() is None
+    assert shop.answer() == 9
+
+
+def test_an_endpoint_that_cannot_be_asked_is_not_the_models_fault(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "_PAUSE_S", 0.0)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    runtime = shop.server.client("sagemaker-runtime")
+    shop.register(2)
+    plan = deploy_by_hand(shop, shop.plan())
+    test = smoke.read(shop.s3, plan.report_uri, rows=3)
+    for status, code, attempts in (
+        (500, "InternalFailure", 3), (530, "InternalDependencyException", 3),
+        (503, "ServiceUnavailable", 3), (429, "ModelNotReadyException", 3),
+        (400, "ThrottlingException", 3), (400, "ValidationError", 1),
+    ):  # fmt: skip
+        sent = refusing(runtime, status, code)
+        with pytest.raises(ClientError) as refused:
+            faults.find_fault(shop.client, runtime, plan, test=test, tolerance=1e-6)
+        assert code_of(refused.value) == code
+        assert (passing_failure(refused.value) is None) == (attempts == 1)
+        assert len(sent) == attempts
+
+
+def refusing(runtime: Any, status: int, code: str) -> list[str]:
+    """Let a client get an error instead of any answer; return what it sent."""
+    headers = {"x-amzn-ErrorType": code, "Content-Type": "application/json"}
+    sent: list[str] = []
+
+    def refuse(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request.url)
+        return AWSResponse(request.url, status, HeadersDict(headers), Raw(b'{"Message": "no"}'))
+
+    event = "before-send.sagemaker-runtime.InvokeEndpoint"
+    runtime.meta.events.unregister(event, unique_id="refuse")
+    runtime.meta.events.register(event, refuse, unique_id="refuse")
+    return sent
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["same size", "another size"])
+def test_a_deleted_config_is_made_again_to_flip_back_to(shop: Shop, size: Size) -> None:
+    one = shop.register(2)
+    plan = deployed_over(shop, shop.plan(size=size), size=size)
+    assert plan.previous_config is not None
+    unmake(shop, plan.previous_config)
+    back = shop.way_back(plan)
+    assert back is not None
+    assert (back == plan.previous_config) == (size == SMALL)
+    assert endpoints.version_of_config(shop.client, back) == one
+
+
+def test_where_that_may_not_serve_the_next_approved_one_takes_its_place(shop: Shop) -> None:
+    older, one = shop.register(1, snapshot="2026-10-01"), shop.register(2)
+    plan = deployed_over(shop, shop.plan())
+    assert plan.previous_config is not None
+    # While it is there it is what is flipped back to, whatever was said of it since.
+    versions.reject(shop.client, one.arn, reason="x")
+    assert shop.way_back(plan) == plan.previous_config
+    unmake(shop, plan.previous_config)
+    back = shop.way_back(plan)
+    assert back is not None
+    assert endpoints.version_of_config(shop.client, back) == older
+
+
+def test_with_nothing_to_flip_back_to_no_run_repeats_it_and_the_next_approval_ends_it(
+    shop: Shop,
+) -> None:
+    one = shop.register(2)
+    shop.run()
+    bad = shop.register(3, evaluated=4)
+    plan = deploy_by_hand(shop, shop.plan())
+    unmake(shop, plan.previous_config)
+    for version in (one, bad):
+        versions.reject(shop.client, version.arn, reason="x")
+    with pytest.raises(DeploymentRefusedError, match="no other version may take its place"):
+        shop.flip_back(plan)
+    with pytest.raises(DeploymentRefusedError, match="which was, was deleted"):
+        shop.plan()
+    shop.register(5)
+    assert shop.run() is None
+    assert shop.answer() == 15
+
+
+def test_an_endpoint_whose_own_config_was_deleted_can_still_be_deployed_to(shop: Shop) -> None:
+    """The service changes none without it; and a flip back finds one that was deleted since."""
+    shop.register(2)
+    shop.run()
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    unmake(shop, found.config)
+    shop.register(3, evaluated=4)
+    assert "predicted as 9" in str(shop.run())
+    assert shop.answer() == 6
 
 
 def test_what_a_killed_run_left_is_put_back_if_it_was_passed_over(shop: Shop) -> None:
@@ -476,7 +751,8 @@ def test_an_endpoint_that_a_person_made_is_taken_over_and_flipped_back_to(shop: 
             }
         ],
     )
-    plan = Plan(shop.group, "", 0, "", "", "", f"{shop.group}-mine", None, None, False)
+    mine_only = f"{shop.group}-mine"
+    plan = Plan(shop.group, shop.group, "", 0, "", "", "", mine_only, None, "", "", False)
     shop.client.create_endpoint(EndpointName=shop.group, EndpointConfigName=f"{shop.group}-mine")
     shop.bring(plan, plan.config_name)
     shop.register(3, evaluated=4)

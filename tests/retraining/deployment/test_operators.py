@@ -110,7 +110,7 @@ def test_a_wait_has_an_end_and_says_that_nothing_was_undone(
 ) -> None:
     event = wait(airflow, broken, seconds=0)
     assert event["status"] == "OutOfTime"
-    plan = Plan(broken, "", 0, "", "", "", broken, broken, None, True)
+    plan = Plan(broken, broken, "", 0, "", "", "", broken, broken, "", "", True)
     task = airflow.operators.DeployVersionOperator(task_id="deploy_version", plan=asdict(plan))
     with pytest.raises(airflow.Fail, match=r"still at work .* Nothing was undone"):
         task.resume({}, event)
@@ -125,7 +125,7 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
         Tags=[{"Key": "retraining:verified-config", "Value": "none"}],
     )
     # Its own name for its config tells that a person made it; a plan that knows of none is stale.
-    plan = Plan(broken, "", 7, "", "", "", broken, None, None, False)
+    plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False)
     task = airflow.operators.FlipBackOperator(
         task_id="flip_back", plan=asdict(plan), reason="it is broken"
     )

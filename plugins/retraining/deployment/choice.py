@@ -1,0 +1,183 @@
+"""Which version an endpoint should serve."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retraining.deployment import passed_over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from retraining.deployment.endpoints import Endpoint
+    from retraining.registry.versions import Version
+
+log = logging.getLogger(__name__)
+
+
+class DeploymentRefusedError(Exception):
+    """A version must not be deployed, or not like this; a retry would be refused too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be done with an endpoint.
+
+    Attributes:
+        version: The version to deploy; None if nothing is.
+        is_restoring: The last verified config is put back, as an interrupted deployment has left
+            another one; ``version`` is what it serves, where that is known.
+        reason: Why, in words.
+    """
+
+    version: Version | None
+    is_restoring: bool
+    reason: str
+
+
+def in_turn(approved: Sequence[Version], passed: str, verified: Version | None) -> list[Version]:
+    """Return the versions that may be deployed unasked, the first to be tried first.
+
+    What a person passed over is not among them; unless what serves may not, and there is no other.
+
+    Args:
+        approved: All that are approved, the newest first.
+        passed: The endpoint's tag of the versions that were passed over.
+        verified: What serves, or is flipped back to.
+    """
+    others = [item for item in approved if not passed_over.covers(passed, item.number)]
+    if verified is None or verified.is_deployable:
+        return others
+    return others + [item for item in approved if item not in others]
+
+
+def first_usable(
+    candidates: Sequence[Version], why_not: Callable[[Version], str | None]
+) -> Version | None:
+    """Return the first that lacks nothing; others are passed over with a warning."""
+    for version in candidates:
+        lack = why_not(version)
+        if lack is None:
+            return version
+        log.warning("version %d is passed over: %s. %s", version.number, lack, version.arn)
+    return None
+
+
+def said_of_passed(approved: Sequence[Version], passed: str, verified: Version | None) -> str:
+    """Return the end of a sentence about the newest one that a person passed over; or ""."""
+    skipped = [
+        item
+        for item in approved
+        if passed_over.covers(passed, item.number) and verified and item.age > verified.age
+    ]
+    if not skipped:
+        return ""
+    return (
+        f"; version {skipped[0].number} was passed over by hand, by rolling back: ask for it with"
+        " the parameter version"
+    )
+
+
+def choose(
+    newest: Version | None,
+    *,
+    asked: Version | None,
+    endpoint: Endpoint | None,
+    verified: Version | None,
+    is_there: bool,
+    config_of: Callable[[Version], str],
+    is_resizing: bool,
+) -> Choice:
+    """Decide what an endpoint should serve. Pure, but for ``config_of``'s naming.
+
+    Args:
+        newest: The first of the versions that may be deployed unasked.
+        asked: The version that a person asked for.
+        endpoint: The endpoint; None if it does not exist.
+        verified: The version of the endpoint's last verified config.
+        is_there: Whether that config still exists.
+        config_of: Names the config of a version.
+        is_resizing: Whether a person asked for a size, too: then the same version in another size
+            is something to do.
+
+    Raises:
+        DeploymentRefusedError: The version that was asked for is not approved, or incomplete; or
+            one that is not approved any more serves, and no other may take its place.
+    """
+    if asked is not None:
+        check_deployable(asked)
+    target = asked or newest
+    if target is None:
+        return _stay(endpoint, verified, "no approved version is to be deployed", is_there=is_there)
+    is_kept = verified is not None and verified.arn == target.arn
+    if endpoint is not None and endpoint.is_sound:
+        is_as_asked = endpoint.config == config_of(target)
+        if is_as_asked or (is_kept and asked is None and not is_resizing):
+            return Choice(None, False, f"version {target.number} serves already")
+    told = f"version {target.number} of snapshot {target.snapshot}"
+    if verified is not None and not verified.is_deployable:
+        # It keeps none from its place, however old.
+        is_serving = endpoint is not None and endpoint.is_sound
+        told = f"{_said_of(verified)}; {told} takes its place" if is_serving else told
+        return Choice(target, False, told)
+    if asked is None and verified is not None and target.age < verified.age:
+        why = f"version {target.number} is older than what serves, version {verified.number}"
+        return _stay(endpoint, verified, why, is_there=is_there)
+    return Choice(target, False, told)
+
+
+def _stay(
+    endpoint: Endpoint | None, verified: Version | None, why: str, *, is_there: bool
+) -> Choice:
+    if endpoint is None:
+        return Choice(None, False, why)
+    may_stay = verified is None or verified.is_deployable
+    if endpoint.is_sound:
+        if not may_stay:
+            raise DeploymentRefusedError(
+                f"{_said_of(verified)}, and no other version can take its place: it goes on"  # type: ignore[arg-type]
+                " serving. Approve another one, or this one again, or delete the endpoint"
+                f" {endpoint.name}"
+            )
+        return Choice(None, False, why)
+    left = f"{why}; {endpoint.name} is {endpoint.status} with {endpoint.config}"
+    if endpoint.verified is not None and is_there:
+        return Choice(
+            verified,
+            True,
+            f"{left}, as an interrupted deployment left it, so {endpoint.verified}, the last that"
+            " was verified, is put back",
+        )
+    if endpoint.verified is not None and verified is not None and may_stay:
+        return Choice(
+            verified,
+            False,
+            f"{left}; {endpoint.verified}, the last that was verified, was deleted, so its version"
+            f" {verified.number} is deployed anew",
+        )
+    gone = f" ({endpoint.verified}, which was, was deleted)" if endpoint.verified else ""
+    left = f"{left}, which was never verified{gone}: delete it, or approve a version"
+    if endpoint.answering_config:
+        raise DeploymentRefusedError(f"{left}. Until then it goes on serving")
+    return Choice(None, False, left)
+
+
+def _said_of(version: Version) -> str:
+    reason = f" ({version.approval_reason})" if version.approval_reason else ""
+    return f"version {version.number} serves though it is {version.approval}{reason}"
+
+
+def check_deployable(version: Version) -> None:
+    """Make sure that a version is approved and complete.
+
+    Raises:
+        DeploymentRefusedError: It is not.
+    """
+    if not version.is_deployable:
+        raise DeploymentRefusedError(
+            f"version {version.number} is {version.approval} and {version.status}"
+            + (f" ({version.approval_reason})" if version.approval_reason else "")
+            + f": only Approved and Completed versions are deployed. {version.arn}"
+        )
