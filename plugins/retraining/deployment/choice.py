@@ -30,11 +30,13 @@ class Choice:
         is_restoring: The last verified config is put back, as an interrupted deployment has left
             another one; ``version`` is what it serves, where that is known.
         reason: Why, in words.
+        alarm: What people are told besides: a version serves that is not approved any more; or "".
     """
 
     version: Version | None
     is_restoring: bool
     reason: str
+    alarm: str = ""
 
 
 def in_turn(approved: Sequence[Version], passed: str, verified: Version | None) -> list[Version]:
@@ -119,9 +121,10 @@ def choose(
     told = f"version {target.number} of snapshot {target.snapshot}"
     if verified is not None and not verified.is_deployable:
         # It keeps none from its place, however old.
-        is_serving = endpoint is not None and endpoint.is_sound
-        told = f"{_said_of(verified)}; {told} takes its place" if is_serving else told
-        return Choice(target, False, told)
+        if endpoint is None or not endpoint.is_sound:
+            return Choice(target, False, told)
+        told = f"{_said_of(verified)}; {told} takes its place"
+        return Choice(target, False, told, alarm=told)
     if asked is None and verified is not None and target.age < verified.age:
         why = f"version {target.number} is older than what serves, version {verified.number}"
         return _stay(endpoint, verified, why, is_there=is_there)

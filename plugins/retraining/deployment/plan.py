@@ -46,6 +46,7 @@ class Plan:
             tag has them.
         is_restoring: Whether model and config are only put back.
         tolerance: How far a number may be from what evaluation predicted, as the version says.
+        alarm: What people are told of what serves until then; or "".
     """
 
     endpoint_name: str
@@ -61,6 +62,7 @@ class Plan:
     passed_over: str
     is_restoring: bool
     tolerance: float = DEFAULT_TOLERANCE
+    alarm: str = ""
 
 
 def make_plan(
@@ -146,6 +148,7 @@ def make_plan(
             tolerance=version.tolerance
             if version and version.tolerance is not None
             else DEFAULT_TOLERANCE,
+            alarm=choice.alarm,
         ),
         choice.reason,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 from botocore.config import Config
 
-from retraining import naming
+from retraining import naming, notifications
 from retraining.aws import clients
 from retraining.deployment import candidates, deploy, endpoints, faults, smoke
 from retraining.deployment.choice import DeploymentRefusedError
@@ -75,6 +75,8 @@ def choose_version(
     ti.xcom_push("reason", reason)
     if plan is None:
         return "nothing_to_do"
+    if plan.alarm:
+        notifications.tell_alarm(plan.alarm, ti=ti, run_id=dag_run.run_id)
     ti.xcom_push("plan", asdict(plan))
     return "deploy_version"
 
@@ -128,11 +130,14 @@ def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: An
     return "keep_version"
 
 
-def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any) -> str | None:
+def keep_version(
+    *, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any
+) -> dict[str, Any] | None:
     """Note that the version is verified, and delete old models and configs.
 
     Returns:
-        ``flip_back``, if it was rejected meanwhile, and the XCom ``reason`` says so; else None.
+        ``endpoint_name``, ``version`` and ``model_package_arn``; None if it was rejected meanwhile:
+        then the XCom ``reason`` says so to ``flip_back``.
 
     Raises:
         AirflowFailException: It does not serve any more, or another deployment has changed the
@@ -145,7 +150,8 @@ def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any)
     except DeploymentRefusedError as error:
         raise AirflowFailException(str(error)) from error
     if reason := deploy.withdrawn(sagemaker, settled):
-        return _flip_back(settled, reason, ti)
+        _flip_back(settled, reason, ti)
+        return None
     if endpoint is None or not endpoint.serves(settled.config_name):
         raise AirflowFailException(
             f"{settled.endpoint_name} does not serve {settled.config_name} any more, and nothing"
@@ -164,7 +170,11 @@ def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any)
         settled.version_number,
         ", ".join(deleted) or "nothing",
     )
-    return None
+    return {
+        "endpoint_name": settled.endpoint_name,
+        "version": settled.version_number,
+        "model_package_arn": settled.version_arn,
+    }
 
 
 def _flip_back(plan: Plan, reason: str, ti: Any) -> str:

@@ -74,12 +74,14 @@ class Serving:
         status: Its status; "" if it does not exist.
         number: The version that serves; None if none does, or that cannot be told.
         is_verified: Whether what serves is what a deployment has verified.
+        approval: The ModelApprovalStatus of the version; "" if there is none.
     """
 
     endpoint_name: str
     status: str = ""
     number: int | None = None
     is_verified: bool = False
+    approval: str = ""
 
 
 _LISTED: Recent[Listed] = Recent(_SECONDS, 100)
@@ -203,7 +205,11 @@ def _serving(client: Any, endpoint_name: str) -> Serving:
     config = endpoint.answering_config
     version = endpoints.version_of_config(client, config) if config else None
     return Serving(
-        endpoint_name, endpoint.status, version.number if version else None, endpoint.is_sound
+        endpoint_name,
+        endpoint.status,
+        version.number if version else None,
+        endpoint.is_sound,
+        version.approval if version else "",
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,14 +9,21 @@ from retraining.deployment import passed_over
 
 from local_sagemaker.validation import validate_request
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
 
 
-@given(st.sets(st.integers(1, 60)))
-def test_the_tag_covers_what_was_passed_over_and_the_service_takes_it(numbers: set[int]) -> None:
-    tag = passed_over.tag_of(numbers)
-    tags = [{"Key": "k", "Value": tag}]
+@pytest.mark.parametrize("numbers", [(), (2,), range(1, 9), range(1, 180, 3), range(1, 999, 2)])
+def test_the_service_takes_the_tag(numbers: Iterable[int]) -> None:
+    tags = [{"Key": "k", "Value": passed_over.tag_of(numbers)}]
     validate_request("AddTags", {"ResourceArn": f"{ARN}:endpoint/houses", "Tags": tags})
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_the_tag_covers_what_was_passed_over(numbers: set[int]) -> None:
+    tag = passed_over.tag_of(numbers)
     assert {number for number in range(62) if passed_over.covers(tag, number)} == numbers
 
 

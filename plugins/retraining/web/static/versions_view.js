@@ -158,10 +158,11 @@ function measure({ metadata }, headline) {
 
 function servingSentence(serving) {
   if (!serving) return el("p", { id: "serving" }, "What serves now could not be read.");
-  const { endpoint_name: name, status, number: version, is_verified: verified } = serving;
+  const { endpoint_name: name, status, number: version, is_verified: verified, approval: said } = serving;
   if (!status) return el("p", { id: "serving" }, `The endpoint ${name} does not exist yet: nothing serves.`);
   if (!version) {
     return el("p", { id: "serving" }, `The endpoint ${name} is ${status}; no version of this registry serves.`);
   }
-  return el("p", { id: "serving" }, `The endpoint ${name} is ${status} with `, el("strong", {}, `version ${version}`), verified ? ", verified." : "; it is not verified.");
+  return el("p", { id: "serving" }, `The endpoint ${name} is ${status} with `, el("strong", {}, `version ${version}`), verified ? ", verified." : "; it is not verified.",
+    said === "Approved" ? null : el("strong", {}, ` It serves though it is ${said}: approve or deploy another.`));
 }
