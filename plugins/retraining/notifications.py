@@ -40,7 +40,7 @@ _FAILED = """\
 {{ exception }}
 
 {{ ti.log_url }}"""
-_ALARM_SUBJECT = "{{ ti.dag_id }}: what serves is not approved any more"
+_ALARM_SUBJECT = "{{ ti.dag_id }}: what serves was rejected"
 _ALARM = """\
 {{ ti.task_id }} of {{ ti.dag_id }}, run {{ run_id }}, found this and goes on:
 

@@ -74,7 +74,7 @@ def test_what_serves_though_it_was_rejected_is_published(queue: Any) -> None:
     )
     notifications.tell_alarm(said, ti=context()["ti"], run_id="manual__1")
     (message,) = queue()
-    assert message["Subject"] == "houses_retraining: what serves is not approved any more"
+    assert message["Subject"] == "houses_retraining: what serves was rejected"
     assert "run manual__1, found this" in message["Message"]
     assert said in message["Message"]
 

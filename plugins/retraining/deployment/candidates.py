@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from retraining import naming
-from retraining.aws.errors import code_of, is_missing
+from retraining.aws.errors import is_missing
 from retraining.deployment import smoke
+from retraining.retries import passing_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,10 +53,12 @@ def _data_fault(s3: S3Client, container: Mapping[str, Any]) -> str | None:
         s3.head_object(Bucket=bucket, Key=key)
     except naming.InvalidNameError:
         return None  # https, which only the service can judge
+    except ParamValidationError as error:
+        return f"its model data {uri} are no object's URI: {error}"
     except ClientError as error:
         if is_missing(error):
             return f"its model data is gone: there is nothing at {uri}"
-        # The role that the endpoint assumes may read what Airflow may not.
-        if code_of(error) != "403":
+        if passing_failure(error) is not None:
             raise
+        # The role that the endpoint assumes may read what Airflow may not.
     return None

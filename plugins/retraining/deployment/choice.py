@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from retraining.deployment import passed_over
+from retraining.registry import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ class Choice:
         is_restoring: The last verified config is put back, as an interrupted deployment has left
             another one; ``version`` is what it serves, where that is known.
         reason: Why, in words.
-        alarm: What people are told besides: a version serves that is not approved any more; or "".
+        alarm: What people are told besides: a version serves that was rejected; or "".
     """
 
     version: Version | None
@@ -39,20 +40,19 @@ class Choice:
     alarm: str = ""
 
 
-def in_turn(approved: Sequence[Version], passed: str, verified: Version | None) -> list[Version]:
+def in_turn(approved: Sequence[Version], passed: str, *, with_passed: bool) -> list[Version]:
     """Return the versions that may be deployed unasked, the first to be tried first.
-
-    What a person passed over is not among them; unless what serves may not, and there is no other.
 
     Args:
         approved: All that are approved, the newest first.
-        passed: The endpoint's tag of the versions that were passed over.
-        verified: What serves, or is flipped back to.
+        passed: The endpoint's tag of the versions that a person passed over.
+        with_passed: Whether those come last, and not at all else.
     """
-    others = [item for item in approved if not passed_over.covers(passed, item.number)]
-    if verified is None or verified.is_deployable:
-        return others
-    return others + [item for item in approved if item not in others]
+    others: list[Version] = []
+    last: list[Version] = []
+    for version in approved:
+        (last if passed_over.covers(passed, version.number) else others).append(version)
+    return others + last if with_passed else others
 
 
 def first_usable(
@@ -106,7 +106,7 @@ def choose(
 
     Raises:
         DeploymentRefusedError: The version that was asked for is not approved, or incomplete; or
-            one that is not approved any more serves, and no other may take its place.
+            one that was rejected or never verified serves, and no other may take its place.
     """
     if asked is not None:
         check_deployable(asked)
@@ -119,11 +119,11 @@ def choose(
         if is_as_asked or (is_kept and asked is None and not is_resizing):
             return Choice(None, False, f"version {target.number} serves already")
     told = f"version {target.number} of snapshot {target.snapshot}"
-    if verified is not None and not verified.is_deployable:
+    if is_rejected(verified):
         # It keeps none from its place, however old.
         if endpoint is None or not endpoint.is_sound:
             return Choice(target, False, told)
-        told = f"{_said_of(verified)}; {told} takes its place"
+        told = f"{said_of(verified)}; {told} takes its place"
         return Choice(target, False, told, alarm=told)
     if asked is None and verified is not None and target.age < verified.age:
         why = f"version {target.number} is older than what serves, version {verified.number}"
@@ -136,11 +136,10 @@ def _stay(
 ) -> Choice:
     if endpoint is None:
         return Choice(None, False, why)
-    may_stay = verified is None or verified.is_deployable
     if endpoint.is_sound:
-        if not may_stay:
+        if is_rejected(verified):
             raise DeploymentRefusedError(
-                f"{_said_of(verified)}, and no other version can take its place: it goes on"  # type: ignore[arg-type]
+                f"{said_of(verified)}, and no other version can take its place: it goes on"
                 " serving. Approve another one, or this one again, or delete the endpoint"
                 f" {endpoint.name}"
             )
@@ -153,7 +152,7 @@ def _stay(
             f"{left}, as an interrupted deployment left it, so {endpoint.verified}, the last that"
             " was verified, is put back",
         )
-    if endpoint.verified is not None and verified is not None and may_stay:
+    if endpoint.verified is not None and verified is not None and verified.is_deployable:
         return Choice(
             verified,
             False,
@@ -167,7 +166,13 @@ def _stay(
     return Choice(None, False, left)
 
 
-def _said_of(version: Version) -> str:
+def is_rejected(version: Version | None) -> TypeGuard[Version]:
+    """Say whether a version is known and rejected; one that waits for its approval is not."""
+    return version is not None and version.approval == versions.REJECTED
+
+
+def said_of(version: Version) -> str:
+    """Return a sentence about a version that serves and is not approved."""
     reason = f" ({version.approval_reason})" if version.approval_reason else ""
     return f"version {version.number} serves though it is {version.approval}{reason}"
 

@@ -56,7 +56,7 @@ rejected is replaced by the next approved one; without one it goes on serving, a
 | task | why | what to do |
 | --- | --- | --- |
 | `choose_version` | the version asked for is not approved, does not exist, or its model or test rows are gone; nothing was changed | approve it, or run with another `version`, or with `smoke_rows` 0 |
-| `choose_version` | what serves is not approved any more, or was never verified, and nothing can take its place; nothing was changed | approve another version, or this one again, or delete the endpoint |
+| `choose_version` | what serves was rejected, or was never verified, and nothing can take its place; nothing was changed | approve another version, or this one again, or delete the endpoint |
 | `deploy_version` | the version was rejected meanwhile, the endpoint was changed by another run, or SageMaker refused | what the message says, then a new run; the old config serves |
 | `verify_version` | the endpoint does not serve the version, and not by its fault: no capacity, an internal error, somebody deleted or changed the endpoint | what the message says; the next run deploys it again |
 | `verify_version` | the endpoint could not be asked, for example without `sagemaker:InvokeEndpoint` | mend that and clear the task: until then a version serves that nobody verified |

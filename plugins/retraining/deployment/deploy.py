@@ -136,13 +136,10 @@ def way_back(
     if previous is None or endpoints.is_there(client, previous, with_models=True):
         return previous
     before = versions.find(client, plan.previous_arn) if plan.previous_arn else None
-    approved = in_turn(versions.deployable(client, plan.group), plan.passed_over, None)
-    candidates = [
-        item
-        for item in ([before] if before and before.is_deployable else []) + approved
-        if item.arn != plan.version_arn
-    ]
-    version = first_usable(candidates, why_not)
+    turn = [before] if before and before.is_deployable else []
+    approved = versions.deployable(client, plan.group)
+    turn += in_turn(approved, plan.passed_over, with_passed=True)
+    version = first_usable([item for item in turn if item.arn != plan.version_arn], why_not)
     if version is None:
         raise DeploymentRefusedError(
             f"{previous}, the last that was verified, was deleted, and no other version may take"

@@ -148,7 +148,8 @@ class FlipBackOperator(_EndpointOperator):
         if not self.reason:
             raise AirflowSkipException("no task has found anything wrong with the version")
         plan, client = read_plan(self.plan), self._sagemaker()
-        if self._is_rejecting(context):
+        is_rejecting = context["params"]["reject_when_broken"] and not plan.is_restoring
+        if is_rejecting and plan.version_arn:
             version = versions.find(client, plan.version_arn)
             if version is not None and version.approval == versions.APPROVED:
                 run = context["dag_run"]
@@ -173,10 +174,10 @@ class FlipBackOperator(_EndpointOperator):
             )
         except DeploymentRefusedError as error:
             told = f"COULD NOT BE FLIPPED BACK: {error}"
-            raise AirflowFailException("; ".join([*self._told(context), told])) from error
+            raise AirflowFailException("; ".join([*self._told(), told])) from error
 
     def _finish(self, context: Context) -> Any:
-        plan, told = read_plan(self.plan), self._told(context)
+        plan, told = read_plan(self.plan), self._told()
         name, config = plan.endpoint_name, self._config(context)
         found = endpoints.find(self._sagemaker(), name)
         if config is None:
@@ -192,17 +193,14 @@ class FlipBackOperator(_EndpointOperator):
             told.append(f"{name} COULD NOT BE FLIPPED BACK to {config}: {found}")
         raise AirflowFailException("; ".join(told))
 
-    def _is_rejecting(self, context: Context) -> bool:
-        plan = read_plan(self.plan)
-        return bool(
-            context["params"]["reject_when_broken"] and plan.version_arn and not plan.is_restoring
-        )
-
-    def _told(self, context: Context) -> list[str]:
+    def _told(self) -> list[str]:
         plan = read_plan(self.plan)
         what = f"version {plan.version_number}" if plan.version_number else plan.config_name
         told = [f"{what} was not kept: {self.reason}"]
-        return [*told, "the version is marked as Rejected"] if self._is_rejecting(context) else told
+        version = versions.find(self._sagemaker(), plan.version_arn) if plan.version_arn else None
+        if version is not None and version.approval == versions.REJECTED:
+            told.append("the version is marked as Rejected")
+        return told
 
 
 def _made_of(context: Context) -> dict[str, Any]:

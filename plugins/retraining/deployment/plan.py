@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from retraining.deployment.choice import (
     choose,
     first_usable,
     in_turn,
+    is_rejected,
+    said_of,
     said_of_passed,
 )
 from retraining.deployment.requests import Size
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
     from retraining.deployment.requests import Names
     from retraining.registry.versions import Version
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +116,10 @@ def make_plan(
     verified = version_of(client, last, endpoint_name, group=group) if last else None
     passed = endpoint.passed_over if endpoint else ""
     approved = versions.deployable(client, group)
+    if verified is not None and not verified.is_deployable:
+        log.warning("%s", said_of(verified))
     choice = choose(
-        first_usable(in_turn(approved, passed, verified), why_not),
+        first_usable(in_turn(approved, passed, with_passed=is_rejected(verified)), why_not),
         asked=asked,
         endpoint=endpoint,
         verified=verified,

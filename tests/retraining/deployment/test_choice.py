@@ -80,9 +80,10 @@ def test_a_version_of_an_older_snapshot_does_not_overtake() -> None:
 
 def test_what_a_person_passed_over_is_not_deployed_unasked() -> None:
     three, two, one = version(3), version(2), version(1)
-    assert in_turn([three, two, one], "2-3", one) == [one]
+    assert in_turn([three, two, one], "2-3", with_passed=False) == [one]
     # What was approved after the rollback has its turn, though its data or number are older.
-    assert in_turn([three, two, one], "3", one) == [two, one]
+    assert in_turn([three, two, one], "3", with_passed=False) == [two, one]
+    assert in_turn([three, two, one], "3", with_passed=True) == [two, one, three]
     assert choice(two, asked=three, **serving(1)).version == three
 
 
@@ -92,9 +93,12 @@ def test_a_rejected_version_that_serves_is_replaced_even_by_an_older_one() -> No
     found = choice(older, **rejected)
     assert found.version == older
     assert "version 3 serves though it is Rejected (by ute: wrong)" in found.reason
-    # What was passed over comes last, and comes.
-    four, two = version(4), version(2)
-    assert in_turn([four, two], "4", rejected["verified"]) == [two, four]
+
+
+def test_a_version_that_a_person_tries_before_its_approval_serves_on() -> None:
+    tried = serving(3, approval="PendingManualApproval")
+    assert choice(version(1, "2026-10-01"), **tried).version is None
+    assert choice(None, **tried).version is None
 
 
 def test_a_rejected_version_that_nothing_can_replace_is_no_green_run() -> None:

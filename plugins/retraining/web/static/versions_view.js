@@ -84,7 +84,7 @@ export function versionsView(pipeline, runAddress, changed) {
     const found = [];
     const button = (label, action, details, main) => found.push(el("button", { type: "button", class: `plain${main ? " main" : ""}`, onclick: () => confirm(label, action, version, details) }, label));
     if (pipeline.may_edit && version.approval !== "Approved") button("Approve", "approve", "It may be deployed then; the deployment DAG does that when it is the newest.", version.approval === "PendingManualApproval");
-    if (pipeline.may_edit && version.approval !== "Rejected") button("Reject", "reject", isServing ? "It serves now, and goes on serving until another version is deployed." : "It cannot be deployed then.");
+    if (pipeline.may_edit && version.approval !== "Rejected") button("Reject", "reject", isServing ? "It serves now: the next deployment puts another approved version in its place. Without one it goes on serving, and each deployment fails." : "It cannot be deployed then.");
     if (pipeline.may_deploy && version.approval === "Approved" && version.status === "Completed" && !isServing) {
       const isBack = serving?.number && version.number < serving.number;
       button(isBack ? "Roll back to this" : "Deploy", "deploy", `This starts ${pipeline.deployment_dag_id} with version ${version.number}: it deploys the version, sends it rows that evaluation has predicted, and flips back if it answers otherwise.`);
