@@ -31,12 +31,14 @@ class Choice:
         is_restoring: The last verified config is put back, as an interrupted deployment has left
             another one; ``version`` is what it serves, where that is known.
         reason: Why, in words.
+        is_flipping: ``version`` was found bad, and an interrupted run has not flipped it back.
         alarm: What people are told besides: a version serves that was rejected; or "".
     """
 
     version: Version | None
     is_restoring: bool
     reason: str
+    is_flipping: bool = False
     alarm: str = ""
 
 
@@ -88,6 +90,7 @@ def choose(
     asked: Version | None,
     endpoint: Endpoint | None,
     verified: Version | None,
+    served: Version | None,
     is_there: bool,
     config_of: Callable[[Version], str],
     is_resizing: bool,
@@ -99,7 +102,8 @@ def choose(
         asked: The version that a person asked for.
         endpoint: The endpoint; None if it does not exist.
         verified: The version of the endpoint's last verified config.
-        is_there: Whether that config still exists.
+        served: The version of the endpoint's config.
+        is_there: Whether the verified config still exists.
         config_of: Names the config of a version.
         is_resizing: Whether a person asked for a size, too: then the same version in another size
             is something to do.
@@ -112,7 +116,9 @@ def choose(
         check_deployable(asked)
     target = asked or newest
     if target is None:
-        return _stay(endpoint, verified, "no approved version is to be deployed", is_there=is_there)
+        return _stay(
+            endpoint, verified, served, "no approved version is to be deployed", is_there=is_there
+        )
     is_kept = verified is not None and verified.arn == target.arn
     if endpoint is not None and endpoint.is_sound:
         is_as_asked = endpoint.config == config_of(target)
@@ -127,12 +133,17 @@ def choose(
         return Choice(target, False, told, alarm=told)
     if asked is None and verified is not None and target.age < verified.age:
         why = f"version {target.number} is older than what serves, version {verified.number}"
-        return _stay(endpoint, verified, why, is_there=is_there)
+        return _stay(endpoint, verified, served, why, is_there=is_there)
     return Choice(target, False, told)
 
 
 def _stay(
-    endpoint: Endpoint | None, verified: Version | None, why: str, *, is_there: bool
+    endpoint: Endpoint | None,
+    verified: Version | None,
+    served: Version | None,
+    why: str,
+    *,
+    is_there: bool,
 ) -> Choice:
     if endpoint is None:
         return Choice(None, False, why)
@@ -159,6 +170,10 @@ def _stay(
             f"{left}; {endpoint.verified}, the last that was verified, was deleted, so its version"
             f" {verified.number} is deployed anew",
         )
+    if endpoint.verified is None and is_rejected(served):
+        told = f"version {served.number} is Rejected ({served.approval_reason}), and an interrupted"
+        told += f" deployment left {endpoint.name} {endpoint.status} with it"
+        return Choice(served, False, told, is_flipping=True)
     gone = f" ({endpoint.verified}, which was, was deleted)" if endpoint.verified else ""
     left = f"{left}, which was never verified{gone}: delete it, or approve a version"
     if endpoint.answering_config:

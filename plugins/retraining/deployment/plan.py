@@ -51,6 +51,7 @@ class Plan:
         passed_over: The versions that a person passes over, or did before this, as the endpoint's
             tag has them.
         is_restoring: Whether model and config are only put back.
+        is_flipping: Whether the version is only flipped back, as an earlier run has not.
         tolerance: How far a number may be from what evaluation predicted, as the version says.
         alarm: What people are told of what serves until then; or "".
     """
@@ -67,6 +68,7 @@ class Plan:
     previous_arn: str
     passed_over: str
     is_restoring: bool
+    is_flipping: bool = False
     tolerance: float = DEFAULT_TOLERANCE
     alarm: str = ""
 
@@ -123,6 +125,9 @@ def make_plan(
         asked=asked,
         endpoint=endpoint,
         verified=verified,
+        served=version_of(client, endpoint.config, endpoint_name, group=group)
+        if endpoint and endpoint.config
+        else None,
         is_there=last is not None and endpoints.is_there(client, last, with_models=True),
         config_of=lambda version: names_of(version).config,
         is_resizing=is_resizing,
@@ -131,6 +136,11 @@ def make_plan(
     if version is None and not choice.is_restoring:
         return None, choice.reason + said_of_passed(approved, passed, verified)
     names = names_of(version) if version else None
+    config = names.config if names else ""
+    if endpoint and choice.is_flipping:
+        config = endpoint.config
+    if last and choice.is_restoring:
+        config = last
     return (
         Plan(
             endpoint_name=endpoint_name,
@@ -140,7 +150,7 @@ def make_plan(
             snapshot=version.snapshot if version else "",
             report_uri=version.report_uri if version else "",
             model_name=names.model if names else "",
-            config_name=last if choice.is_restoring else names.config,  # type: ignore[arg-type, union-attr] # one is there
+            config_name=config,
             previous_config=last,
             previous_arn=verified.arn if verified else "",
             passed_over=passed
@@ -153,6 +163,7 @@ def make_plan(
                 and (asked is not None or passed_over.covers(passed, item.number))
             ),
             is_restoring=choice.is_restoring,
+            is_flipping=choice.is_flipping,
             tolerance=version.tolerance
             if version and version.tolerance is not None
             else DEFAULT_TOLERANCE,

@@ -211,6 +211,9 @@ class Shop:
         if plan is None:
             return None
         size = more.get("size", SMALL)
+        if plan.is_flipping:
+            self.flip_back(plan, client=mine, size=size)
+            return "was left"
         deploy.check_current(mine, plan)
         deploy.prepare(mine, plan, size=size, role_arn=ROLE)
         deploy.make_serving_config(mine, plan, size=size, role_arn=ROLE)

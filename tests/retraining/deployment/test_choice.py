@@ -44,6 +44,7 @@ def choice(newest: Version | None, **changes: Any) -> Choice:
         "asked": None,
         "endpoint": None,
         "verified": None,
+        "served": None,
         "is_there": True,
         "config_of": config_of,
         "is_resizing": False,
@@ -163,6 +164,13 @@ def test_a_config_that_was_deleted_is_not_put_back_but_its_version_deployed_anew
 def test_what_was_never_verified_does_not_serve_on_in_green_runs() -> None:
     with pytest.raises(DeploymentRefusedError, match="never verified"):
         choice(None, endpoint=endpoint("config-2", verified=None))
+    # What was found bad, and not flipped back: that is done now.
+    bad = version(2, approval="Rejected", approval_reason="it answers wrongly")
+    for status in ("InService", "Failed"):
+        left = endpoint("config-2", verified=None, status=status)
+        found = choice(None, endpoint=left, served=bad)
+        assert (found.version, found.is_flipping) == (bad, True)
+        assert "it answers wrongly" in found.reason
     failed = choice(None, endpoint=endpoint("config-2", verified=None, status="Failed"))
     assert failed.version is None
     assert "never verified" in failed.reason
