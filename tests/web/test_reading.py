@@ -100,6 +100,7 @@ def test_one_run_explains_itself(history: History) -> None:
         "status": "InService",
         "number": 3,
         "is_verified": True,
+        "approval": "Approved",
     }
     assert {step["task_id"] for step in run["steps"]} >= {"preprocess", "check_quality"}
     assert run["links"] == {"jobs": {}, "logs": {}, "endpoint": None}

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
-from botocore.config import Config
 
 from retraining import naming, notifications
 from retraining.aws import clients
@@ -109,7 +108,7 @@ def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: An
         test = _test(settled, params)
         reason = faults.find_fault(
             sagemaker,
-            clients.client("sagemaker-runtime", config=Config(read_timeout=_ANSWER_S)),
+            clients.client("sagemaker-runtime", read_timeout_s=_ANSWER_S),
             settled,
             test=test,
             tolerance=settled.tolerance if params["tolerance"] is None else params["tolerance"],
