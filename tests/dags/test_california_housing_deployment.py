@@ -176,7 +176,7 @@ def test_from_registration_to_the_endpoint_and_back(place: Place) -> None:
         assert words in judged.approval_reason
         assert f"version {version.number} was not kept" in log
     assert f"version {two.number} serves already" in log
-    assert f"version {two.number} was passed over by hand" in log
+    assert f"version {missing.number} was passed over by hand" in log
     for left in (late, missing):
         assert registry.describe(sagemaker, left.arn).approval == registry.APPROVED
     assert f"version {missing.number} is passed over: its model data is gone" in log
