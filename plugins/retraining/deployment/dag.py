@@ -26,11 +26,10 @@ from retraining.registry.assets import approved_models
 if TYPE_CHECKING:
     from airflow.sdk import Param
 
-# Of whichever of them has found one.
+# Of whichever of the two has found one.
 _REASON = (
     "{{ ti.xcom_pull(task_ids='verify_version', key='reason')"
-    " or ti.xcom_pull(task_ids='keep_version', key='reason')"
-    " or ti.xcom_pull(task_ids='choose_version', key='fault') or '' }}"
+    " or ti.xcom_pull(task_ids='keep_version', key='reason') or '' }}"
 )
 
 DOCUMENTATION = """
@@ -137,7 +136,6 @@ def deployment_dag(
 
         choose_version >> Label("nothing new") >> nothing_to_do
         choose_version >> Label("a version") >> deploy_version >> verify_version
-        choose_version >> Label("a bad one was left") >> flip_back
         verify_version >> Label("good") >> keep_version
         [verify_version, keep_version] >> Label("bad, or rejected meanwhile") >> flip_back
     return dag

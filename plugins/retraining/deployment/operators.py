@@ -112,6 +112,12 @@ class DeployVersionOperator(_EndpointOperator):
     Succeeds when the service has settled, whatever came of it: that is judged by who verifies.
     """
 
+    def execute(self, context: Context) -> Any:
+        """Begin, or go on; but leave a rejected version that is only flipped back as it is."""
+        if read_plan(self.plan).is_flipping:
+            return self._finish(context)
+        return super().execute(context)
+
     def _begin(self, context: Context) -> None:
         plan, client = read_plan(self.plan), self._sagemaker()
         deploy.check_current(client, plan)

@@ -41,8 +41,7 @@ def choose_version(
     The XComs ``plan`` and ``reason`` say what was settled.
 
     Returns:
-        The id of the task to go on with: ``deploy_version``, ``nothing_to_do``, or ``flip_back``
-        where an earlier run has not come to it; the XCom ``fault`` says why.
+        The id of the task to go on with: ``deploy_version`` or ``nothing_to_do``.
 
     Raises:
         AirflowFailException: The version may not be deployed, or could not be verified; or what
@@ -78,9 +77,6 @@ def choose_version(
     if plan.alarm:
         notifications.tell_alarm(plan.alarm, ti=ti, run_id=dag_run.run_id)
     ti.xcom_push("plan", asdict(plan))
-    if plan.is_flipping:
-        ti.xcom_push("fault", reason)
-        return "flip_back"
     return "deploy_version"
 
 

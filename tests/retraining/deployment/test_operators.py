@@ -188,6 +188,13 @@ def test_a_version_is_rejected_whatever_comes_of_the_flip(
         assert found.approval_reason == f"deployment manual__1 to {broken}: it is broken"
 
 
+def test_what_is_only_flipped_back_is_left_as_it_is(airflow: SimpleNamespace, broken: str) -> None:
+    wait(airflow, broken)
+    plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False, is_flipping=True)
+    task = airflow.operators.DeployVersionOperator(task_id="deploy_version", plan=asdict(plan))
+    assert task.execute({"params": PARAMS}) is None
+
+
 def test_without_a_reason_nothing_is_flipped_back(airflow: SimpleNamespace, broken: str) -> None:
     plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False)
     task = airflow.operators.FlipBackOperator(task_id="flip_back", plan=asdict(plan), reason="")
