@@ -170,7 +170,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
         # A job that was never there has left no outputs, and this one would be paid for nothing.
         if self.trigger_rule != TriggerRule.ALL_SUCCESS:
             return
-        for task in self.get_direct_relatives(upstream=True):
+        for task in [self.dag.get_task(task_id) for task_id in sorted(self.upstream_task_ids)]:
             if isinstance(task, SageMakerJobTask) and task.do_xcom_push:
                 result_of(ti, task.task_id)
 
