@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import botocore.client
 import pytest
 from retraining import naming
 from retraining.aws import s3 as objects
@@ -14,6 +16,9 @@ from retraining.gate import decision
 from retraining.runs import records
 
 from tests.retraining.declarations import pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BUCKET = "records"
 DECLARED = pipeline("p")
@@ -98,6 +103,41 @@ def test_decisions_and_registrations_at_once_lose_nothing(s3: Any) -> None:
     assert everything[-1]["registered"] == REGISTERED
     words = {record["explanation"] for record in everything}
     assert {word for word in words if "0.75" in word}
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(4))
+def test_a_death_at_any_write_ends_like_no_death(
+    s3: Any, monkeypatch: pytest.MonkeyPatch, number: int, is_done: bool
+) -> None:
+    uri = run_of(f"death {number} {is_done}")
+    real, writes = botocore.client.BaseClient._make_api_call, [0]  # type: ignore[attr-defined]
+
+    def dying(client: Any, operation: str, parameters: Any) -> Any:
+        if operation != "PutObject" or "evaluation.json" in parameters["Key"]:
+            return real(client, operation, parameters)
+        writes[0] += 1
+        if writes[0] - 1 == number:
+            if is_done:
+                real(client, operation, parameters)
+            raise ConnectionError
+        return real(client, operation, parameters)
+
+    def live(step: Callable[[], object]) -> None:
+        with contextlib.suppress(ConnectionError):
+            step()
+            return
+        step()
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", dying)
+    live(lambda: decide(s3, uri, 0.75))
+    live(lambda: register(s3, uri))
+    live(lambda: decide(s3, uri, 0.25))
+    assert writes[0] > number
+    record = records.read_decision(s3, uri)
+    assert (record["verdict"], record["registered"]) == ("reject", REGISTERED)
+    (kept,) = earlier(s3, uri)
+    assert (kept["verdict"], kept["registered"]) == ("pass", REGISTERED)
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]", b"{", b"\xff", b"[" * 50_000])
