@@ -26,12 +26,6 @@ from retraining.registry.assets import approved_models
 if TYPE_CHECKING:
     from airflow.sdk import Param
 
-# Of whichever of the two has found one.
-_REASON = (
-    "{{ ti.xcom_pull(task_ids='verify_version', key='reason')"
-    " or ti.xcom_pull(task_ids='keep_version', key='reason') or '' }}"
-)
-
 DOCUMENTATION = """
 The registry is asked for the **approved** version with the newest snapshot (`choose_version`). Its
 model and endpoint config are made, and the endpoint is created or updated while the old config goes
@@ -122,15 +116,18 @@ def deployment_dag(
         verify_version = PipelineBranch(
             task_id="verify_version",
             python_callable=tasks.verify_version,
-            op_kwargs={"plan": plan},
+            op_kwargs={"plan": plan, "deployed": deploy_version.output},
         )
         keep_version = PipelineTask(
-            task_id="keep_version", python_callable=tasks.keep_version, op_kwargs={"plan": plan}
+            task_id="keep_version",
+            python_callable=tasks.keep_version,
+            op_kwargs={"plan": plan, "verified": XComArg(verify_version, key="verified")},
         )
         flip_back = FlipBackOperator(
             task_id="flip_back",
             plan=plan,
-            reason=_REASON,
+            faulty=_found("faulty"),
+            reason=_found("reason"),
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
 
@@ -139,3 +136,10 @@ def deployment_dag(
         verify_version >> Label("good") >> keep_version
         [verify_version, keep_version] >> Label("bad, or rejected meanwhile") >> flip_back
     return dag
+
+
+def _found(key: str) -> str:
+    """Return a template of what ``verify_version``, or else ``keep_version``, has found; or ""."""
+    tasks = ("verify_version", "keep_version")
+    pulls = (f"ti.xcom_pull(task_ids='{task}', key='{key}')" for task in tasks)
+    return f"{{{{ {' or '.join(pulls)} or '' }}}}"

@@ -110,6 +110,9 @@ class DeployVersionOperator(_EndpointOperator):
     """Makes the plan's model and config, and asks for an endpoint that serves it.
 
     Succeeds when the service has settled, whatever came of it: that is judged by who verifies.
+
+    Returns:
+        The name of the plan's config.
     """
 
     def execute(self, context: Context) -> Any:
@@ -127,10 +130,11 @@ class DeployVersionOperator(_EndpointOperator):
     def _config(self, context: Context) -> str | None:  # noqa: ARG002 - the other one needs it
         return read_plan(self.plan).config_name
 
-    def _finish(self, context: Context) -> Any:  # noqa: ARG002 - the other one needs it
+    def _finish(self, context: Context) -> str:  # noqa: ARG002 - the other one needs it
         plan = read_plan(self.plan)
         found = endpoints.find(self._sagemaker(), plan.endpoint_name)
         self.log.info("%s has settled: %s", plan.endpoint_name, found)
+        return plan.config_name
 
 
 class FlipBackOperator(_EndpointOperator):
@@ -141,18 +145,25 @@ class FlipBackOperator(_EndpointOperator):
 
     Args:
         plan: What ``choose_version`` settled.
-        reason: What is wrong with the version; "" skips this task.
+        faulty: The config that was found bad; "" skips this task, as nothing was.
+        reason: What is wrong with the version.
     """
 
-    template_fields: Sequence[str] = ("plan", "reason")
+    template_fields: Sequence[str] = ("plan", "faulty", "reason")
 
-    def __init__(self, *, reason: Any, **kwargs: Any) -> None:
+    def __init__(self, *, faulty: Any, reason: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.faulty: Any = faulty
         self.reason: Any = reason
 
     def _begin(self, context: Context) -> None:
-        if not self.reason:
+        if not self.faulty:
             raise AirflowSkipException("no task has found anything wrong with the version")
+        if self.faulty != read_plan(self.plan).config_name:
+            raise DeploymentRefusedError(
+                f"{self.faulty} was found bad, and this run's plan is"
+                f" {read_plan(self.plan).config_name}: clear choose_version"
+            )
         plan, client = read_plan(self.plan), self._sagemaker()
         is_rejecting = context["params"]["reject_when_broken"] and not plan.is_restoring
         if is_rejecting and plan.version_arn:

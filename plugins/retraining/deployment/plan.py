@@ -82,6 +82,7 @@ def make_plan(
     size: Size,
     role_arn: str,
     is_resizing: bool,
+    objection: Callable[[Version], str | None],
     why_not: Callable[[Version], str | None],
 ) -> tuple[Plan | None, str]:
     """Look at registry and endpoint, and settle what is to be done.
@@ -90,10 +91,11 @@ def make_plan(
         client: The client.
         group: The model package group.
         endpoint_name: The endpoint.
-        wanted: The version that a person asked for, or None.
+        wanted: The version that a person asked for: its number or ARN; None if nobody did.
         size: Of the endpoint.
         role_arn: That the endpoint assumes.
         is_resizing: See ``choose``.
+        objection: Says why a version is not deployed unasked; who asks for it gets it.
         why_not: Says what an approved version lacks to be deployed, None if nothing.
 
     Returns:
@@ -113,6 +115,8 @@ def make_plan(
     asked = None if wanted is None else versions.version_asked_for(client, group, wanted)
     if asked is not None and asked.is_deployable and (lack := why_not(asked)):
         raise DeploymentRefusedError(f"version {asked.number} cannot be deployed: {lack}")
+    if asked and (why := objection(asked)):
+        log.warning("version %d was asked for, though %s", asked.number, why)
     endpoint = endpoints.find(client, endpoint_name)
     last = endpoint.verified if endpoint else None
     verified = version_of(client, last, endpoint_name, group=group) if last else None
@@ -121,7 +125,10 @@ def make_plan(
     if verified is not None and not verified.is_deployable:
         log.warning("%s", said_of(verified))
     choice = choose(
-        first_usable(in_turn(approved, passed, with_passed=is_rejected(verified)), why_not),
+        first_usable(
+            in_turn(approved, passed, with_passed=is_rejected(verified)),
+            lambda version: objection(version) or why_not(version),
+        ),
         asked=asked,
         endpoint=endpoint,
         verified=verified,

@@ -24,6 +24,7 @@ SNAPSHOT = "snapshot"
 HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
+AGAINST_GATE = "against_gate"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -218,6 +219,12 @@ def reject(client: SageMakerClient, arn: str, *, reason: str) -> None:
     _set_approval(client, arn, "Rejected", reason)
 
 
+def report_uri_of(described: Mapping[str, Any]) -> str:
+    """Return the evaluation report that a described version names; "" if it does not say."""
+    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
+    return str(quality.get("Statistics", {}).get("S3Uri", ""))
+
+
 def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -> None:
     # A description of several lines is refused.
     line = " ".join(reason.split())[:_DESCRIPTION_LENGTH]
@@ -227,7 +234,6 @@ def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -
 
 
 def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
-    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
     metadata = described.get("CustomerMetadataProperties", {})
     return Version(
         arn=described["ModelPackageArn"],
@@ -239,7 +245,7 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         approval_reason=described.get("ApprovalDescription", ""),
         status=described.get("ModelPackageStatus", ""),
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
-        report_uri=quality.get("Statistics", {}).get("S3Uri", ""),
+        report_uri=report_uri_of(described),
         tolerance=_tolerance(metadata.get(TOLERANCE, "")),
     )
 

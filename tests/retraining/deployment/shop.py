@@ -20,6 +20,7 @@ from retraining.deployment.endpoints import Step
 from retraining.deployment.plan import Plan, make_plan
 from retraining.deployment.requests import Size
 from retraining.registry import requests, versions
+from retraining.runs import records
 
 from tests.retraining.declarations import pipeline
 
@@ -172,6 +173,7 @@ class Shop:
             wanted=wanted,
             size=size,
             role_arn=ROLE,
+            objection=lambda version: records.objection(self.s3, version.report_uri),
             why_not=self.why_not,
             **{"is_resizing": False, **more},
         )

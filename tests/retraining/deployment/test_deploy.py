@@ -13,6 +13,7 @@ import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ClientError
 from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.aws.errors import code_of
 from retraining.deployment import deploy, endpoints, faults, smoke
 from retraining.deployment.choice import DeploymentRefusedError
@@ -526,3 +527,15 @@ def test_a_death_after_any_change_ends_like_no_death(
         if len(changes) < deadly:
             break
     assert deadly > 5, changes
+
+
+def test_a_version_whose_decision_does_not_let_it_pass_any_more_waits_for_a_person(
+    shop: Shop,
+) -> None:
+    older, newer = shop.register(1, snapshot="2026-11-20"), shop.register(2, snapshot="2026-11-21")
+    uri = naming.decision_uri(naming.run_of_report(newer.report_uri))
+    objects.put_json(shop.s3, uri, {"verdict": "reject", "registered": {"version": newer.number}})
+    unasked, asked = shop.plan(), shop.plan(newer.number)
+    assert unasked is not None
+    assert asked is not None
+    assert (unasked.version_arn, asked.version_arn) == (older.arn, newer.arn)

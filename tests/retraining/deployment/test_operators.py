@@ -137,7 +137,7 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
     # Its own name for its config tells that a person made it; a plan that knows of none is stale.
     plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False)
     task = airflow.operators.FlipBackOperator(
-        task_id="flip_back", plan=asdict(plan), reason="it is broken"
+        task_id="flip_back", plan=asdict(plan), faulty=broken, reason="it is broken"
     )
     context: Any = {"params": PARAMS}
     with pytest.raises(airflow.Deferred) as deferred:
@@ -171,7 +171,7 @@ def test_a_version_is_rejected_whatever_comes_of_the_flip(
     )["ModelPackageArn"]
     plan = Plan(broken, broken, version, 1, "", "", "", broken, "deleted-by-hand", "", "", False)
     task = airflow.operators.FlipBackOperator(
-        task_id="flip_back", plan=asdict(plan), reason="it is broken"
+        task_id="flip_back", plan=asdict(plan), faulty=broken, reason="it is broken"
     )
     params = {**PARAMS, "reject_when_broken": is_rejecting}
     context: Any = {"params": params, "dag_run": SimpleNamespace(run_id="manual__1")}
@@ -192,14 +192,27 @@ def test_what_is_only_flipped_back_is_left_as_it_is(airflow: SimpleNamespace, br
     wait(airflow, broken)
     plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False, is_flipping=True)
     task = airflow.operators.DeployVersionOperator(task_id="deploy_version", plan=asdict(plan))
-    assert task.execute({"params": PARAMS}) is None
+    assert task.execute({"params": PARAMS}) == broken
 
 
 def test_without_a_reason_nothing_is_flipped_back(airflow: SimpleNamespace, broken: str) -> None:
     plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False)
-    task = airflow.operators.FlipBackOperator(task_id="flip_back", plan=asdict(plan), reason="")
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty="", reason=""
+    )
     with pytest.raises(airflow.Skip):
         task.execute({"params": PARAMS})
+
+
+def test_a_version_is_not_flipped_back_by_what_was_found_of_another(
+    airflow: SimpleNamespace,
+) -> None:
+    plan = Plan("e", "g", "arn", 8, "", "", "", "e-v8-00000000", "e-v6-00000000", "", "", False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty="e-v7-00000000", reason="it is broken"
+    )
+    with pytest.raises(airflow.Fail, match="e-v7-00000000 was found bad"):
+        task.execute({"params": {"reject_when_broken": True}})
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, code: str, *, times: int) -> list[str]:

@@ -12,6 +12,8 @@ from retraining.registry import versions
 from tests.retraining.deployment.shop import BUCKET, ROLE
 
 if TYPE_CHECKING:
+    from retraining.deployment.plan import Plan
+
     from tests.retraining.deployment.shop import Shop
 
 PARAMS = {
@@ -50,6 +52,11 @@ def choose(tasks: Any, shop: Shop, ti: Ti, **params: Any) -> str:
     return chosen
 
 
+def evidence(task: str, plan: Plan) -> dict[str, str]:
+    """What the task before it has left."""
+    return {"deployed" if task == "verify_version" else "verified": plan.config_name}
+
+
 @pytest.mark.parametrize("task", ["verify_version", "keep_version"])
 def test_a_version_that_was_rejected_since_is_flipped_back(
     tasks: Any, shop: Shop, task: str
@@ -58,9 +65,10 @@ def test_a_version_that_was_rejected_since_is_flipped_back(
     assert plan is not None
     versions.reject(shop.client, version.arn, reason="by ute, just now")
     ti = Ti()
-    chosen = getattr(tasks, task)(plan=asdict(plan), params=PARAMS, ti=ti)
+    chosen = getattr(tasks, task)(plan=asdict(plan), params=PARAMS, ti=ti, **evidence(task, plan))
     assert chosen == ("flip_back" if task == "verify_version" else None)
     assert "by ute, just now" in ti.reason
+    assert ti.faulty == plan.config_name
 
 
 @pytest.mark.parametrize("task", ["verify_version", "keep_version"])
@@ -68,9 +76,10 @@ def test_an_endpoint_that_is_gone_fails_the_run_and_not_the_version(
     tasks: Any, shop: Shop, task: str
 ) -> None:
     version, plan = shop.register(2), shop.plan()
+    assert plan is not None
     ti = Ti()
     with pytest.raises(Exception, match="does not") as failed:
-        getattr(tasks, task)(plan=asdict(plan), params=PARAMS, ti=ti)
+        getattr(tasks, task)(plan=asdict(plan), params=PARAMS, ti=ti, **evidence(task, plan))
     assert type(failed.value).__name__ == "AirflowFailException"
     assert not hasattr(ti, "reason")
     assert versions.describe(shop.client, version.arn).approval == versions.APPROVED
