@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from retraining import naming
 from retraining.aws import clients
-from retraining.gate.report import metrics_in, names, parse
+from retraining.gate.report import UndecidableError, metrics_in, names, parse
 from retraining.registry import assets, requests, versions
 from retraining.runs import kinds, records
 from retraining.settings import settings
@@ -38,6 +40,10 @@ def register_model(
     Returns:
         ``model_package_arn``, ``version``, ``group``, ``snapshot``, and ``headline``: the metric's
         path and value, None if the report has no such number.
+
+    Raises:
+        AirflowFailException: The report is gone, or is not JSON any more. A retry would read the
+            same.
     """
     pipeline = pipeline.for_run(params)
     approval_status = kinds.approval_status(dag_run, params)
@@ -45,7 +51,13 @@ def register_model(
     versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
     mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), dict(params))
-    report = parse(records.read_report(s3, run["run_uri"]).content)
+    try:
+        report = parse(records.read_report(s3, run["run_uri"]).content)
+    except (records.ReportMissingError, UndecidableError) as error:
+        raise AirflowFailException(
+            f"{naming.report_uri(run['run_uri'])} is not what the gate has judged: {error}. Nothing"
+            " was registered; clear evaluate"
+        ) from error
     metrics = metrics_in(report, named=pipeline.metric_paths)
     headline = _headline(pipeline, metrics)
     shown = f", {pipeline.shown_by.name} {headline['value']:.4g}" if headline else ""

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from retraining import LessThan, Metric, Parameter, naming
 from retraining.pipeline import OWN_METADATA
 from retraining.registry import tasks
@@ -47,7 +48,8 @@ def register(
     }  # fmt: skip
     for target, content in ((naming.report_uri(uri), report), (naming.decision_uri(uri), {})):
         bucket, key = naming.split_s3_uri(target)
-        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content).encode())
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
     params = {
         "approval_status": "PendingManualApproval",
         "backfill_approval_status": "Rejected",
@@ -172,3 +174,10 @@ def test_a_backfills_version_starts_as_its_own_parameter_says(aws: Any) -> None:
         params={"approval_status": "Approved"},
     )
     assert version["ModelApprovalStatus"] == "Rejected"
+
+
+def test_a_report_that_is_not_json_any_more_registers_nothing(aws: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"/evaluation\.json is not what the gate has"):
+        register(aws, pipeline("broken-report"), b"{")
+    found = aws.client("sagemaker").list_model_packages(ModelPackageGroupName="broken-report")
+    assert found["ModelPackageSummaryList"] == []
