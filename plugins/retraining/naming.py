@@ -50,7 +50,7 @@ def checked_snapshot(snapshot: str) -> str:
         InvalidNameError: It is not.
     """
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", snapshot):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", snapshot):
             return date.fromisoformat(snapshot).isoformat()
     except ValueError:
         pass
@@ -216,7 +216,9 @@ def registered_model_name(pipeline: str, number: int, *, identity: object) -> st
 
 def is_deployment_name(name: str, *, endpoint: str) -> bool:
     """Say whether ``deployment_name`` made a name for this endpoint."""
-    return bool(re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v\d+-[0-9a-f]{{8}}", name))
+    return bool(
+        re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v[0-9]+-[0-9a-f]{{8}}", name)
+    )
 
 
 def deployment_stem(endpoint: str) -> str:
