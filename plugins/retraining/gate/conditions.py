@@ -41,7 +41,7 @@ class Parameter:
     def __post_init__(self) -> None:
         """Check the name."""
         if not isinstance(self.name, str) or not self.name:
-            raise PolicyError(f"Parameter({_shown(self.name)}): a parameter's name is wanted")
+            raise PolicyError(f"Parameter({shown(self.name)}): a parameter's name is wanted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ class Metric:
         if isinstance(self.path, Parameter):
             return
         if not isinstance(self.path, str) or not is_path(self.path):
-            raise PolicyError(
-                f"Metric: {_shown(self.path)} is no path in a report, such as a.score"
-            )
+            raise PolicyError(f"Metric: {shown(self.path)} is no path in a report, such as a.score")
 
 
 Operand = Literal | Metric | Parameter
@@ -83,7 +81,7 @@ class _Comparison:
         _check_operands(name, self.left, (self.right,))
         for item in (self.left, self.right) if name in _OF_NUMBERS else ():
             if isinstance(item, str | bool):
-                raise PolicyError(f"{name}: {_shown(item)} is no number; write Metric(…) for one")
+                raise PolicyError(f"{name}: {shown(item)} is no number; write Metric(…) for one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ def as_tuple(name: str, items: object, *, of: str) -> tuple[Any, ...]:
     """
     if not isinstance(items, tuple | list):
         raise PolicyError(
-            f"{name}: a tuple of {of} is wanted, not {_shown(items)}; one of a single item ends"
+            f"{name}: a tuple of {of} is wanted, not {shown(items)}; one of a single item ends"
             " with a comma, (…,)"
         )
     return tuple(items)
@@ -216,11 +214,20 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
         case Not(inner):
             return {"Type": kind, "Condition": to_wire(inner, parameters)}
         case In(query, values):
-            shown = [operand(item) for item in values]
-            return {"Type": kind, "QueryValue": operand(query), "Values": shown}
+            several = [operand(item) for item in values]
+            return {"Type": kind, "QueryValue": operand(query), "Values": several}
         case _:
             left, right = operand(condition.left), operand(condition.right)
             return {"Type": kind, "LeftValue": left, "RightValue": right}
+
+
+def shown(value: object) -> str:
+    """Return what a value looks like in a policy, for a message."""
+    try:
+        return one_line(repr(value), 200)
+    except (ValueError, RecursionError):
+        # Python does not write an integer of thousands of digits.
+        return kind_of(value)
 
 
 def in_record(value: object) -> object:
@@ -240,14 +247,14 @@ def _check_operands(name: str, left: Operand, rights: tuple[Operand, ...]) -> No
         raise PolicyError(f"{name}: it has no values, so it never holds")
     for item in (left, *rights):
         if not isinstance(item, Metric | Parameter) and (fault := fault_of(item)):
-            raise PolicyError(f"{name}: the operand {_shown(item)} is {fault}")
+            raise PolicyError(f"{name}: the operand {shown(item)} is {fault}")
     if not any(isinstance(item, Metric | Parameter) for item in (left, *rights)):
         raise PolicyError(
-            f"{name}: it compares {_shown(left)} with values alone; write Metric(…) for one of the"
+            f"{name}: it compares {shown(left)} with values alone; write Metric(…) for one of the"
             " report"
         )
     if _spelled(left) in map(_spelled, rights):
-        raise PolicyError(f"{name}: {_shown(left)} is compared with itself")
+        raise PolicyError(f"{name}: {shown(left)} is compared with itself")
 
 
 def _spelled(operand: Operand) -> Operand:
@@ -261,7 +268,7 @@ def _check_conditions(name: str, conditions: tuple[Condition, ...]) -> None:
         raise PolicyError(f"{name}: it has no conditions, so it never holds")
     for item in conditions:
         if not isinstance(item, Condition):
-            raise PolicyError(f"{name}: {_shown(item)} is no condition")
+            raise PolicyError(f"{name}: {shown(item)} is no condition")
     if max(map(_depth, conditions)) >= _DEEPEST:
         raise PolicyError(f"{name}: conditions are nested deeper than {_DEEPEST}")
 
@@ -286,9 +293,3 @@ def _opposite(condition: Condition) -> Condition:
             return GreaterThanOrEqualTo(left, right)
         case _:
             return Not(condition)
-
-
-def _shown(value: object) -> str:
-    # Python does not write an integer of thousands of digits.
-    is_huge = isinstance(value, int) and not isinstance(value, bool) and finite(value) is None
-    return kind_of(value) if is_huge else one_line(repr(value), 200)

@@ -15,9 +15,9 @@ from retraining.gate.conditions import (
     Parameter,
     PolicyError,
     as_tuple,
+    shown,
 )
-from retraining.gate.report import UndecidableError, is_path, kind_of
-from retraining.gate.words import one_line
+from retraining.gate.report import UndecidableError, is_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ def checked(policy: object) -> tuple[Condition, ...]:
     conditions = as_tuple("policy", policy, of="conditions")
     for item in conditions:
         if not isinstance(item, Condition):
-            raise PolicyError(f"policy: {one_line(repr(item), 200)} is no condition")
+            raise PolicyError(f"policy: {shown(item)} is no condition")
     if not any(isinstance(item, Metric) for item in _operands(conditions)):
         raise PolicyError("policy: no condition asks for a metric, so every model would pass")
     return conditions
@@ -86,10 +86,9 @@ def _path(name: str, parameters: Mapping[str, object]) -> str:
         raise UndecidableError(f"the run has no parameter {name}, which chooses a metric")
     value = parameters[name]
     if not isinstance(value, str) or not is_path(value):
-        told = repr(value) if isinstance(value, str) else kind_of(value)
         raise UndecidableError(
-            f"parameter {name} is {told}, which chooses no metric: it must be the path of one in"
-            " the report, such as a_metrics.score"
+            f"parameter {name}={shown(value)} chooses no metric: it must be the path of one in the"
+            " report, such as a_metrics.score"
         )
     return value
 
