@@ -63,6 +63,7 @@ def test_a_snapshot_that_is_no_date_is_refused(snapshot: str) -> None:
 @given(st.text())
 def test_a_metadata_value_is_one_that_the_registry_takes(value: str) -> None:
     assert re.fullmatch(r"[\w .:/=+@-]{0,256}", naming.metadata_value(value))
+    assert naming.metadata_key(value) == naming.metadata_value(value)[:128]
 
 
 @given(st.text(), st.integers())
