@@ -48,7 +48,7 @@ def retraining(
             None,
             type=["null", "string"],
             format="date",
-            **_text(r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", longest=10),
+            **_text("[0-9]{4}-[0-9]{2}-[0-9]{2}", longest=10),
             title="Snapshot",
             description="The day whose data is used. Empty: the run's own date, or the newest.",
         ),
