@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(user|group|role)/[\w+=,.@/-]+")
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(user|group|role)/[\w+=,.@/-]+")
 _ACTION = re.compile(r"[\w-]+:[\w*?]+")
 
 
@@ -69,7 +69,7 @@ def _members(form: dict[str, str], name: str) -> list[str]:
     found = {
         int(key.rpartition(".")[2]): value
         for key, value in form.items()
-        if re.fullmatch(rf"{name}\.member\.\d{{1,6}}", key)
+        if re.fullmatch(rf"{name}\.member\.[0-9]{{1,6}}", key)
     }
     return [found[number] for number in sorted(found)]
 

@@ -39,7 +39,7 @@ _TARGET = "SageMaker."
 # AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …
 _SCOPE = re.compile(r"Credential=[^/,\s]+/[^/,\s]*/([^/,\s]+)/([^/,\s]+)/aws4_request")
 # The same in a presigned URL, where the slashes are escaped.
-_PRESIGNED_SCOPE = re.compile(r"X-Amz-Credential=[^&]+?%2F\d+%2F([^&%]+)%2F([^&%]+)%2F")
+_PRESIGNED_SCOPE = re.compile(r"X-Amz-Credential=[^&]+?%2F[0-9]+%2F([^&%]+)%2F([^&%]+)%2F")
 
 _FROM_A_PAGE = ServiceError("AccessDenied", "Requests of web pages are not answered.")
 

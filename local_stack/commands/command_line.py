@@ -100,6 +100,8 @@ def _absolute(text: str) -> Path:
 
 def _date(text: str) -> date:
     try:
+        # Digits of other scripts are digits to Python.
+        text.encode("ascii")
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
@@ -107,7 +109,7 @@ def _date(text: str) -> date:
 
 def _number(text: str) -> float:
     try:
-        number = float(text)
+        number = float(text) if text.isascii() else math.nan
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-_READY = re.compile(r"^local_sagemaker is ready on (http://127\.0\.0\.1:\d+)$", re.MULTILINE)
+_READY = re.compile(r"^local_sagemaker is ready on (http://127\.0\.0\.1:[0-9]+)$", re.MULTILINE)
 _START_S = 60.0
 
 
