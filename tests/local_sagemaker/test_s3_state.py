@@ -165,6 +165,27 @@ def test_a_file_that_no_object_needs_is_removed_at_the_start(restart, tmp_path):
     assert names != ["f" * 32]
 
 
+def test_a_file_that_is_gone_costs_its_object_and_a_word_in_the_log(restart, tmp_path):
+    objects = tmp_path / "state" / "objects"
+
+    def write(s3):
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="lost", Body=b"lost")
+        (lost,) = objects.iterdir()
+        s3.put_object(Bucket="bucket", Key="kept", Body=b"kept")
+        lost.unlink()
+
+    def look(s3):
+        assert listed(s3, "bucket") == ["kept"]
+        assert "s3://bucket/lost is lost: [Errno 2]" in (tmp_path / "state.log").read_text()
+        s3.put_object(Bucket="bucket", Key="lost", Body=b"found")
+
+    def look_again(s3):
+        assert s3.get_object(Bucket="bucket", Key="lost")["Body"].read() == b"found"
+
+    restart(write, look, look_again)
+
+
 @pytest.mark.parametrize(
     ("host", "path"),
     [("bucket.localhost", ""), ("172.18.0.5", "/bucket"), ("local-sagemaker", "/bucket")],
