@@ -46,10 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     state: Path = options.state.resolve()
-    state.mkdir(parents=True, exist_ok=True)
-    # Whatever lies below: nobody else gets through.
-    state.chmod(0o700)
-    lock = _lock(state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)  # whatever lies below, nobody else gets through
+        lock = _lock(state)
+    except OSError as error:
+        print(f"local_sagemaker: --state: {error}", file=sys.stderr)
+        return 1
     if lock is None:
         print(f"local_sagemaker: {state} is in use by another server", file=sys.stderr)
         return 1

@@ -69,6 +69,13 @@ def _remember_content(bucket: FakeBucket, key: str | None) -> Callable[[], None]
     return put_back
 
 
+def let_go_of_parts(key: FakeKey) -> None:
+    """Free the parts of a completed upload, as nobody can want it back: its object is on disk."""
+    if key.multipart:
+        for part in key.multipart.parts.values():
+            part._value_buffer.close()  # noqa: SLF001 -- there is no other way
+
+
 def _dispose(key: FakeKey, garbage: bool = False) -> None:
     if garbage:
         key._value_buffer.close()  # noqa: SLF001 -- there is no other way

@@ -20,7 +20,7 @@ from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from moto.utilities.utils import LowercaseDict
 
 from local_sagemaker import ACCOUNT
-from local_sagemaker.s3_memory import taken_back
+from local_sagemaker.s3_memory import let_go_of_parts, taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -200,6 +200,8 @@ class S3State:
             _keep(self._buckets, bucket, text)
         for place, written in objects.items():
             self._drop(self._known(*place), unless=written)
+            if written:
+                let_go_of_parts(written.key)
             _keep(self._objects.setdefault(place[0], {}), place[1], written)
 
     def _known(self, bucket: str, name: str | None) -> _Written | None:
@@ -216,6 +218,8 @@ class S3State:
         bucket = self.backend.buckets.get(name)
         if bucket is None:
             self._store.execute("DELETE FROM buckets WHERE name = ?", name)
+            # Also those that were left out at the start, as their files were missing.
+            self._store.execute("DELETE FROM objects WHERE bucket = ?", name)
             written[name] = None
             return
         document = json.dumps(

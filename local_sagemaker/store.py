@@ -225,7 +225,7 @@ def until_written(write: Callable[[], object], *, closing: threading.Event, what
     while True:
         try:
             write()
-        except Exception:
+        except (OSError, sqlite3.Error):
             log.exception("%s: its end could not be written; trying again", what)
             if closing.wait(_RETRY_SECONDS):
                 return

@@ -32,6 +32,7 @@ _LONGEST = 256 * 1024 - 26
 # moto, like the service, refuses older events; a minute of margin.
 _KEPT_MILLISECONDS = 14 * 24 * 3_600_000 - 60_000
 
+_LATEST = 2**63 - 1
 _OF_STREAM = "region = ? AND log_group = ? AND stream = ?"
 
 Line = tuple[int, str]
@@ -54,18 +55,31 @@ class JobLogs:
     def load(self) -> None:
         """Show moto the streams; forget lines of more than 14 days ago."""
         oldest = _now() - _KEPT_MILLISECONDS
-        streams = self._store.execute(
-            "SELECT region, log_group, stream, min(timestamp), max(timestamp) FROM log_lines"
-            " GROUP BY region, log_group, stream"
-        )
-        for region, group, stream, first, last in streams:
-            if int(str(first)) < oldest:
+        for stream in self._streams():
+            region, group, name = stream
+            first, last = _Lines(self._store, stream).span() or (0, 0)
+            if first < oldest:
                 self._store.execute(
                     f"DELETE FROM log_lines WHERE {_OF_STREAM} AND timestamp < ?",  # noqa: S608 -- our own words
-                    *(region, group, stream, oldest),
+                    *stream,
+                    oldest,
                 )
-            if int(str(last)) >= oldest:
-                self._show(str(region), (str(group), str(stream)))
+            if last >= oldest:
+                self._show(region, (group, name))
+
+    def _streams(self) -> Iterator[tuple[str, str, str]]:
+        # From one to the next in the index, behind its last line: there may be millions of them.
+        found = ("", "", "")
+        while rows := self._store.execute(
+            "SELECT region, log_group, stream FROM log_lines"
+            " WHERE (region, log_group, stream, timestamp) > (?, ?, ?, ?)"
+            " ORDER BY region, log_group, stream, timestamp LIMIT 1",
+            *found,
+            _LATEST,
+        ):
+            region, group, stream = map(str, rows[0])
+            found = region, group, stream
+            yield found
 
     def write(self, region: str, stream: tuple[str, str], *, lines: list[Line]) -> None:
         """Append lines to a stream, which is made if it does not exist.

@@ -141,6 +141,15 @@ class Runner:
         # First, as the end needs room on the same disk.
         if not self.keep_folders:
             folder.remove()
+        try:
+            self._end(plan, ended)
+        except Exception:  # something in it cannot be written on any disk
+            log.exception("%s", plan.arn)
+            self._end(plan, _Ended(reason=_BROKEN))
+        finally:
+            self._running.pop(plan.arn)
+
+    def _end(self, plan: Plan, ended: _Ended) -> None:
         until_written(
             lambda: self._conclude(plan.region, plan.kind, name=plan.name, ended=ended),
             closing=self._closing,
@@ -148,7 +157,6 @@ class Runner:
         )
         reason = f": {ended.reason}" if ended.reason else ""
         log.info("%s: %s%s", plan.arn, ended.status, reason)
-        self._running.pop(plan.arn)
 
     def _prepare_and_execute(self, plan: Plan, folder: JobFolder, *, control: Control) -> Outcome:
         folder.make(plan, rewrite_files=self.execution.isolation == "none")

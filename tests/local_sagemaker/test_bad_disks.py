@@ -293,6 +293,32 @@ def test_a_job_whose_end_cannot_be_written_ends_when_it_can_and_holds_up_no_shut
         assert "stopped while the job was running" in job["FailureReason"]
 
 
+def test_an_endpoint_settles_whichever_of_its_writes_is_refused(bad_disk, tmp_path, poll):
+    with bad_disk() as (server, control):
+        client = Client(server.url)
+        seed(tmp_path / "state", client)
+        for operation in ("CreateModelPackageGroup", "CreateModelPackage", "UpdateModelPackage"):
+            assert client.call(operation, CHANGES[operation])[0] == 200
+        for operation in ("CreateModel", "CreateEndpointConfig"):
+            assert client.call(operation, CHANGES[operation])[0] == 200
+        for operation, asked in (
+            ("CreateEndpoint", CHANGES["CreateEndpoint"]),
+            ("UpdateEndpoint", CHANGES["UpdateEndpoint"]),
+            ("DeleteEndpoint", CHANGES["DeleteEndpoint"]),
+        ):
+            name = {"EndpointName": asked["EndpointName"]}
+            with refusing(control, 1, whose="job") as fault:
+                assert client.call(operation, asked)[0] == 200
+                poll(lambda: quiet(client), what=f"the end of {operation}")
+            assert control.with_suffix(".refused").read_text() == fault
+            status, endpoint = client.call("DescribeEndpoint", name)
+            if operation == "DeleteEndpoint":
+                assert status == 400
+            else:
+                assert endpoint["EndpointStatus"] == "Failed"
+                assert endpoint["FailureReason"]
+
+
 # What changes buckets and objects; each finds what those before it have left.
 S3_CHANGES: dict[str, Callable[[Any], Any]] = {
     "create a bucket": lambda s3: s3.create_bucket(Bucket="bucket"),

@@ -124,6 +124,9 @@ def test_a_multipart_upload_comes_back_with_its_etag(restart):
         s3.complete_multipart_upload(
             Bucket="bucket", Key="big", UploadId=upload, MultipartUpload={"Parts": parts}
         )
+        copy = {"Bucket": "bucket", "Key": "big"}
+        s3.copy_object(Bucket="bucket", Key="copy", CopySource=copy)
+        assert s3.get_object(Bucket="bucket", Key="copy")["Body"].read() == part + b"end"
         etag = s3.head_object(Bucket="bucket", Key="big")["ETag"]
         assert etag.endswith('-2"')
 
