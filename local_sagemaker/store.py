@@ -54,7 +54,8 @@ _INDEXES = (
     "PRAGMA user_version = 1",
 )
 _STATUSES = ("ProcessingJobStatus", "TrainingJobStatus", "EndpointStatus")
-_CHUNK = 200
+# How many documents are read at once: few for a first page, ever more for whoever goes on.
+_FIRST_CHUNK, _LARGEST_CHUNK = 16, 1024
 _RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -144,19 +145,21 @@ class Store:
         filters = {"region": region, "kind": kind, "status": status, "parent": parent}
         asked = {column: value for column, value in filters.items() if value is not None}
         where = " AND ".join(f"{column} = ?" for column in asked)
+        chunk = _FIRST_CHUNK
         while True:
             behind = f" AND ({order}, name) {beyond} (?, ?)" if after else ""
             rows = self.execute(
                 f"SELECT {order}, name, document FROM documents WHERE {where}{behind}"  # noqa: S608 -- our own words
-                f" ORDER BY {order} {direction}, name {direction} LIMIT {_CHUNK}",
+                f" ORDER BY {order} {direction}, name {direction} LIMIT {chunk}",
                 *asked.values(),
                 *(after or ()),
             )
             for value, named, document in rows:
                 after = value, named
                 yield after, _read(document)
-            if len(rows) < _CHUNK:
+            if len(rows) < chunk:
                 return
+            chunk = min(chunk * 4, _LARGEST_CHUNK)
 
     def in_status(self, kind: str, *statuses: str) -> list[tuple[str, str]]:
         """Return region and name of every document of a kind that is in one of the statuses."""
