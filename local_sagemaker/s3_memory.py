@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from moto.s3.models import FakeKey, s3_backends
@@ -73,7 +73,8 @@ def let_go_of_parts(key: FakeKey) -> None:
     """Free the parts of a completed upload, as nobody can want it back: its object is on disk."""
     if key.multipart:
         for part in key.multipart.parts.values():
-            part._value_buffer.close()  # noqa: SLF001 -- there is no other way
+            with suppress(OSError):  # of a disk for temporary files that is full
+                part._value_buffer.close()  # noqa: SLF001 -- there is no other way
 
 
 def _dispose(key: FakeKey, garbage: bool = False) -> None:
