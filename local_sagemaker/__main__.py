@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -45,8 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     state: Path = options.state.resolve()
-    state.mkdir(parents=True, exist_ok=True)
-    lock = _lock(state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)  # whatever lies below, nobody else gets through
+        lock = _lock(state)
+    except OSError as error:
+        print(f"local_sagemaker: --state: {error}", file=sys.stderr)
+        return 1
     if lock is None:
         print(f"local_sagemaker: {state} is in use by another server", file=sys.stderr)
         return 1
@@ -60,7 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     endpoint = f"http://{server.HOST}:{listener.getsockname()[1]}"
-    emulator = _make_emulator(options, Store(state / "state.sqlite"), endpoint=endpoint)
+    try:
+        emulator = _make_emulator(options, Store(state / "state.sqlite"), endpoint=endpoint)
+    except (OSError, sqlite3.Error) as error:
+        log.exception("%s", state)
+        print(f"local_sagemaker: {state} cannot be read or written: {error}", file=sys.stderr)
+        return 1
     return _serve(server.make_server(listener, emulator), emulator, endpoint=endpoint)
 
 

@@ -62,9 +62,11 @@ RunEmbeddedSageMaker = Callable[..., AbstractContextManager[EmbeddedSageMaker]]
 
 
 @contextmanager
-def _run_embedded_sagemaker(state: Path, *options: str) -> Iterator[EmbeddedSageMaker]:
+def _run_embedded_sagemaker(
+    state: Path, *options: str, program: tuple[str, ...] = ("-m", "local_sagemaker")
+) -> Iterator[EmbeddedSageMaker]:
     log = state.with_suffix(".log")
-    command = [sys.executable, "-m", "local_sagemaker", "--state", str(state)]
+    command = [sys.executable, *program, "--state", str(state)]
     images = ["--images", str(ROOT / ".local" / "images")]
     with log.open("a") as stderr:
         process = subprocess.Popen(
