@@ -56,7 +56,7 @@ def honest_moto(
 def _named(status: str, environ: WSGIEnvironment, service: str) -> ServiceError:
     if service == "s3" and environ["REQUEST_METHOD"] == "PUT" and environ["QUERY_STRING"]:
         return _MALFORMED
-    code = "MethodNotAllowed" if status.startswith("405") else "InvalidRequest"
+    code = {"403": "AccessDenied", "405": "MethodNotAllowed"}.get(status[:3], "InvalidRequest")
     return ServiceError(code, f"{status.title()}.", status=int(status[:3]))
 
 

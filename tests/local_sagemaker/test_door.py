@@ -201,6 +201,12 @@ def test_an_upload_that_is_not_there_is_not_a_malformed_document(bench):
         )
 
 
+def test_a_stranger_to_an_object_is_told_so_in_xml(bench):
+    kept = bench.put("kept-from-the-unsigned", "x").rpartition("/")[2]
+    status, content = ask(bench.server, f"GET /{bench.bucket}/{kept}", HOST)
+    assert (status, code("s3", content)) == (403, "AccessDenied")
+
+
 @pytest.mark.parametrize("line", ["BREW /workbench/key", "GET http://[x/", f"GET /{'a' * 70_000}"])
 def test_what_is_no_request_is_answered_in_xml(embedded_sagemaker, line):
     status, content = ask(embedded_sagemaker, line, HOST, S3)
