@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d*)?", re.IGNORECASE)
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]*)?", re.IGNORECASE)
 # What S3 takes in one request. No other service takes more than a fraction of the second.
 _LARGEST_OBJECT, _LARGEST_REQUEST = 5 * 1024**3, 16 * 1024**2
 _PIECE = 1024 * 1024

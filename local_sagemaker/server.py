@@ -41,7 +41,7 @@ _TARGET = "SageMaker."
 # AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …
 _SCOPE = re.compile(r"Credential=[^/,\s]+/[^/,\s]*/([^/,\s]+)/([^/,\s]+)/aws4_request")
 # The same in a presigned URL, where the slashes are escaped.
-_PRESIGNED_SCOPE = re.compile(r"X-Amz-Credential=[^&]+?%2F\d+%2F([^&%]+)%2F([^&%]+)%2F")
+_PRESIGNED_SCOPE = re.compile(r"X-Amz-Credential=[^&]+?%2F[0-9]+%2F([^&%]+)%2F([^&%]+)%2F")
 _BROKEN = ServiceError("InternalFailure", "See the server's log.", status=500)
 
 log = logging.getLogger(__name__)
