@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import logging
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -72,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         log.exception("%s", state)
         print(f"local_sagemaker: {state} cannot be read or written: {error}", file=sys.stderr)
         return 1
-    return _serve(server.make_server(listener, emulator), emulator, endpoint=endpoint)
+    listening = server.make_server(listener, emulator, host_names=options.host_names)
+    return _serve(listening, emulator, endpoint=endpoint)
 
 
 def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) -> Emulator:
@@ -158,6 +160,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument(
+        "--host-name",
+        type=_host_name,
+        action="append",
+        default=[],
+        dest="host_names",
+        metavar="NAME",
+        help="answer to clients that call it by this name, too; may be repeated (default: loopback"
+        " addresses and localhost alone)",
+    )
+    parser.add_argument(
         "--state", type=Path, required=True, help="the folder that keeps everything"
     )
     parser.add_argument(
@@ -221,6 +233,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--log-level", default="INFO", help="of stderr (default: %(default)s)")
     return parser.parse_args(arguments)
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", text):
+        # With a dot S3 would take its first word for a bucket, and a stranger could own it.
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not one word of lower-case letters, digits and hyphens"
+        )
+    return text
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
+from local_sagemaker.error_answers import error_answer
+from local_sagemaker.errors import ServiceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -75,16 +78,12 @@ def _members(form: dict[str, str], name: str) -> list[str]:
 
 
 def _error(message: str) -> Response:
-    return _xml(
-        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>InvalidInput</Code>'
-        f"<Message>{escape(message)}</Message></Error>{_metadata()}</ErrorResponse>",
-        status=400,
-    )
+    return error_answer(ServiceError("InvalidInput", message), "iam")
 
 
 def _metadata() -> str:
     return f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata>"
 
 
-def _xml(body: str, *, status: int = 200) -> Response:
-    return Response(body, status, content_type="text/xml")
+def _xml(body: str) -> Response:
+    return Response(body, content_type="text/xml")

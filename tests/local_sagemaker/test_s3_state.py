@@ -191,12 +191,13 @@ def test_a_file_that_is_gone_costs_its_object_and_a_word_in_the_log(restart, tmp
 
 @pytest.mark.parametrize(
     ("host", "path"),
-    [("bucket.localhost", ""), ("172.18.0.5", "/bucket"), ("local-sagemaker", "/bucket")],
+    [("bucket.localhost", ""), ("bucket.my-server", ""), ("my-server", "/bucket")],
 )
 def test_an_object_is_kept_whatever_the_server_is_called(
     run_embedded_sagemaker, tmp_path, host, path
 ):
-    with run_embedded_sagemaker(tmp_path / "state", "--isolation", "none") as server:
+    options = ("--isolation", "none", "--host-name", "my-server")
+    with run_embedded_sagemaker(tmp_path / "state", *options) as server:
         server.client("s3").create_bucket(Bucket="bucket")
         address = urllib.parse.urlsplit(server.url)
         connection = http.client.HTTPConnection(address.netloc)
