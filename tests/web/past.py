@@ -19,8 +19,9 @@ from retraining.gate import decision
 from retraining.registry import requests, versions
 from retraining.runs import records
 
-from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, ROLE_ARN
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
+from tests.web.stack import PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.aws import s3 as objects
+from retraining.runs.record_shape import SCHEMA, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,12 @@ def write_decision(
         pipeline: What those who only read the record must know of the declaration.
         parameters: The run's parameters that bear on the model or on the verdict.
         run: What identifies the run: its id, snapshot, code and data.
+
+    Raises:
+        ShapeError: What was given makes no record that others can read; nothing was written.
     """
     record: dict[str, object] = {
+        "schema": SCHEMA,
         "verdict": decision.verdict.value,
         "explanation": decision.explanation,
         "conditions": [asdict(judgement) for judgement in decision.judgements],
@@ -81,7 +86,7 @@ def write_decision(
         "registered": None,
     }
     uri = naming.decision_uri(run_uri)
-    objects.put_json(s3, uri, record)
+    objects.put_json(s3, uri, checked(record))
     return uri
 
 
