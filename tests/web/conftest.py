@@ -111,9 +111,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
             bucket, key = naming.split_s3_uri(naming.decision_uri(past.uri))
             s3.put_object(Bucket=bucket, Key=key, Body=content)
         for past, told in POISONED.items():
-            past.write(
-                s3, predictions="\ud83d,x\n1".encode(errors="surrogatepass").decode("latin1")
-            )
+            past.write(s3, predictions="\0,x\n1")
             record = records.read_decision(s3, past.uri) | told
             bucket, key = naming.split_s3_uri(naming.decision_uri(past.uri))
             s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(record).encode())
