@@ -15,8 +15,8 @@ report waits for it.
 ### When it fails
 The message names each pipeline whose report was not written, and why; the reports of all others
 are. S3 refused or did not answer: mend the permissions (`s3:ListBucket`, `s3:GetObject`,
-`s3:PutObject`) if they are missing. After 15 minutes the task is ended. No run waits for a report, and the next hour's run does what
-this one did not.
+`s3:PutObject`) if they are missing. After 15 minutes the task is ended. No run waits for a report,
+and the next hour's run does what this one did not.
 """
 
 from __future__ import annotations

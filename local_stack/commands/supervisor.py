@@ -105,6 +105,7 @@ def _watch(place: Place, children: Children, say: Callable[[str], None]) -> NoRe
         ProgramEndedError: The database ended.
     """
     tried: dict[str, float] = {}
+    is_recorded = True
     while True:
         for child in children.ended():
             name, now = child.program.name, time.monotonic()
@@ -113,12 +114,23 @@ def _watch(place: Place, children: Children, say: Callable[[str], None]) -> NoRe
             if now - tried.get(name, -math.inf) < _PAUSE_S:
                 continue
             tried[name] = now
-            say(f"{obituary(child)}\nstarting {name} again; the others go on")
-            children.start_again(child)
-            if record := control.read_record(place):
-                programs = control.record_of(children.running).programs
-                control.write_record(place, replace(record, programs=programs))
+            is_recorded = False
+            # A full disk is no reason to stop all: it is tried again.
+            with contextlib.suppress(OSError):
+                say(f"{obituary(child)}\nstarting {name} again; the others go on")
+            with contextlib.suppress(OSError):
+                children.start_again(child)
+        if not is_recorded:
+            with contextlib.suppress(OSError):
+                _record_programs(place, children)
+                is_recorded = True
         time.sleep(_WATCH_S)
+
+
+def _record_programs(place: Place, children: Children) -> None:
+    if record := control.read_record(place):
+        programs = control.record_of(children.running).programs
+        control.write_record(place, replace(record, programs=programs))
 
 
 def _start(

@@ -198,9 +198,17 @@ class Children:
         return [child for child in self.running if child.has_ended()]
 
     def start_again(self, child: Child) -> Child:
-        """Start a program that has ended once more, without what is left of its process group."""
+        """Start a program that has ended once more, without what is left of its process group.
+
+        Raises:
+            OSError: It cannot be started now; it is still among those that have ended.
+        """
         self._end([child])
-        return self.start(child.program, is_again=True)
+        try:
+            return self.start(child.program, is_again=True)
+        except OSError:
+            self.running.append(child)
+            raise
 
     def stop(self) -> None:
         """Stop all programs with their process groups, the last stage first."""
@@ -220,8 +228,10 @@ class Children:
         while time.monotonic() < deadline and not all(c.has_ended() for c in children):
             time.sleep(_POLL_S)
         for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            # Of one that was reaped the id may be another's by now.
+            if child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
             child.process.wait()
             self.running.remove(child)
 

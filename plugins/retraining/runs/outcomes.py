@@ -74,12 +74,12 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
     try:
         verdict = Verdict(str(record.get("verdict")))
     except ValueError:
-        raise BrokenRecordError(f"its verdict is {record.get('verdict')!r}") from None
+        raise BrokenRecordError(f"its verdict is {record.get('verdict')!r:.200}") from None
     known, faults = fitting(record)
     headline = headline_of(known)
     asked = bounds(item.get("condition") for item in known.get("conditions", ()))
     named = [*([headline.metric] if headline else []), *(bound.metric for bound in asked)]
-    metrics, fault = _metrics(report, named)
+    metrics, odd = _metrics(report, named, is_judged=verdict is not Verdict.UNDECIDABLE)
     pipeline, registered = known.get("pipeline", {}), known.get("registered") or {}
     return Outcome(
         verdict=verdict,
@@ -93,8 +93,7 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
         version=registered.get("version"),
         arn=registered.get("model_package_arn"),
         record=known,
-        # Of a report that cannot be judged the explanation says it.
-        faults=(*faults, *(() if verdict is Verdict.UNDECIDABLE else fault)),
+        faults=(*faults, *odd),
     )
 
 
@@ -114,15 +113,17 @@ def number_text(value: float) -> str:
     return f"{value:.15g}"
 
 
-def _metrics(report: bytes | None, named: list[str]) -> tuple[Metrics, tuple[str, ...]]:
+def _metrics(
+    report: bytes | None, named: list[str], *, is_judged: bool
+) -> tuple[Metrics, tuple[str, ...]]:
     if report is None:
         return Metrics(), ()
     try:
         content = parse(report)
         return metrics_in(content, named=named), report_faults(content)
     except (UndecidableError, ValueError, RecursionError) as error:
-        # The verdict is read all the same.
-        return Metrics(), (str(error),)
+        # The verdict is read all the same. Of a report that was not judged it says this already.
+        return Metrics(), (str(error),) if is_judged else ()
 
 
 def _texts(told: Mapping[str, object]) -> dict[str, str]:
