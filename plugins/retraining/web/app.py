@@ -55,7 +55,10 @@ def make_app() -> FastAPI:
         lifespan=_lifespan,
         default_response_class=Told,
         # The DAG of the request, if it names one; the routes check it against the pipeline, too.
-        dependencies=[Depends(requires_access_dag("GET"))],
+        dependencies=[
+            Depends(json_answers.without_nul),
+            Depends(requires_access_dag("GET")),
+        ],
     )
     app.middleware("http")(_with_headers)
     app.add_exception_handler(aws_reads.UnavailableError, _unavailable)

@@ -1,16 +1,14 @@
-"""JSON that comes to this app and goes from it: one reader, one writer, whatever is in it."""
+"""What comes to this app and goes from it: one reader, one writer, whatever is in it."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
-
-if TYPE_CHECKING:
-    from fastapi import Request
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -47,6 +45,16 @@ async def body_of(request: Request, kind: type[Body]) -> Body:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
+
+
+def without_nul(request: Request) -> None:
+    """Refuse what no database can be asked about, before any is.
+
+    Raises:
+        HTTPException: 422: a value of the query has a NUL.
+    """
+    if any("\0" in value for _, value in request.query_params.multi_items()):
+        raise HTTPException(422, "a value of the query has a NUL character")
 
 
 def refused(error: RequestValidationError) -> Told:
