@@ -201,8 +201,7 @@ def _lacking(record: control.Record) -> list[str]:
         if (kernel.start_time(pid) or "") != started
     ]
     # One that has just been started does not answer yet.
-    silent = airflow_api.unhealthy(record.url)
-    gone += ["api-server"] if silent is None else [name.replace("_", "-") for name in silent]
+    gone += [] if airflow_api.unhealthy(record.url) is not None else ["api-server"]
     gone += [] if ports.answers(record.sagemaker_url) else ["local-sagemaker"]
     return sorted({*gone})
 
