@@ -222,7 +222,8 @@ class Past:
         if self.is_old:
             record = records.read_decision(s3, self.uri)
             bucket, key = naming.split_s3_uri(uri)
-            kept = {name: record[name] for name in record if name not in {"pipeline", "parameters"}}
+            newer = {"schema", "pipeline", "parameters"}
+            kept = {name: record[name] for name in record if name not in newer}
             s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(kept).encode())
 
     def register(self, s3: Any, sagemaker: Any, *, since: datetime) -> versions.Version:
