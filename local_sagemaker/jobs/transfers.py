@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import sqlite3
 import tarfile
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.plan import CONTAINER_ROOT, JobFailedError, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from local_sagemaker.s3_places import Bucketed
     from local_sagemaker.s3_state import S3State
 
@@ -32,7 +32,10 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
     Raises:
         JobFailedError: There is nothing to copy, or a key cannot be a file's name here.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise failed(f"{source.uri} cannot be copied to its LocalPath", error) from error
     try:
         keys = s3.list_keys(source.bucket, source.key)
     except KeyError:
@@ -53,10 +56,15 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 file.write(content)
-        except (OSError, KeyError, ValueError) as error:
+        except KeyError as error:
             raise JobFailedError(
-                f"ClientError: Data download failed: s3://{source.bucket}/{key} cannot be written"
-                f" as a file: {error.__class__.__name__}: {error}"
+                f"ClientError: Data download failed: s3://{source.bucket}/{key} was deleted"
+                " meanwhile."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise failed(
+                f"Data download failed: s3://{source.bucket}/{key} cannot be written as a file",
+                error,
             ) from error
     return len(files)
 
@@ -77,14 +85,40 @@ def _relative_name(source: Bucketed, key: str) -> list[str]:
     return parts
 
 
+def place(root: Path, name: str) -> Path:
+    """Return where a job was to leave something.
+
+    Args:
+        root: The folder that stood for /opt/ml.
+        name: Relative to it.
+
+    Raises:
+        JobFailedError: There is a link on the way, which may lead anywhere.
+    """
+    path = root
+    for part in ("", *PurePosixPath(name).parts):
+        path /= part
+        if path.is_symlink():
+            raise JobFailedError(
+                f"ClientError: {CONTAINER_ROOT}/{name} cannot be read: the job has put a link in"
+                " its place or above it."
+            )
+    return path
+
+
 def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
     """Copy every file below a folder to S3, under its relative name.
 
     Raises:
-        JobFailedError: There is no such bucket.
+        JobFailedError: A file cannot be read or copied, or there is no such bucket.
     """
-    for file, name in _files(folder):
-        _upload(s3, file.read_bytes(), target=target.below(name))
+    try:
+        for file in _below(folder):
+            if _is_output(file, folder):
+                name = file.relative_to(folder).as_posix()
+                _upload(s3, file.read_bytes(), target=target.below(name))
+    except OSError as error:
+        raise failed(f"Failed to upload to {target.uri}", error) from error
 
 
 def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> None:
@@ -96,13 +130,18 @@ def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> 
         target: The archive's key.
 
     Raises:
-        JobFailedError: There is no such bucket.
+        JobFailedError: A file cannot be read or copied, or there is no such bucket.
     """
     buffer = io.BytesIO()
-    # Level 6 is gzip's own default; Python's, 9, takes several times as long for nothing.
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
-        for name, path in files.items():
-            archive.add(path, arcname=name)
+    try:
+        # Level 6 is gzip's own default; Python's, 9, takes several times as long for nothing.
+        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
+            for name, path in files.items():
+                for file in (path, *_below(path)):
+                    inside = PurePosixPath(name, file.relative_to(path).as_posix())
+                    archive.add(file, arcname=str(inside), recursive=False)
+    except (OSError, ValueError, tarfile.TarError) as error:
+        raise failed(f"Failed to pack {target.uri}", error) from error
     _upload(s3, buffer.getvalue(), target=target)
 
 
@@ -114,11 +153,28 @@ def _upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
             f"ClientError: Failed to upload to {target.uri}: the bucket {target.bucket} does not"
             " exist."
         ) from error
+    except (OSError, ValueError, sqlite3.Error) as error:
+        raise failed(f"Failed to upload to {target.uri}", error) from error
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    inside = folder.resolve()
-    for file in sorted(folder.rglob("*")):
-        # A link out of the output's folder is not output.
-        if file.is_file() and file.resolve().is_relative_to(inside):
-            yield file, file.relative_to(folder).as_posix()
+def _below(folder: Path) -> list[Path]:
+    """Return all that is below a folder, in order; links are not followed.
+
+    A tree may be deeper than Python can call itself, as a standard library's ways do.
+    """
+    found: list[Path] = []
+    waiting = [folder] if folder.is_dir() and not folder.is_symlink() else []
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                found.append(path)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+    return sorted(found)
+
+
+def _is_output(file: Path, folder: Path) -> bool:
+    # A link out of the output's folder is not output.
+    inside = not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
+    return inside and file.is_file()

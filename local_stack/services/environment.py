@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-PIPELINE = "california-housing"
 BUCKET = "gated-retraining-local"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/gated-retraining-local"
 # Those images that the embedded SageMaker has environments for, as the SageMaker SDK names them.

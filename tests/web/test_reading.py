@@ -12,14 +12,15 @@ import pytest
 from retraining import naming
 from retraining.aws import s3 as objects
 
-from local_stack.services.environment import PIPELINE
 from tests.web.conftest import (
     BETTER,
     BROKEN,
     FAILED,
     GOOD,
     NEWEST,
+    ODD_ROWS,
     OPEN,
+    POISONED,
     REJECTED,
     SLY,
     THIRD,
@@ -27,7 +28,7 @@ from tests.web.conftest import (
     WHY,
     History,
 )
-from tests.web.stack import DAG, DEPLOYMENT, Stack
+from tests.web.stack import DAG, DEPLOYMENT, PIPELINE, Stack
 
 if TYPE_CHECKING:
     from tests.web.past import Past
@@ -238,3 +239,31 @@ def test_a_broken_record_is_told_and_hides_no_other(stack: Stack) -> None:
         assert found[past.run_id]["verdict"] == "unknown"
         assert said in found[past.run_id]["explanation"]
     assert found[GOOD.run_id]["verdict"] == "pass"
+
+
+def test_a_member_of_another_kind_is_told_and_hides_neither_its_run_nor_another(
+    stack: Stack,
+) -> None:
+    found = rows(stack)
+    file = stack.page("runs.csv", dag_id=DAG)
+    assert file.status == 200
+    lines = {row["run_id"]: row for row in csv.DictReader(io.StringIO(file.body.decode()))}
+    for past in (*POISONED, ODD_ROWS):
+        row, run = found[past.run_id], one(stack, past)
+        assert row["verdict"] == "undecidable"
+        is_said = bool(row["fault"])
+        assert is_said == (POISONED.get(past) != {"explanation": "\ud800"}), past
+        assert run["notices"] == ([row["fault"]] if is_said else [])
+        assert lines[past.run_id]["fault"] == row["fault"]
+        answer = stack.page("data/predictions", dag_id=DAG, run_id=past.run_id)
+        assert answer.status == 200
+        assert bool(answer.json()["notices"]) == (past is not ODD_ROWS)
+    assert {found[past.run_id]["fault"] for past in NEWEST} == {""}
+    assert found[ODD_ROWS.run_id]["fault"].endswith("rows is 20640, not an object")
+
+
+@pytest.mark.parametrize("path", ["data/run", "data/jobs", "data/predictions", "data/log"])
+def test_a_nul_in_an_id_is_refused(stack: Stack, path: str) -> None:
+    query = {"run_id": "a\0b", "task_id": "train"}
+    assert stack.page(path, dag_id=DAG, **query).status == 422
+    assert stack.page(path, dag_id="a\0b", **query).status == 422

@@ -9,7 +9,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from retraining import naming
 from retraining.aws import clients
+from retraining.gate.conditions import in_record
 from retraining.gate.report import metrics_in, names, parse
+from retraining.gate.words import one_line
 from retraining.registry import assets, evidence, requests, versions
 from retraining.runs import kinds, records
 from retraining.settings import settings
@@ -62,12 +64,13 @@ def register_model(
     if against_gate and approval_status == versions.APPROVED:
         approval_status = versions.PENDING
     versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)
+    given = {name: in_record(value) for name, value in params.items()}
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
-    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), dict(params))
+    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), given)
     pipeline = pipeline.for_run(params)
     metrics = metrics_in(parse(content), named=pipeline.metric_paths)
     headline = _headline(pipeline, metrics)
-    shown = f", {pipeline.shown_by.name} {headline['value']:.4g}" if headline else ""
+    shown = f", {one_line(pipeline.shown_by.name, 200)} {headline['value']:.4g}" if headline else ""
     shown += ", against the gate" if against_gate else ""
     answered_for = "{by}: {reason}".format(**against_gate) if against_gate else None
     request = requests.model_package(
@@ -78,7 +81,7 @@ def register_model(
         approval_status=approval_status,
         description=f"snapshot {run['snapshot']}{shown}",
         metadata={
-            **_declared(pipeline, metrics, params),
+            **_declared(pipeline, metrics, given),
             versions.SNAPSHOT: run["snapshot"],
             versions.HEADLINE: pipeline.shown_by.metric,
             versions.BETTER: pipeline.better,
@@ -127,9 +130,13 @@ def _declared(pipeline: Pipeline, metrics: Metrics, params: Mapping[str, Any]) -
     measured = {path: metrics.measures.get(path) for path in pipeline.metric_paths}
     called = names(pipeline.metric_paths)
     return {
-        **{name: params[name] for name in pipeline.parameter_names if name in params},
         **{
-            naming.metadata_value(called[path]): measure.value
+            naming.metadata_key(name): params[name]
+            for name in pipeline.parameter_names
+            if name in params
+        },
+        **{
+            naming.metadata_key(called[path]): measure.value
             for path, measure in measured.items()
             if measure
         },

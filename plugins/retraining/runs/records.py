@@ -13,6 +13,7 @@ from retraining import naming
 from retraining.aws import s3 as objects
 from retraining.gate.decision import Verdict
 from retraining.retries import passing_failure
+from retraining.runs.record_shape import SCHEMA, checked, fitting
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -119,8 +120,13 @@ def write_decision(
         parameters: The run's parameters that bear on the model or on the verdict.
         run: What identifies the run: its id, snapshot, code and data.
         against_gate: See ``Decided``.
+
+    Raises:
+        ShapeError: What was given makes no record that others can read; nothing was written.
+        RecordContestedError: Others change the record all the time.
     """
     record: dict[str, object] = {
+        "schema": SCHEMA,
         "verdict": decision.verdict.value,
         "explanation": decision.explanation,
         "conditions": [asdict(judgement) for judgement in decision.judgements],
@@ -134,7 +140,7 @@ def write_decision(
     uri = naming.decision_uri(run_uri)
     for _ in range(_TIMES):
         found = objects.find(s3, uri)
-        content = objects.json_bytes({**record, "registered": _registered(found)})
+        content = objects.json_bytes(checked({**record, "registered": _registered(found)}))
         if found is None:
             is_written = objects.put_once(s3, uri, content)
         else:
@@ -241,7 +247,7 @@ def _record(found: Found) -> Mapping[str, Any] | None:
 
 def _registered(found: Found | None) -> Mapping[str, Any] | None:
     record = _record(found) if found else None
-    return _mapping(record and record.get("registered")) or None
+    return fitting(record)[0].get("registered") if record else None
 
 
 def _mapping(told: object) -> Mapping[str, Any]:

@@ -125,25 +125,37 @@ def start_since(endpoint_name: str) -> Future[datetime | None]:
 
 
 def page(
-    group: str, *, offset: int, limit: int, seconds: float
+    listed: Listed | None, serving: Serving | None, *, offset: int, limit: int, seconds: float
 ) -> tuple[list[ModelVersion], int, list[str]]:
-    """Describe some of the newest versions, newest first.
+    """Describe some of the newest versions, newest first, and on the first page what serves.
+
+    Args:
+        listed: The registry's list; None if it did not answer.
+        serving: What the endpoint does; None if it did not answer. A version that serves is told
+            however old it is.
+        offset: So many of the newest are left out.
+        limit: So many follow.
+        seconds: How long to wait for the registry and for the decisions about versions.
 
     Returns:
         The versions, how many the list has, and sentences about what could not be read.
     """
     until = time.monotonic() + seconds
-    (listed,) = aws_reads.collect([start_listing(group, down_to=0)], seconds=seconds)
-    if isinstance(listed, Exception):
-        return [], 0, [f"the registry's versions: {listed}"]
-    numbers = sorted(listed.arns, reverse=True)
+    if listed is None:
+        return [], 0, []
+    arns = dict(listed.arns)
+    shown = sorted(arns, reverse=True)[offset : offset + limit]
+    older = serving.number if serving else None
+    if older is not None and arns and older not in arns and offset == 0:
+        arns[older] = next(iter(arns.values())).rpartition("/")[0] + f"/{older}"
+        shown.append(older)
     answers = aws_reads.gather(
         "sagemaker",
         [
-            lambda client, arn=listed.arns[number]: _DESCRIBED.get(  # type: ignore[misc]
+            lambda client, arn=arns[number]: _DESCRIBED.get(  # type: ignore[misc]
                 arn, lambda: _described(client, arn)
             )
-            for number in numbers[offset : offset + limit]
+            for number in shown
         ],
         seconds=seconds,
     )
@@ -152,8 +164,10 @@ def page(
     found, more = _with_objections(found, seconds=until - time.monotonic())
     said += more
     if not listed.is_all:
-        said.append(f"only the newest {len(numbers)} versions are listed")
-    return found, len(numbers), said
+        said.append(
+            f"only the newest {len(listed.arns)} versions are listed, and the one that serves"
+        )
+    return found, len(listed.arns), said
 
 
 def forget() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -168,6 +169,26 @@ def test_a_version_has_the_metric_that_its_run_has_chosen(aws: Any) -> None:
     metadata = version["CustomerMetadataProperties"]
     assert (metadata["mean.error"], metadata["score"]) == ("4.9", "0.75")
     assert metadata["which"] == "test_metrics_0___mean.error__"
+
+
+def test_whatever_metrics_and_parameters_are_called_the_registry_takes_it(
+    aws: Any,
+) -> None:
+    odd = "line\nof " + "x" * 2_000
+    metric = Metric(f"metrics['{odd}']")
+    declared = pipeline(
+        "odd-names",
+        policy=(LessThan(metric, Parameter("at most (%)")),),
+        headline=metric,
+        metadata_parameters=("nothing", "a lot"),
+    )
+    params = {"at most (%)": 9, "nothing": math.nan, "a lot": 10**5_000}
+    _, version = register(aws, declared, {"metrics": {odd: 4.5}}, params=params)
+    metadata = version["CustomerMetadataProperties"]
+    assert metadata[f"line_of {'x' * 120}"] == "4.5"
+    assert metadata["at most ___"] == "9"
+    assert (metadata["nothing"], metadata["a lot"]) == ("NaN", "too large a number")
+    assert version["ModelPackageDescription"].startswith("snapshot 2026-11-20, line\\nof xxx")
 
 
 def test_a_report_without_the_headline_registers_without_it(aws: Any) -> None:
