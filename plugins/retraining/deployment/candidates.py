@@ -10,6 +10,7 @@ from retraining import naming
 from retraining.aws.errors import is_missing
 from retraining.deployment import smoke
 from retraining.retries import passing_failure
+from retraining.runs import records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,15 @@ def why_not(s3: S3Client, version: Version, *, rows: int) -> str | None:
         except smoke.SmokeTestError as error:
             return f"it cannot be verified: {error}"
     return None
+
+
+def why_not_unasked(s3: S3Client, version: Version, *, rows: int) -> str | None:
+    """Say why a version is not deployed by itself: its decision, or what it lacks; None if nothing.
+
+    Raises:
+        ClientError: S3 did not answer.
+    """
+    return records.objection(s3, version.report_uri) or why_not(s3, version, rows=rows)
 
 
 def _data_fault(s3: S3Client, container: Mapping[str, Any]) -> str | None:

@@ -184,7 +184,7 @@ class FlipBackOperator(_EndpointOperator):
             return deploy.way_back(
                 self._sagemaker(),
                 read_plan(self.plan),
-                why_not=lambda version: candidates.why_not(
+                why_not=lambda version: candidates.why_not_unasked(
                     clients.client("s3"), version, rows=params["smoke_rows"]
                 ),
                 **_made_of(context),
