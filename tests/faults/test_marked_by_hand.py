@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ABALONE, DEPLOYMENT = "abalone_retraining", "california_housing_deployment"
 STEPS = ("resolve_run", "preprocess", "train", "evaluate", "check_quality", "register_model")
 DEPLOYS = ("choose_version", "deploy_version", "verify_version")
-NO_RESULT, NO_XCOM = "left no result", "there is no result of an earlier task"
+NO_RESULT, NO_XCOM = "left no result", "is not found"
 # Of a branch that was marked, Airflow follows every arm.
 ARMS = {"skip_registration": NO_RESULT, "reject_model": NO_RESULT}
 # The tasks that are marked as success, and what each of those that run then fails with.
