@@ -76,7 +76,8 @@ def retraining(
         "register_against_gate": Param(
             "",
             type="string",
-            pattern=r"^(\S[^\x00-\x1f\x7f]*)?$",
+            # Python's $ is also before a newline at the end.
+            pattern=r"^(\S[^\x00-\x1f\x7f]*)?$(?!\n)",
             maxLength=200,
             title="Why a model is registered though the gate rejects it",
             description="Empty: it is not. The version is pending at best, and keeps who and why.",

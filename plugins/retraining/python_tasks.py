@@ -12,6 +12,8 @@ from airflow.providers.standard.operators.python import BranchPythonOperator, Py
 from airflow.sdk.exceptions import AirflowFailException
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
 
@@ -24,15 +26,28 @@ class PipelineTask(PythonOperator):
         Raises:
             AirflowFailException: A task before it left no result.
         """
-        # Airflow hands over None in place of what is not there.
-        missing = [name for name, value in self.op_kwargs.items() if value is None]
-        if missing:
-            raise AirflowFailException(
-                f"a task before this one left no result ({', '.join(missing)}): if it was marked as"
-                " success by hand, clear it"
-            )
+        _check_results(self.op_kwargs)
         return super().execute(context)
 
 
-class PipelineBranch(BranchPythonOperator, PipelineTask):
+class PipelineBranch(BranchPythonOperator):
     """A Python task of such a DAG that chooses how to go on."""
+
+    def execute(self, context: Context) -> Any:
+        """Choose.
+
+        Raises:
+            AirflowFailException: A task before it left no result.
+        """
+        _check_results(self.op_kwargs)
+        return super().execute(context)
+
+
+def _check_results(arguments: Mapping[str, Any]) -> None:
+    # Airflow hands over None in place of what is not there.
+    missing = [name for name, value in arguments.items() if value is None]
+    if missing:
+        raise AirflowFailException(
+            f"a task before this one left no result ({', '.join(missing)}): if it was marked as"
+            " success by hand, clear it"
+        )

@@ -28,27 +28,23 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ABALONE, DEPLOYMENT = "abalone_retraining", "california_housing_deployment"
 STEPS = ("resolve_run", "preprocess", "train", "evaluate", "check_quality", "register_model")
 DEPLOYS = ("choose_version", "deploy_version", "verify_version")
+NO_RESULT, NO_XCOM = "left no result", "is not found"
 # Of a branch that was marked, Airflow follows every arm.
-UNJUDGED = {"skip_registration": "there is no decision record", "reject_model": "Clear check"}
-NO_RESULT, NO_XCOM = "left no result", "there is no result of an earlier task"
+ARMS = {"skip_registration": NO_RESULT, "reject_model": NO_RESULT}
 # The tasks that are marked as success, and what each of those that run then fails with.
 SUCCESS: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {
-    (OURS, STEPS[:1]): {"preprocess": "resolve_run left no result"},
-    (OURS, STEPS[1:2]): {"train": "preprocess left no result"},
-    (OURS, STEPS[1:3]): {"evaluate": "train left no result"},
-    (OURS, STEPS[1:4]): {"check_quality": "there is no evaluation report"},
-    (OURS, STEPS[1:5]): {"register_model": "train left no result", **UNJUDGED},
-    (OURS, STEPS[1:]): {"ask_for_approval": "no version was registered", **UNJUDGED},
-    (OURS, (*STEPS[1:], "ask_for_approval")): {"record_approval": NO_RESULT, **UNJUDGED},
-    # Of that pipeline's steps only one is another.
-    (ABALONE, STEPS): {
-        "create_model": NO_RESULT,
-        "skip_registration": "resolve_run left no result",
-        "reject_model": "resolve_run left no result",
+    **{
+        (OURS, STEPS[:number]): {following: "resolve_run left no result"}
+        for number, following in enumerate(STEPS[1:5], start=1)
     },
+    (OURS, STEPS[:5]): {"register_model": NO_RESULT, **ARMS},
+    (OURS, STEPS): {"ask_for_approval": "no version was registered", **ARMS},
+    (OURS, (*STEPS, "ask_for_approval")): {"record_approval": NO_RESULT, **ARMS},
+    # Of that pipeline's steps only one is another.
+    (ABALONE, STEPS): {"create_model": NO_RESULT, **ARMS},
     (DEPLOYMENT, DEPLOYS[:1]): {"deploy_version": NO_XCOM, "nothing_to_do": NO_XCOM},
-    (DEPLOYMENT, DEPLOYS[1:2]): {"verify_version": NO_RESULT},
-    (DEPLOYMENT, DEPLOYS[1:]): {"keep_version": NO_XCOM},
+    (DEPLOYMENT, DEPLOYS[:2]): {"verify_version": NO_XCOM, "nothing_to_do": NO_XCOM},
+    (DEPLOYMENT, DEPLOYS): {"keep_version": NO_XCOM, "nothing_to_do": NO_XCOM},
 }
 # The last of these tasks is marked so, after the others are marked as success.
 ENDED = [
@@ -75,13 +71,15 @@ class Marked:
 
     Attributes:
         run: The run.
-        states: The marks by task.
-        tasks: How all of its tasks ended.
+        tasks: Those that are marked.
+        state: What the last of them is marked as; the others are as success.
+        ended: All of its tasks in the end.
     """
 
     run: Run
-    states: dict[str, str]
-    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tasks: tuple[str, ...]
+    state: str
+    ended: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start it and mark its tasks."""
@@ -91,10 +89,12 @@ class Marked:
             conf = {"endpoint_name": self.endpoint, "smoke_rows": 0}
         elif run.dag_id == ABALONE:
             del conf["ask_for_approval"]
-        else:
-            run.land()
-        run.stack.airflow.start(run.dag_id, run.run_id, conf)
-        run.stack.airflow.mark_all(run.dag_id, run.run_id, self.states)
+        airflow, (*before, last) = run.stack.airflow, self.tasks
+        airflow.start(run.dag_id, run.run_id, conf)
+        if before:
+            airflow.mark_succeeded(run.dag_id, run.run_id, before)
+        # The last, as a mark as success clears what has failed after it.
+        airflow.mark(run.dag_id, run.run_id, task_id=last, state=self.state)
 
     @property
     def endpoint(self) -> str:
@@ -103,7 +103,7 @@ class Marked:
 
     def said(self, task_id: str) -> str:
         """Return what a task wrote into the log of its only attempt."""
-        assert self.tasks[task_id]["try_number"] == 1, f"{task_id} was tried again"
+        assert self.ended[task_id]["try_number"] == 1, f"{task_id} was tried again"
         return self.run.log(task_id)
 
 
@@ -138,13 +138,10 @@ def marked(
 ) -> Iterator[dict[tuple[Any, ...], Marked]]:
     """All runs, which run at the same time, when they have ended."""
     folder = tmp_path_factory.mktemp("marked")
-    found: dict[tuple[Any, ...], Marked] = {
-        case: Marked(Run(stack, folder, case[0]), dict.fromkeys(case[1], "success"))
-        for case in SUCCESS
+    found = {
+        (dag_id, tasks, state): Marked(Run(stack, folder, dag_id), tasks, state)
+        for dag_id, tasks, state in [*((*case, "success") for case in SUCCESS), *ENDED]
     }
-    for dag_id, tasks, state in ENDED:
-        states = dict.fromkeys(tasks, "success") | {tasks[-1]: state}
-        found[dag_id, tasks, state] = Marked(Run(stack, folder, dag_id), states)
     dags = (OURS, ABALONE, DEPLOYMENT)
     for dag_id in dags:
         stack.airflow.pause(dag_id, is_paused=True)
@@ -156,22 +153,22 @@ def marked(
             stack.airflow.pause(dag_id, is_paused=False)
     for one in found.values():
         one.run.wait_ended()
-        one.tasks = one.run.tasks()
+        one.ended = one.run.tasks()
     yield found
     versions.reject(stack.client("sagemaker"), approved, reason="the test is over")
 
 
 def names(case: tuple[Any, ...]) -> str:
-    return f"{case[0]}-{case[1][-1]}-{case[2] if len(case) > 2 else 'success'}"
+    return "-".join([case[0], case[1][-1], *case[2:]])
 
 
 @pytest.mark.parametrize("case", SUCCESS, ids=names)
 def test_after_a_mark_as_success_the_next_task_fails_at_once_and_says_why(
     marked: dict[tuple[Any, ...], Marked], case: tuple[str, tuple[str, ...]]
 ) -> None:
-    one, expected = marked[case], SUCCESS[case]
-    ended = {name for name, task in one.tasks.items() if task["state"] == "failed"}
-    assert ended == set(expected)
+    one, expected = marked[*case, "success"], SUCCESS[case]
+    failed = {name for name, task in one.ended.items() if task["state"] == "failed"}
+    assert failed == set(expected)
     assert one.run.state() == "failed"
     for task, words in expected.items():
         assert words in one.said(task)
@@ -183,7 +180,7 @@ def test_after_a_mark_as_failed_or_skipped_nothing_follows(
 ) -> None:
     dag_id, tasks, state = case
     following = FOLLOW[dag_id][-1:] if tasks[-1] == FOLLOW[dag_id][0] else FOLLOW[dag_id]
-    states = {task: marked[case].tasks[task]["state"] for task in following}
+    states = {task: marked[case].ended[task]["state"] for task in following}
     assert set(states.values()) == {{"failed": "upstream_failed"}.get(state, state)}
 
 

@@ -100,8 +100,8 @@ def register_model(
     version = versions.register_once(sagemaker, request, since=dag_run.run_after)
     records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
     said = "registered as" if version.is_new else "already registered as"
-    log.info("%s version %d, %s: %s", said, version.number, approval_status, version.arn)
-    if approval_status == versions.APPROVED:
+    log.info("%s version %d, %s: %s", said, version.number, version.approval, version.arn)
+    if version.approval == versions.APPROVED:
         assets.announce(
             outlet_events,
             pipeline.name,
