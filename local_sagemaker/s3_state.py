@@ -102,6 +102,18 @@ class S3State:
             self.backend.put_object(bucket, key, content)
             self.sync(bucket, key)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object for a job, if it exists.
+
+        Raises:
+            KeyError: There is no such bucket.
+        """
+        with self.lock:
+            if bucket not in self.backend.buckets:
+                raise KeyError(bucket)
+            self.backend.delete_object(bucket, key)
+            self.sync(bucket, key)
+
     def list_keys(self, bucket: str, prefix: str) -> list[str]:
         """Return the keys that begin with a prefix, sorted.
 

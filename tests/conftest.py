@@ -97,9 +97,10 @@ def run_embedded_sagemaker() -> RunEmbeddedSageMaker:
 @pytest.fixture(scope="session")
 def embedded_sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSageMaker]:
     """The server that tests share; use names of your own."""
-    with _run_embedded_sagemaker(
-        tmp_path_factory.mktemp("embedded-sagemaker") / "state", "--stop-grace", "1"
-    ) as server:
+    state = tmp_path_factory.mktemp("embedded-sagemaker") / "state"
+    spot = ("training-interrupted-*:1", "training-waiting-*:0.1:300")
+    options = [word for rule in spot for word in ("--interrupt-spot", rule)]
+    with _run_embedded_sagemaker(state, "--stop-grace", "1", *options) as server:
         yield server
 
 

@@ -58,6 +58,11 @@ class Control:
     shutdown: bool = False
     wake: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def told(self) -> bool:
+        """Whether somebody wants the job to end."""
+        return self.stop or self.shutdown
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -82,7 +87,8 @@ class Execution:
         control: Control,
         ship: Callable[[list[Line]], None],
         watch: Callable[[Line], None],
-        timed_out: Callable[[], object],
+        limits: Mapping[End, float],
+        ending: Callable[[End], object],
     ) -> tuple[End, int]:
         """Run a job's command to its end.
 
@@ -93,7 +99,8 @@ class Execution:
             control: Watched meanwhile.
             ship: Takes batches of output lines.
             watch: Sees every output line.
-            timed_out: Called when the job's maximum runtime has passed.
+            limits: What ends the command when, by the monotonic clock.
+            ending: Called when one of them has passed, before the command is ended.
 
         Returns:
             Why the command ended, and its exit code. None of the job's processes is left.
@@ -109,16 +116,16 @@ class Execution:
         waiter = threading.Thread(target=_await, args=(process, ended, control.wake))
         reader.start()
         waiter.start()
-        deadline = time.monotonic() + plan.maximum_runtime
+        limit, deadline = min(limits.items(), key=lambda item: item[1])
         while not control.wake.wait(min(threading.TIMEOUT_MAX, deadline - time.monotonic())):
             if time.monotonic() >= deadline:
                 break
         end = End.EXITED
-        if control.stop or control.shutdown:
+        if control.told:
             end = End.STOPPED
         elif not control.wake.is_set():
-            end = End.TIMED_OUT
-            timed_out()
+            end = limit
+            ending(end)
         if end is not End.EXITED:
             self.end(process, ended)
         waiter.join()
@@ -158,6 +165,7 @@ class Execution:
         )
 
     def _job(self, plan: ContainerPlan, folder: JobFolder) -> dict[str, object]:
+        hosts = folder.hosts_file
         return {
             "command": [folder.rewrite(word) for word in plan.command],
             "folder": str(folder.path / "work"),
@@ -165,6 +173,7 @@ class Execution:
             "isolation": self.isolation,
             "ml": str(folder.root),
             "stage": str(folder.path / "stage"),
+            **({"hosts": str(hosts)} if hosts.exists() else {}),
         }
 
     def end(self, process: Supervisor, ended: threading.Event) -> None:

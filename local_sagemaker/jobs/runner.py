@@ -11,16 +11,16 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.container import JobFolder, job_environment
+from local_sagemaker.jobs.attempts import Attempts, Reports
 from local_sagemaker.jobs.execution import Control, Execution
 from local_sagemaker.jobs.plan import End, JobFailedError, JobKind, Outcome, Phase, Plan
 from local_sagemaker.jobs.processes import end_marked
-from local_sagemaker.jobs.transfers import download
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from local_sagemaker.jobs.interruptions import Interruption
     from local_sagemaker.jobs.logs import JobLogs, Line
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document, Store
@@ -51,6 +51,7 @@ class Runner:
         folder: Below it every job has a folder of its own while it runs.
         endpoint: This server's URL, for the jobs.
         keep_folders: Leave the jobs' folders for a look at them.
+        interruptions: Which jobs of managed spot training are interrupted.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class Runner:
     folder: Path
     endpoint: str
     keep_folders: bool
+    interruptions: tuple[Interruption, ...] = ()
     _running: dict[str, tuple[threading.Thread, Control]] = field(default_factory=dict)
     _closing: threading.Event = field(default_factory=threading.Event)
 
@@ -103,7 +105,7 @@ class Runner:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _run(self, plan: Plan, control: Control) -> None:
-        folder = JobFolder(self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}")
+        folder = self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}"
         status, end, changes = "Failed", End.EXITED, dict[str, object]()
         reason: str | None = _BROKEN
         try:
@@ -118,7 +120,7 @@ class Runner:
         except Exception:
             log.exception("%s", plan.arn)
         if not self.keep_folders:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         job = self._description(plan)
         self._conclude(
             plan.region, plan.kind, job=job, status=status, reason=reason, end=end, changes=changes
@@ -126,38 +128,35 @@ class Runner:
         log.info("%s: %s%s", plan.arn, status, f": {reason}" if reason else "")
         self._running.pop(plan.arn, None)
 
-    def _prepare_and_execute(self, plan: Plan, folder: JobFolder, *, control: Control) -> Outcome:
-        folder.make(plan, rewrite_files=self.execution.isolation == "none")
-        self._begin(plan, Phase.DOWNLOADING)
-        role = str(self._description(plan)["RoleArn"])
-        for item in plan.downloads:
-            if control.wake.is_set():
-                break
-            target = folder.root / item.folder
-            download(self.s3, item.source, folder=target, role=role, region=plan.region)
-        if control.wake.is_set():
-            return Outcome(End.STOPPED, None, {}, folder.root)
-        self._begin(plan, Phase.RUNNING)
-        stream = (plan.kind.log_group, f"{plan.name}/algo-1-{int(time.time())}")
-        self.logs.write(plan.region, stream, lines=[])
+    def _prepare_and_execute(self, plan: Plan, folder: Path, *, control: Control) -> Outcome:
         metrics: dict[str, tuple[float, float]] = {}
 
         def watch(line: Line) -> None:
             _find_metrics(plan, line, found=metrics)
 
-        end, code = self.execution.run(
+        attempts = Attempts(
+            s3=self.s3,
+            logs=self.logs,
+            execution=self.execution,
+            endpoint=self.endpoint,
+            identity=self.store.identity,
+            interruptions=self.interruptions,
+            keep_folders=self.keep_folders,
+        )
+        end, code, root = attempts.run(
             plan,
             folder,
-            environment=job_environment(
-                plan, folder, endpoint=self.endpoint, mark=f"{self.store.identity}/{plan.arn};"
-            ),
+            role=str(self._description(plan)["RoleArn"]),
             control=control,
-            ship=lambda lines: self.logs.write(plan.region, stream, lines=lines),
-            watch=watch,
-            timed_out=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
+            reports=Reports(
+                begin=lambda phase: self._begin(plan, phase),
+                stopping=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
+                watch=watch,
+            ),
         )
-        self._begin(plan, Phase.UPLOADING)
-        return Outcome(end, code, metrics, folder.root)
+        if code is not None:
+            self._begin(plan, Phase.UPLOADING)
+        return Outcome(end, code, metrics, root)
 
     def _deliver(self, plan: Plan, outcome: Outcome) -> tuple[str, str | None, dict[str, object]]:
         failed = outcome.end is End.EXITED and outcome.exit_code != 0

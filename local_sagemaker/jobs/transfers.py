@@ -7,13 +7,16 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.s3_places import Bucketed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from local_sagemaker.s3_places import Bucketed
     from local_sagemaker.s3_state import S3State
+
+# An object, and the folders and the name of its file.
+ObjectFile = tuple[Bucketed, list[str]]
 
 
 def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: str) -> int:
@@ -32,7 +35,17 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
     Raises:
         JobFailedError: There is nothing to copy, or a key cannot be a file's name here.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files = objects_below(s3, source, role=role, region=region)
+    write_files(s3, files, folder=folder)
+    return len(files)
+
+
+def objects_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> list[ObjectFile]:
+    """Return the objects of a key prefix, in the order of their keys, and how each is called.
+
+    Raises:
+        JobFailedError: There are none, or a key cannot be a file's name here.
+    """
     try:
         keys = s3.list_keys(source.bucket, source.key)
     except KeyError:
@@ -45,20 +58,32 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
             f' "s3:ListBucket" permissions on bucket "{source.bucket}".'
         )
     # Folders' own markers hold no data.
-    files = [key for key in keys if not key.endswith("/")]
-    for key in files:
-        target = folder.joinpath(*_relative_name(source, key))
+    return [
+        (Bucketed(source.bucket, key), _relative_name(source, key))
+        for key in keys
+        if not key.endswith("/")
+    ]
+
+
+def write_files(s3: S3State, files: Iterable[ObjectFile], *, folder: Path) -> None:
+    """Copy objects into a folder, which is made if it does not exist.
+
+    Raises:
+        JobFailedError: There is no such object, or it cannot be written under its name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, name in files:
+        target = folder.joinpath(*name)
         try:
-            content = s3.read(source.bucket, key)
+            content = s3.read(place.bucket, place.key)
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 file.write(content)
         except (OSError, KeyError, ValueError) as error:
             raise JobFailedError(
-                f"ClientError: Data download failed: s3://{source.bucket}/{key} cannot be written"
+                f"ClientError: Data download failed: {place.uri} cannot be written"
                 f" as a file: {error.__class__.__name__}: {error}"
             ) from error
-    return len(files)
 
 
 def _relative_name(source: Bucketed, key: str) -> list[str]:
@@ -68,10 +93,19 @@ def _relative_name(source: Bucketed, key: str) -> list[str]:
         relative = key[len(source.key) :]
     else:  # the prefix ends inside of a name: that name is kept whole
         relative = key[source.key.rfind("/") + 1 :]
+    return file_name(relative, place=Bucketed(source.bucket, key))
+
+
+def file_name(relative: str, *, place: Bucketed) -> list[str]:
+    """Return the folders and the name of an object's file, below an input's folder.
+
+    Raises:
+        JobFailedError: It would be somewhere else.
+    """
     parts = [part for part in relative.split("/") if part]
     if not parts or {".", ".."} & set(parts):
         raise JobFailedError(
-            f"ClientError: Data download failed: the key s3://{source.bucket}/{key} would be"
+            f"ClientError: Data download failed: the key {place.uri} would be"
             " written outside of the input's folder."
         )
     return parts
@@ -83,8 +117,8 @@ def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
     Raises:
         JobFailedError: There is no such bucket.
     """
-    for file, name in _files(folder):
-        _upload(s3, file.read_bytes(), target=target.below(name))
+    for file, name in files_below(folder):
+        upload(s3, file.read_bytes(), target=target.below(name))
 
 
 def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> None:
@@ -103,10 +137,15 @@ def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> 
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
         for name, path in files.items():
             archive.add(path, arcname=name)
-    _upload(s3, buffer.getvalue(), target=target)
+    upload(s3, buffer.getvalue(), target=target)
 
 
-def _upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
+def upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
+    """Store an object.
+
+    Raises:
+        JobFailedError: There is no such bucket.
+    """
     try:
         s3.put(target.bucket, target.key, content=content)
     except KeyError as error:
@@ -116,7 +155,8 @@ def _upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
         ) from error
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files below a folder, and their relative names."""
     inside = folder.resolve()
     for file in sorted(folder.rglob("*")):
         # A link out of the output's folder is not output.

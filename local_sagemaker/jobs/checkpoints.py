@@ -1,0 +1,123 @@
+"""A host's checkpoint folder and its copy in S3: restored at the start, kept alike from then on.
+
+As on the service: files that appear or change are copied to S3 while the job runs and at its end,
+files that the job deletes are deleted there, and what others put there later is not looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from local_sagemaker.jobs.plan import CONTAINER_ROOT, JobFailedError
+from local_sagemaker.jobs.transfers import files_below, objects_below, upload, write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local_sagemaker.jobs.plan import CheckpointPlace
+    from local_sagemaker.s3_places import Bucketed
+    from local_sagemaker.s3_state import S3State
+
+_LOOK_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The checkpoints of one host, in one attempt."""
+
+    def __init__(self, s3: S3State, place: CheckpointPlace, root: Path) -> None:
+        """Make the folder.
+
+        Args:
+            s3: The buckets.
+            place: In S3 and in the container.
+            root: What stands for /opt/ml.
+        """
+        self._s3, self._place, self._root = s3, place, root
+        self._folder = root / place.folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Name to size and time of change: what S3 has, and what the last look has found.
+        self._copied: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def restore(self) -> None:
+        """Copy what S3 has into the folder; there may be nothing yet.
+
+        Raises:
+            JobFailedError: There is no such bucket, or a key cannot be a file's name here.
+        """
+        target = self._target
+        try:
+            keys = self._s3.list_keys(target.bucket, target.key)
+        except KeyError as error:
+            raise JobFailedError(
+                f"ClientError: CheckpointConfig.S3Uri: the bucket {target.bucket} does not exist."
+            ) from error
+        if keys:
+            write_files(
+                self._s3, objects_below(self._s3, target, role="", region=""), folder=self._folder
+            )
+        self._seen = self._copied = self._look()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep S3 alike during the block, and once more, to the last file, at its end."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._follow, args=(ended,), name=f"{self._folder}")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+        self._copy(settled=True)
+
+    @property
+    def _target(self) -> Bucketed:
+        # A folder, whether or not the caller wrote its slash.
+        return self._place.target.below("")
+
+    def _follow(self, ended: threading.Event) -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            try:
+                self._copy(settled=False)
+            except Exception:  # the copy at the end meets it again, and ends the job
+                log.exception("checkpoints of %s", self._folder)
+
+    def _copy(self, *, settled: bool) -> None:
+        found = self._look()
+        for name, version in found.items():
+            if self._copied.get(name) == version:
+                continue
+            if not settled and self._seen.get(name) != version:
+                continue  # it is being written: the next look knows more
+            try:
+                content = (self._folder / name).read_bytes()
+            except FileNotFoundError:
+                continue
+            upload(self._s3, content, target=self._target.below(name))
+            self._copied[name] = version
+        self._seen = found
+        for name in self._copied.keys() - found.keys():
+            target = self._target.below(name)
+            self._s3.delete(target.bucket, target.key)
+            del self._copied[name]
+
+    def _look(self) -> dict[str, tuple[int, int]]:
+        if self._folder.resolve() != self._root.resolve() / self._place.folder:
+            raise JobFailedError(
+                f"ClientError: {CONTAINER_ROOT}/{self._place.folder} was replaced by a link."
+            )
+        found = {}
+        for file, name in files_below(self._folder):
+            try:
+                told = file.stat()
+            except FileNotFoundError:
+                continue
+            found[name] = told.st_size, told.st_mtime_ns
+        return found
