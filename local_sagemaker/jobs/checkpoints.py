@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from local_sagemaker.s3_state import S3State
 
 _LOOK_SECONDS = 0.5
+# What AWS's containers call a file that is not for the service's eyes, or not yet.
+_IGNORED = (".sagemaker-ignore", ".sagemaker-uploading", ".sagemaker-uploaded")
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +117,8 @@ class Checkpoints:
             )
         found = {}
         for file, name in files_below(self._folder):
+            if name.endswith(_IGNORED):
+                continue
             try:
                 told = file.stat()
             except FileNotFoundError:

@@ -186,6 +186,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
             "input/config/inputdataconfig.json": {
                 channel["ChannelName"]: _input_config(described, channel) for channel in channels
             },
+            **_checkpoint_files(described.get("CheckpointConfig")),
         },
         hosts=described["ResourceConfig"]["InstanceCount"],
         host_files=partial(_host_files, described),
@@ -216,6 +217,12 @@ def _checkpoints(config: Mapping[str, str] | None) -> CheckpointPlace | None:
     return CheckpointPlace(
         parse_s3_uri(config["S3Uri"], member="S3Uri"), local.removeprefix(f"{CONTAINER_ROOT}/")
     )
+
+
+def _checkpoint_files(config: Mapping[str, str] | None) -> dict[str, object]:
+    if config is None:
+        return {}
+    return {"input/config/checkpointconfig.json": {"LocalPath": _CHECKPOINTS, **config}}
 
 
 def _mode(request: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
