@@ -130,6 +130,8 @@ class Attempts:
             ended = self._run_hosts(hosts, limits, control=control, reports=reports)
             if ended[0] is not End.INTERRUPTED or rule is None:
                 return ended
+            if control.told:
+                return End.STOPPED, *ended[1:]
             reports.begin(Phase.INTERRUPTED)
             if not self.keep_folders:
                 for host in hosts:
@@ -206,27 +208,28 @@ class Attempts:
                 ended.append(error)
             control.wake.set()
 
-        threads = [
-            threading.Thread(target=run, args=pair) for pair in zip(hosts, controls, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        while len(ended) < len(hosts):
-            control.wake.wait()
-            control.wake.clear()
-            if control.told or _first_that_failed(ended):
-                for own in controls:
-                    own.stop = True
-                    own.wake.set()
-        for thread in threads:
-            thread.join()
+        threads = []
+        try:
+            for host, own in zip(hosts, controls, strict=True):
+                thread = threading.Thread(target=run, args=(host, own), daemon=True)
+                thread.start()
+                threads.append(thread)
+            while len(ended) < len(hosts) and not control.told and not _first_that_failed(ended):
+                control.wake.wait()
+                control.wake.clear()
+        finally:
+            for own in controls:
+                own.stop = True
+                own.wake.set()
+            for thread in threads:
+                thread.join()
         first = _first_that_failed(ended)
         if isinstance(first, Exception):
             raise first
         end, code, root = first or (End.EXITED, 0, hosts[0].folder.root)
-        for host in hosts:
-            if host.folder.root != root:
-                _gather(host, root)
+        others = [host for host in hosts if host.folder.root != root]
+        for host in others if end is not End.INTERRUPTED else []:
+            _gather(host, root)
         return end, code, root
 
     def _run_host(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from local_sagemaker.jobs.plan import CONTAINER_ROOT, JobFailedError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from local_sagemaker.s3_state import S3State
 
 _LOOK_SECONDS = 0.5
+# A file that is written all the time is copied nevertheless, every so many looks.
+_MOST_LOOKS = 10
 # What AWS's containers call a file that is not for the service's eyes, or not yet.
 _IGNORED = (".sagemaker-ignore", ".sagemaker-uploading", ".sagemaker-uploaded")
 
@@ -46,6 +49,7 @@ class Checkpoints:
         # Name to size and time of change: what S3 has, and what the last look has found.
         self._copied: dict[str, tuple[int, int]] = {}
         self._seen: dict[str, tuple[int, int]] = {}
+        self._looks: Counter[str] = Counter()
 
     def restore(self) -> None:
         """Copy what S3 has into the folder; there may be nothing yet.
@@ -85,18 +89,23 @@ class Checkpoints:
         return self._place.target.below("")
 
     def _follow(self, ended: threading.Event) -> None:
+        told = ""
         while not ended.wait(_LOOK_SECONDS):
             try:
                 self._copy(settled=False)
-            except Exception:  # the copy at the end meets it again, and ends the job
-                log.exception("checkpoints of %s", self._folder)
+            except Exception as error:  # the copy at the end meets it again, and ends the job
+                if told != str(error):
+                    log.exception("checkpoints of %s", self._folder)
+                told = str(error)
 
     def _copy(self, *, settled: bool) -> None:
         found = self._look()
         for name, version in found.items():
             if self._copied.get(name) == version:
                 continue
-            if not settled and self._seen.get(name) != version:
+            self._looks[name] += 1
+            changing = self._seen.get(name) != version and self._looks[name] < _MOST_LOOKS
+            if changing and not settled:
                 continue  # it is being written: the next look knows more
             try:
                 content = (self._folder / name).read_bytes()
@@ -104,10 +113,12 @@ class Checkpoints:
                 continue
             upload(self._s3, content, target=self._target.below(name))
             self._copied[name] = version
+            del self._looks[name]
         self._seen = found
         for name in self._copied.keys() - found.keys():
             target = self._target.below(name)
-            self._s3.delete(target.bucket, target.key)
+            with suppress(KeyError):  # the bucket has gone, and the object with it
+                self._s3.delete(target.bucket, target.key)
             del self._copied[name]
 
     def _look(self) -> dict[str, tuple[int, int]]:
