@@ -49,6 +49,7 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("ProcessingOutputConfig.Outputs[].AppManaged", False),
         _only("ProcessingOutputConfig.Outputs[].FeatureStoreOutput"),
         _only("ProcessingOutputConfig.Outputs[].S3Output.S3UploadMode", "EndOfJob"),
+        _only("ProcessingResources.ClusterConfig.InstancePreferences"),
     ),
     "CreateTrainingJob": (
         _only("AlgorithmSpecification.AlgorithmName"),

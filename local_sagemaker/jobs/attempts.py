@@ -274,6 +274,7 @@ def _gather(host: _Host, root: Path) -> None:
             raise JobFailedError(f"{told} was replaced by a link.")
         try:
             if source.exists():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
                 _move(source, root / name)
         except OSError as error:
             raise JobFailedError(f"{told} cannot be collected: {error}") from error

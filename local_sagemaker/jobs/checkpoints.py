@@ -100,6 +100,7 @@ class Checkpoints:
 
     def _copy(self, *, settled: bool) -> None:
         found = self._look()
+        failed: Exception | None = None
         for name, version in found.items():
             if self._copied.get(name) == version:
                 continue
@@ -109,9 +110,12 @@ class Checkpoints:
                 continue  # it is being written: the next look knows more
             try:
                 content = (self._folder / name).read_bytes()
+                upload(self._s3, content, target=self._target.below(name))
             except FileNotFoundError:
                 continue
-            upload(self._s3, content, target=self._target.below(name))
+            except Exception as error:  # the others are copied first
+                failed = failed or error
+                continue
             self._copied[name] = version
             del self._looks[name]
         self._seen = found
@@ -120,6 +124,8 @@ class Checkpoints:
             with suppress(KeyError):  # the bucket has gone, and the object with it
                 self._s3.delete(target.bucket, target.key)
             del self._copied[name]
+        if failed:
+            raise failed
 
     def _look(self) -> dict[str, tuple[int, int]]:
         if self._folder.resolve() != self._root.resolve() / self._place.folder:

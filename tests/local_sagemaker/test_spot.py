@@ -26,7 +26,7 @@ pathlib.Path("/opt/ml/model/last").write_text(str(begun))
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_spot(bench):
     """Makes a request of managed spot training; `kind` says what becomes of the job."""
 
@@ -39,6 +39,17 @@ def make_spot(bench):
         return request
 
     return make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started(bench, make_spot) -> dict[str, str]:
+    """Jobs that take seconds by their nature, by what becomes of them."""
+    forever = "import time; time.sleep(300)"
+    late = make_spot(forever, kind="waiting", wait=2)
+    late["StoppingCondition"]["MaxRuntimeInSeconds"] = 2
+    long = make_spot(forever, kind="interrupted")
+    long["StoppingCondition"]["MaxRuntimeInSeconds"] = 2
+    return {"no capacity": bench.start(late), "no time": bench.start(long)}
 
 
 def statuses(job) -> list[str]:
@@ -104,10 +115,8 @@ def test_only_spot_is_interrupted(bench, make_spot):
     assert "Interrupted" not in statuses(job)
 
 
-def test_a_job_that_gets_no_capacity_in_time_ends(bench, make_spot):
-    request = make_spot("import time; time.sleep(300)", kind="waiting", wait=2)
-    request["StoppingCondition"]["MaxRuntimeInSeconds"] = 2
-    job = bench.run(request)
+def test_a_job_that_gets_no_capacity_in_time_ends(bench, started):
+    job = bench.finish(started["no capacity"])
     assert job["TrainingJobStatus"] == "Stopped"
     assert job["SecondaryStatus"] == "MaxWaitTimeExceeded"
     assert statuses(job)[-3:] == ["Interrupted", "Stopping", "MaxWaitTimeExceeded"]
@@ -121,10 +130,8 @@ def test_a_job_that_waits_for_capacity_can_be_stopped(bench, make_spot, poll):
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
 
 
-def test_what_ran_before_an_interruption_counts_to_the_maximum_runtime(bench, make_spot):
-    request = make_spot("import time; time.sleep(300)", kind="interrupted")
-    request["StoppingCondition"]["MaxRuntimeInSeconds"] = 2
-    job = bench.run(request)
+def test_what_ran_before_an_interruption_counts_to_the_maximum_runtime(bench, started):
+    job = bench.finish(started["no time"])
     assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
     assert statuses(job).count("Training") == 2
     assert job["TrainingTimeInSeconds"] < 10
