@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.jobs.plan import (
     CONTAINER_ROOT,
     CheckpointPlace,
@@ -17,9 +15,16 @@ from local_sagemaker.jobs.plan import (
     Phase,
     Plan,
 )
+from local_sagemaker.jobs.training_requests import (
+    CHECKPOINTS,
+    DAY,
+    channels_of,
+    check_request,
+    input_mode,
+    metrics_of,
+)
 from local_sagemaker.jobs.transfers import upload_archive, upload_folder
 from local_sagemaker.listing import Listing
-from local_sagemaker.patterns import ExpressionError, Pattern, compile_expression
 from local_sagemaker.s3_places import parse_s3_uri
 
 if TYPE_CHECKING:
@@ -29,12 +34,10 @@ if TYPE_CHECKING:
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
-_DAY = 86_400
 _LONGEST_REASON = 1024
 # What is billed of the time of managed spot training: the service's price changes by the hour, and
 # its announcement promises up to 90% less.
 _SPOT_SHARE = 0.3
-_CHECKPOINTS = f"{CONTAINER_ROOT}/checkpoints"
 _MESSAGES = {
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
@@ -55,93 +58,13 @@ _SECONDARY = {
     Phase.UPLOADING: "Uploading",
     Phase.INTERRUPTED: "Interrupted",
 }
-# Folders of /opt/ml with a meaning of their own.
-_TAKEN = frozenset({"input", "model", "output"})
 _OUT_OF_TIME = {End.TIMED_OUT: "MaxRuntimeExceeded", End.WAITED_OUT: "MaxWaitTimeExceeded"}
-
-
-def _check(request: Mapping[str, Any]) -> None:
-    if not request.get("AlgorithmSpecification", {}).get("TrainingImage"):
-        raise RequestInvalidError("AlgorithmSpecification.TrainingImage is missing.")
-    resources = request.get("ResourceConfig", {})
-    if not (resources.get("InstanceType") and resources.get("InstanceCount")):
-        raise RequestInvalidError("ResourceConfig needs InstanceType and InstanceCount.")
-    if "StoppingCondition" not in request:
-        raise RequestInvalidError("StoppingCondition is missing.")
-    _check_spot(request)
-    _check_checkpoints(request.get("CheckpointConfig"))
-    parse_s3_uri(
-        request["OutputDataConfig"]["S3OutputPath"], member="OutputDataConfig.S3OutputPath"
-    )
-    channels = Counter(channel["ChannelName"] for channel in _channels(request))
-    if repeated := [name for name, count in channels.items() if count > 1]:
-        raise RequestInvalidError(f"Names of channels must be unique: {repeated}.")
-    if escaping := {".", ".."} & set(channels):
-        raise RequestInvalidError(f"{escaping} cannot be a channel's name: it names a folder.")
-    for channel in _channels(request):
-        where = f"InputDataConfig, {channel['ChannelName']}"
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None:
-            raise RequestInvalidError(f"{where}: DataSource.S3DataSource is missing.")
-        parse_s3_uri(source["S3Uri"], member=f"{where}: S3Uri")
-        if _mode(request, channel) == "FastFile" and source["S3DataType"] != "S3Prefix":
-            raise RequestInvalidError(f"{where}: FastFile mode takes an S3Prefix only.")
-    _metrics(request)
-
-
-def _check_spot(request: Mapping[str, Any]) -> None:
-    condition = request["StoppingCondition"]
-    wait = condition.get("MaxWaitTimeInSeconds")
-    if not request.get("EnableManagedSpotTraining"):
-        if wait is not None:
-            raise RequestInvalidError(
-                "Invalid MaxWaitTimeInSeconds. It is only supported when"
-                " EnableManagedSpotTraining is set to true"
-            )
-        return
-    if wait is None or wait < condition.get("MaxRuntimeInSeconds", _DAY):
-        raise RequestInvalidError(
-            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
-            " MaxRuntimeInSeconds when EnableManagedSpotTraining is set to true"
-        )
-    if request["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
-        raise RequestInvalidError(
-            "ResourceConfig.KeepAlivePeriodInSeconds: there are no warm pools for managed spot"
-            " training."
-        )
-
-
-def _check_checkpoints(config: Mapping[str, str] | None) -> None:
-    if config is None:
-        return
-    parse_s3_uri(config["S3Uri"], member="CheckpointConfig.S3Uri")
-    path = config.get("LocalPath", _CHECKPOINTS)
-    parts = path.rstrip("/").removeprefix(f"{CONTAINER_ROOT}/").split("/")
-    if not path.startswith(f"{CONTAINER_ROOT}/") or {"", ".", ".."} & set(parts) or "\0" in path:
-        raise RequestInvalidError(
-            f"CheckpointConfig.LocalPath must be a path below {CONTAINER_ROOT}/, not {path!r}."
-        )
-    if parts[0] in _TAKEN:
-        raise RequestInvalidError(
-            f"CheckpointConfig.LocalPath: {CONTAINER_ROOT}/{parts[0]} is not for checkpoints."
-        )
-
-
-def _metrics(request: Mapping[str, Any]) -> tuple[tuple[str, Pattern], ...]:
-    definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
-    try:
-        return tuple((entry["Name"], compile_expression(entry["Regex"])) for entry in definitions)
-    except ExpressionError as error:
-        raise RequestInvalidError(
-            "AlgorithmSpecification.MetricDefinitions: a Regex is not a regular"
-            f" expression: {error}"
-        ) from error
 
 
 def _describe(request: Mapping[str, Any]) -> dict[str, object]:
     described = {key: value for key, value in request.items() if key != "Tags"}
     condition = described["StoppingCondition"]
-    described["StoppingCondition"] = {"MaxRuntimeInSeconds": _DAY, **condition}
+    described["StoppingCondition"] = {"MaxRuntimeInSeconds": DAY, **condition}
     for switch in (
         "EnableNetworkIsolation",
         "EnableInterContainerTrafficEncryption",
@@ -154,7 +77,7 @@ def _describe(request: Mapping[str, Any]) -> dict[str, object]:
 def _plan(job: Document, environment: Environment) -> Plan:
     described: Mapping[str, Any] = job
     algorithm = described["AlgorithmSpecification"]
-    channels = _channels(described)
+    channels = channels_of(described)
     condition = described["StoppingCondition"]
     return Plan(
         kind=TRAINING,
@@ -191,7 +114,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         hosts=described["ResourceConfig"]["InstanceCount"],
         host_files=partial(_host_files, described),
         delivered=("model", "output/data"),
-        metrics=_metrics(described),
+        metrics=metrics_of(described),
         image_metric=environment.image.metric,
         maximum_runtime=float(condition["MaxRuntimeInSeconds"]),
         maximum_wait=condition.get("MaxWaitTimeInSeconds"),
@@ -213,7 +136,7 @@ def _own_command(described: Mapping[str, Any], environment: Environment) -> Sequ
 def _checkpoints(config: Mapping[str, str] | None) -> CheckpointPlace | None:
     if config is None:
         return None
-    local = config.get("LocalPath", _CHECKPOINTS).rstrip("/")
+    local = config.get("LocalPath", CHECKPOINTS).rstrip("/")
     return CheckpointPlace(
         parse_s3_uri(config["S3Uri"], member="S3Uri"), local.removeprefix(f"{CONTAINER_ROOT}/")
     )
@@ -222,12 +145,7 @@ def _checkpoints(config: Mapping[str, str] | None) -> CheckpointPlace | None:
 def _checkpoint_files(config: Mapping[str, str] | None) -> dict[str, object]:
     if config is None:
         return {}
-    return {"input/config/checkpointconfig.json": {"LocalPath": _CHECKPOINTS, **config}}
-
-
-def _mode(request: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
-    algorithm = request["AlgorithmSpecification"]
-    return str(channel.get("InputMode", algorithm["TrainingInputMode"]))
+    return {"input/config/checkpointconfig.json": {"LocalPath": CHECKPOINTS, **config}}
 
 
 def _distribution(channel: Mapping[str, Any]) -> str:
@@ -237,7 +155,7 @@ def _distribution(channel: Mapping[str, Any]) -> str:
 
 def _input_config(described: Mapping[str, Any], channel: Mapping[str, Any]) -> dict[str, str]:
     config = {
-        "TrainingInputMode": _mode(described, channel),
+        "TrainingInputMode": input_mode(described, channel),
         "S3DistributionType": _distribution(channel),
         "RecordWrapperType": "None",
     }
@@ -359,10 +277,6 @@ def _passing(job: Mapping[str, Any], now: float) -> dict[str, object]:
     }
 
 
-def _channels(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(request.get("InputDataConfig", []))
-
-
 TRAINING = JobKind(
     noun="training",
     prefix="Training",
@@ -392,7 +306,7 @@ TRAINING = JobKind(
             "SecondaryStatus",
         ),
     ),
-    check=_check,
+    check=check_request,
     describe=_describe,
     plan=_plan,
     image=lambda request: str(request["AlgorithmSpecification"]["TrainingImage"]),
