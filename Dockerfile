@@ -1,5 +1,6 @@
-# The images of docker-compose.yaml. Both install what the lock files say, by hash, nothing newer.
+# The images of docker-compose.yaml, which says what runs in them. Both install what the lock files say, by hash, nothing newer.
 
+# Pinned by its tag alone: no record of its digest was at hand, unlike the other's.
 FROM apache/airflow:3.3.2-python3.11 AS airflow
 # Volumes take the owner of the folders that they are mounted over.
 RUN mkdir -p /opt/airflow/logs /opt/airflow/private && chmod 700 /opt/airflow/private
@@ -8,7 +9,7 @@ RUN uv pip install --no-cache --no-deps --require-hashes --compile-bytecode \
     --requirement /opt/airflow/requirements.txt
 
 
-FROM python:3.11.13-slim-bookworm AS local-sagemaker
+FROM python:3.11.16-slim-bookworm@sha256:c425d915a89a6dcd3183b1797ad9bd8878caff5a417f6371c8df93c8ea8b727f AS local-sagemaker
 RUN apt-get update \
     && apt-get install --no-install-recommends --yes make \
     && rm -rf /var/lib/apt/lists/* \
@@ -26,6 +27,3 @@ COPY --chown=retraining:retraining local_stack local_stack
 COPY --chown=retraining:retraining plugins plugins
 COPY --chown=retraining:retraining local_sagemaker local_sagemaker
 ENV PATH=/opt/gated-retraining/.venv/bin:$PATH
-EXPOSE 8090
-CMD ["python", "-m", "local_stack", "serve-sagemaker", "--host", "0.0.0.0", "--port", "8090", \
-     "--folder", "/var/lib/local-sagemaker"]

@@ -6,8 +6,10 @@ import argparse
 import fcntl
 import logging
 import os
+import re
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -46,8 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     state: Path = options.state.resolve()
-    state.mkdir(parents=True, exist_ok=True)
-    lock = _lock(state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)  # whatever lies below, nobody else gets through
+        lock = _lock(state)
+    except OSError as error:
+        print(f"local_sagemaker: --state: {error}", file=sys.stderr)
+        return 1
     if lock is None:
         print(f"local_sagemaker: {state} is in use by another server", file=sys.stderr)
         return 1
@@ -61,8 +68,14 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     endpoint = f"http://{server.HOST}:{listener.getsockname()[1]}"
-    emulator = _make_emulator(options, Store(state / "state.sqlite"), endpoint=endpoint)
-    return _serve(server.make_server(listener, emulator), emulator, endpoint=endpoint)
+    try:
+        emulator = _make_emulator(options, Store(state / "state.sqlite"), endpoint=endpoint)
+    except (OSError, sqlite3.Error) as error:
+        log.exception("%s", state)
+        print(f"local_sagemaker: {state} cannot be read or written: {error}", file=sys.stderr)
+        return 1
+    listening = server.make_server(listener, emulator, host_names=options.host_names)
+    return _serve(listening, emulator, endpoint=endpoint)
 
 
 def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) -> Emulator:
@@ -149,6 +162,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument(
+        "--host-name",
+        type=_host_name,
+        action="append",
+        default=[],
+        dest="host_names",
+        metavar="NAME",
+        help="answer to clients that call it by this name, too; may be repeated (default: loopback"
+        " addresses and localhost alone)",
+    )
+    parser.add_argument(
         "--state", type=Path, required=True, help="the folder that keeps everything"
     )
     parser.add_argument(
@@ -223,6 +246,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--log-level", default="INFO", help="of stderr (default: %(default)s)")
     return parser.parse_args(arguments)
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", text):
+        # With a dot S3 would take its first word for a bucket, and a stranger could own it.
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not one word of lower-case letters, digits and hyphens"
+        )
+    return text
 
 
 if __name__ == "__main__":

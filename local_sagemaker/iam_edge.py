@@ -14,13 +14,16 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
+from local_sagemaker.error_answers import error_answer
+from local_sagemaker.errors import ServiceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(user|group|role)/[\w+=,.@/-]+")
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(user|group|role)/[\w+=,.@/-]+")
 _ACTION = re.compile(r"[\w-]+:[\w*?]+")
 
 
@@ -69,22 +72,18 @@ def _members(form: dict[str, str], name: str) -> list[str]:
     found = {
         int(key.rpartition(".")[2]): value
         for key, value in form.items()
-        if re.fullmatch(rf"{name}\.member\.\d{{1,6}}", key)
+        if re.fullmatch(rf"{name}\.member\.[0-9]{{1,6}}", key)
     }
     return [found[number] for number in sorted(found)]
 
 
 def _error(message: str) -> Response:
-    return _xml(
-        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>InvalidInput</Code>'
-        f"<Message>{escape(message)}</Message></Error>{_metadata()}</ErrorResponse>",
-        status=400,
-    )
+    return error_answer(ServiceError("InvalidInput", message), "iam")
 
 
 def _metadata() -> str:
     return f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata>"
 
 
-def _xml(body: str, *, status: int = 200) -> Response:
-    return Response(body, status, content_type="text/xml")
+def _xml(body: str) -> Response:
+    return Response(body, content_type="text/xml")

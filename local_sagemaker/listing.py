@@ -6,15 +6,21 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from local_sagemaker.errors import RequestInvalidError
 
+if TYPE_CHECKING:
+    from local_sagemaker.requests import Request
+    from local_sagemaker.store import Position, Store
+
 _PAGE = 10
+# What the documents of any kind can be sorted by: `SortBy`, and the store's word for it.
+ORDERS = {"CreationTime": "created", "Name": "name", "Status": "status"}
 
 Summary = Mapping[str, object]
-SortKey = Callable[[Summary], "str | float"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +30,36 @@ class Listing:
     Attributes:
         answer: The member of the answer that holds the summaries.
         name: What of a summary ``NameContains`` searches.
-        identity: The member that tells any two summaries apart.
-        sort_keys: ``SortBy`` to the value that it sorts by; the first is the default.
         default_order: ``Ascending`` or ``Descending``, as the service documents it.
-        equals: Filter to the member of the summary that it compares.
         members: Of a description, those that its summary has.
+        orders: ``SortBy`` to what `Store.walk` sorts by; without it by the time of creation.
     """
 
     answer: str
     name: Callable[[Summary], str]
-    identity: str
-    sort_keys: Mapping[str, SortKey]
     default_order: str
-    equals: Mapping[str, str]
     members: tuple[str, ...]
+    orders: Mapping[str, str] = field(default_factory=lambda: ORDERS)
 
 
 def list_page(
-    listing: Listing, documents: Iterable[Mapping[str, object]], *, request: Mapping[str, object]
+    listing: Listing,
+    store: Store,
+    *,
+    kind: str,
+    request: Request,
+    parent: str | None = None,
+    only: Callable[[Summary], bool] = lambda _: True,
 ) -> dict[str, object]:
-    """Answer a List operation.
+    """Answer a List operation; it goes through the store in order, no further than it must.
 
     Args:
         listing: The kind's own rules.
-        documents: The descriptions of every resource of the kind.
+        store: Where the resources are.
+        kind: What they are in the store.
         request: The caller's filters, order, ``MaxResults`` (10 if absent) and ``NextToken``.
+        parent: The only model package group whose packages are listed.
+        only: A filter of the kind's own, on its summaries.
 
     Returns:
         One page, and the ``NextToken`` if there is more. A token remembers the last item that was
@@ -57,30 +68,31 @@ def list_page(
     Raises:
         RequestInvalidError: The token is not one that this query was given.
     """
-    sort_key = listing.sort_keys[str(request.get("SortBy", next(iter(listing.sort_keys))))]
-    descending = request.get("SortOrder", listing.default_order) == "Descending"
-
-    def position(summary: Summary) -> tuple[str | float, str]:
-        return sort_key(summary), str(summary[listing.identity])
-
-    summaries = (_summarise(listing, document) for document in documents)
-    found = sorted(
-        (summary for summary in summaries if _matches(listing, summary, request=request)),
-        key=position,
-        reverse=descending,
+    asked = request.members
+    query = _query(asked)
+    token = asked.get("NextToken")
+    walk = store.walk(
+        request.region,
+        kind,
+        order=listing.orders[str(asked.get("SortBy", "CreationTime"))],
+        descending=asked.get("SortOrder", listing.default_order) == "Descending",
+        after=_read_token(str(token), query) if token else None,
+        status=asked.get("StatusEquals"),
+        parent=parent,
     )
-    query = _query(request)
-    if token := request.get("NextToken"):
-        after = _read_token(str(token), query)
-        found = [
-            summary
-            for summary in found
-            if (position(summary) < after if descending else position(summary) > after)
-        ]
-    size = int(str(request.get("MaxResults", _PAGE)))
-    page: dict[str, object] = {listing.answer: found[:size]}
-    if len(found) > size:
-        page["NextToken"] = _write_token(position(found[size - 1]), query)
+    size = int(str(asked.get("MaxResults", _PAGE)))
+    found: list[Summary] = []
+    page: dict[str, object] = {listing.answer: found}
+    last: Position | None = None
+    for position, document in walk:
+        summary = _summarise(listing, document)
+        if not (only(summary) and _matches(listing, summary, request=asked)):
+            continue
+        if last is not None and len(found) == size:
+            page["NextToken"] = _write_token(last, query)
+            break
+        found.append(summary)
+        last = position
     return page
 
 
@@ -97,8 +109,6 @@ def _matches(listing: Listing, summary: Summary, *, request: Mapping[str, object
                 kept = _time(summary, name.removesuffix("After")) > float(str(value))
             case "CreationTimeBefore" | "LastModifiedTimeBefore":
                 kept = _time(summary, name.removesuffix("Before")) < float(str(value))
-            case _ if name in listing.equals:
-                kept = summary.get(listing.equals[name]) == value
             case _:
                 kept = True
         if not kept:
@@ -115,15 +125,15 @@ def _query(request: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(query, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _write_token(position: tuple[str | float, str], query: str) -> str:
+def _write_token(position: Position, query: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([query, *position]).encode()).decode()
 
 
-def _read_token(token: str, query: str) -> tuple[str | float, str]:
+def _read_token(token: str, query: str) -> Position:
     try:
-        asked, value, identity = json.loads(base64.urlsafe_b64decode(token))
+        asked, value, name = json.loads(base64.urlsafe_b64decode(token))
     except (binascii.Error, ValueError) as error:
         raise RequestInvalidError("The NextToken is not one of this service's.") from error
     if asked != query:
         raise RequestInvalidError("The NextToken belongs to a request with other parameters.")
-    return value, identity
+    return value, name

@@ -21,13 +21,7 @@ PACKAGE = "model-package"
 _LISTING = Listing(
     answer="ModelPackageGroupSummaryList",
     name=lambda group: str(group["ModelPackageGroupName"]),
-    identity="ModelPackageGroupName",
-    sort_keys={
-        "CreationTime": lambda group: float(str(group["CreationTime"])),
-        "Name": lambda group: str(group["ModelPackageGroupName"]),
-    },
     default_order="Ascending",
-    equals={},
     members=(
         "ModelPackageGroupName",
         "ModelPackageGroupArn",
@@ -69,8 +63,7 @@ def describe_group(emulator: Emulator, request: Request) -> dict[str, object]:
 
 def list_groups(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListModelPackageGroups."""
-    groups = emulator.store.every(request.region, GROUP)
-    return list_page(_LISTING, groups, request=request.members)
+    return list_page(_LISTING, emulator.store, kind=GROUP, request=request)
 
 
 def delete_group(emulator: Emulator, request: Request) -> dict[str, object]:
@@ -79,8 +72,7 @@ def delete_group(emulator: Emulator, request: Request) -> dict[str, object]:
     with store.transaction():
         group = find_group(store, request)
         name, group_arn = str(group["ModelPackageGroupName"]), str(group["ModelPackageGroupArn"])
-        packages = store.every(request.region, PACKAGE)
-        if any(package.get("ModelPackageGroupName") == name for package in packages):
+        if any(store.walk(request.region, PACKAGE, parent=name)):
             raise ServiceError(
                 "ConflictException",
                 f"Model Package Group {group_arn} cannot be deleted: it still has Model Packages.",

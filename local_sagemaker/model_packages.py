@@ -32,16 +32,7 @@ def _name(package: Mapping[str, object]) -> str:
 _LISTING = Listing(
     answer="ModelPackageSummaryList",
     name=_name,
-    identity="ModelPackageArn",
-    sort_keys={
-        "CreationTime": lambda package: float(str(package["CreationTime"])),
-        "Name": _name,
-    },
     default_order="Ascending",
-    equals={
-        "ModelApprovalStatus": "ModelApprovalStatus",
-        "ModelPackageGroupName": "ModelPackageGroupName",
-    },
     members=(
         "ModelPackageName",
         "ModelPackageGroupName",
@@ -54,6 +45,7 @@ _LISTING = Listing(
         "ModelLifeCycle",
         "ModelPackageRegistrationType",
     ),
+    orders={"CreationTime": "created", "Name": "lower(coalesce(parent, name))"},
 )
 _BATCH_MEMBERS = (
     "ModelPackageGroupName",
@@ -125,21 +117,20 @@ def describe_packages(emulator: Emulator, request: Request) -> dict[str, object]
 
 def list_packages(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListModelPackages; unversioned ones, unless a group or another type is asked for."""
-    members = dict(request.members)
-    if "ModelPackageGroupName" in members:
-        members["ModelPackageGroupName"] = find_group(emulator.store, request)[
-            "ModelPackageGroupName"
-        ]
-    kind = members.get(
-        "ModelPackageType",
-        "Versioned" if "ModelPackageGroupName" in members else "Unversioned",
+    group = "ModelPackageGroupName" in request.members
+    parent = str(find_group(emulator.store, request)["ModelPackageGroupName"]) if group else None
+    kind = request.members.get("ModelPackageType", "Versioned" if group else "Unversioned")
+    approval = request.members.get("ModelApprovalStatus")
+
+    def only(package: Mapping[str, object]) -> bool:
+        versioned = "ModelPackageVersion" in package
+        return (kind == "Both" or (kind == "Versioned") == versioned) and (
+            approval in (None, package.get("ModelApprovalStatus"))
+        )
+
+    return list_page(
+        _LISTING, emulator.store, kind=PACKAGE, request=request, parent=parent, only=only
     )
-    packages = (
-        package
-        for package in emulator.store.every(request.region, PACKAGE)
-        if kind == "Both" or (kind == "Versioned") == ("ModelPackageVersion" in package)
-    )
-    return list_page(_LISTING, packages, request=members)
 
 
 def update_package(emulator: Emulator, request: Request) -> dict[str, object]:

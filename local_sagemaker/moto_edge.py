@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
-import uuid
+import logging
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from xml.parsers.expat import ExpatError
 
-from werkzeug.wrappers import Response
+from werkzeug.test import run_wsgi_app
 
-from local_sagemaker.errors import unsupported
+from local_sagemaker.error_answers import error_answer
+from local_sagemaker.errors import ServiceError, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,16 +17,21 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from local_sagemaker.errors import ServiceError
+_MALFORMED = ServiceError(
+    "MalformedXML",
+    "The XML you provided was not well-formed or did not validate against our published schema.",
+)
+
+log = logging.getLogger(__name__)
 
 
 def honest_moto(
     application: WSGIApplication, service: str, *, lock: AbstractContextManager[object]
 ) -> WSGIApplication:
-    """Wrap moto: one request at a time, and a verb it lacks is an error, not a broken page.
+    """Wrap moto: one request at a time, and what it cannot do is an error, not a broken page.
 
     Args:
-        application: moto's WSGI application.
+        application: moto's WSGI application; the body of each request is in memory.
         service: ``s3``, ``sts``, ``iam`` or ``logs``.
         lock: Held while moto works, as moto itself does not lock.
     """
@@ -35,36 +39,39 @@ def honest_moto(
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with lock:
             try:
-                content = application(environ, start_response)
-                chunks = list(content)
-            except NotImplementedError as missing:
-                error = unsupported(f"{service}: {missing}.")
-                return _response(error, service)(environ, start_response)
-            if close := getattr(content, "close", None):
-                close()
+                content, status, headers = run_wsgi_app(application, environ, buffered=True)
+            except Exception as error:
+                told = _told(error, environ, service)
+                return error_answer(told, service)(environ, start_response)
+        chunks = list(content)
+        if int(status[:3]) >= 400 and (not any(chunks) or chunks[0].startswith(b"<!doctype html")):
+            # No client of a service can read such a page; to HEAD its status is enough.
+            return error_answer(_named(status, environ, service), service)(environ, start_response)
+        start_response(status, headers.to_wsgi_list())
         return chunks
 
     return answer
 
 
-def buffer_body(environ: WSGIEnvironment) -> None:
-    """Read a request's body to its end, before any lock: a slow client must hold up nobody."""
-    stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        body = stream.read()
-    else:
-        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
+def _named(status: str, environ: WSGIEnvironment, service: str) -> ServiceError:
+    if service == "s3" and environ["REQUEST_METHOD"] == "PUT" and environ["QUERY_STRING"]:
+        return _MALFORMED
+    code = {"403": "AccessDenied", "405": "MethodNotAllowed"}.get(status[:3], "InvalidRequest")
+    return ServiceError(code, f"{status.title()}.", status=int(status[:3]))
 
 
-def _response(error: ServiceError, service: str) -> Response:
-    if service == "logs":
-        body = json.dumps({"__type": error.code, "message": error.message})
-        headers = {"x-amzn-RequestId": str(uuid.uuid4())}
-        return Response(body, 400, headers, content_type="application/x-amz-json-1.1")
-    details = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
-    body = f"<Error>{details}</Error>"
-    if service != "s3":
-        body = f"<ErrorResponse>{body}<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
-    return Response(body, 400, content_type="text/xml")
+def _told(error: Exception, environ: WSGIEnvironment, service: str) -> ServiceError:
+    if isinstance(error, NotImplementedError):
+        return unsupported(f"{service}: {error}.")
+    where = f"{service}: {environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    if service == "s3":
+        if isinstance(error, KeyError) and "uploadId=" in environ["QUERY_STRING"]:
+            return ServiceError("NoSuchUpload", "The specified upload does not exist.", status=404)
+        environ["wsgi.input"].seek(0)
+        is_document = environ["wsgi.input"].read(1) == b"<"
+        # moto takes a document for what it should be: where it stumbles, it was another one.
+        if isinstance(error, ExpatError | UnicodeDecodeError) or is_document:
+            log.info("%s: malformed XML: %r", where, error)
+            return _MALFORMED
+    log.error("%s", where, exc_info=error)
+    return ServiceError("InternalError", "See the server's log.", status=500)

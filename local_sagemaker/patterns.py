@@ -24,7 +24,7 @@ class Pattern(Protocol):
 
 
 # `(…)${1,128}` repeats the end anchor, which Java allows and which says no more than `$`.
-_REPEATED_END = regex.compile(r"\$\{\d+,\d+\}")
+_REPEATED_END = regex.compile(r"\$\{[0-9]+,[0-9]+\}")
 # A range of surrogate pairs: how Java 8 wrote the characters beyond the basic plane.
 _SURROGATES = r"\uD800\uDC00-\uDBFF\uDFFF"
 
@@ -40,6 +40,8 @@ def compile_pattern(pattern: str) -> Pattern:
         The compiled expression; knows the ``\\p{…}`` classes.
     """
     translated = _REPEATED_END.sub("", pattern).replace(_SURROGATES, "\U00010000-\U0010ffff")
+    # Java's digits are ten.
+    translated = translated.replace(r"\d", r"\p{posix_digit}")
     return cast("Pattern", regex.compile(translated))
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import sys
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from moto.s3.utils import bucket_name_from_url
+from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
     from local_sagemaker.s3_state import S3State
 
 _MUTATING = {"PUT", "POST", "DELETE"}
+
+log = logging.getLogger(__name__)
 
 
 def durable_s3(application: WSGIApplication, state: S3State) -> WSGIApplication:
@@ -25,15 +32,26 @@ def durable_s3(application: WSGIApplication, state: S3State) -> WSGIApplication:
     """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with state.lock:
-            content = application(environ, start_response)
-            if environ["REQUEST_METHOD"] in _MUTATING:
-                # Also after an error: a multi-object request may have done a part of its work.
-                for bucket, key in _named(environ):
-                    state.sync(bucket, key)
-        return content
+        if environ["REQUEST_METHOD"] not in _MUTATING:
+            return application(environ, start_response)
+        try:
+            with state.changing(*_named(environ)):
+                return application(environ, start_response)
+        except (OSError, sqlite3.Error) as error:
+            refused = sys.exc_info()
+            log.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            # moto has begun to answer that it is done.
+            return _refusal(error)(
+                environ, lambda status, headers, _=None: start_response(status, headers, refused)
+            )
 
     return answer
+
+
+def _refusal(error: Exception) -> Response:
+    message = f"The embedded SageMaker cannot keep this on its disk; nothing is changed: {error}"
+    body = f"<Error><Code>InternalError</Code><Message>{escape(message)}</Message></Error>"
+    return Response(body, 500, content_type="text/xml")
 
 
 def _named(environ: WSGIEnvironment) -> Iterator[tuple[str, str | None]]:

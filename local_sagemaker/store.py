@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import uuid
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, object]
 Rows = list[tuple[object, ...]]
+# Where a document stands in an order: the value that it is sorted by, and its name.
+Position = tuple[object, object]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -39,13 +42,29 @@ CREATE TABLE IF NOT EXISTS objects (
     PRIMARY KEY (bucket, key)
 );
 """
+# What of a document is looked for, in columns and indexes of their own; since version 1.
+_INDEXES = (
+    "ALTER TABLE documents ADD COLUMN created REAL",
+    "ALTER TABLE documents ADD COLUMN status TEXT",
+    "ALTER TABLE documents ADD COLUMN parent TEXT",
+    "CREATE INDEX documents_by_creation ON documents (region, kind, created, name)",
+    "CREATE INDEX documents_of_parent ON documents (region, kind, parent, created, name)",
+    "CREATE INDEX documents_by_status ON documents (kind, status, region, created, name)",
+    "CREATE INDEX log_lines_of_stream ON log_lines (region, log_group, stream, timestamp)",
+    "PRAGMA user_version = 1",
+)
+_STATUSES = ("ProcessingJobStatus", "TrainingJobStatus", "EndpointStatus")
+# How many documents are read at once: few for a first page, ever more for whoever goes on.
+_FIRST_CHUNK, _LARGEST_CHUNK = 16, 1024
+_RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class Store:
     """State that outlives the server's process, even when it is killed.
 
-    Documents are kept in memory too: reading one costs nothing. They are shared between threads,
-    so nobody may change one; `put` and `update` replace it.
+    The file is the only place where it is: what could not be written was never there.
 
     Attributes:
         identity: Tells this state folder from any other, for ever.
@@ -58,11 +77,10 @@ class Store:
         # A crash of the process loses nothing; one of the machine may lose the last moments.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
+        if self.execute("PRAGMA user_version") == [(0,)]:
+            self._index()
         self.execute("INSERT OR IGNORE INTO facts VALUES ('identity', ?)", str(uuid.uuid4()))
         self.identity = str(self.execute("SELECT value FROM facts WHERE name = 'identity'")[0][0])
-        self._documents: dict[tuple[str, str], dict[str, Document]] = {}
-        for region, kind, name, document in self.execute("SELECT * FROM documents"):
-            self._held(str(region), str(kind))[str(name)] = json.loads(str(document))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -74,10 +92,12 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # On a full disk SQLite may have rolled back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def execute(self, statement: str, *parameters: object) -> Rows:
         """Run one SQL statement and return its rows."""
@@ -91,55 +111,136 @@ class Store:
 
     def get(self, region: str, kind: str, *, name: str) -> Document | None:
         """Return one document, or None."""
-        return self._held(region, kind).get(name)
+        rows = self.execute(
+            "SELECT document FROM documents WHERE region = ? AND kind = ? AND name = ?",
+            region,
+            kind,
+            name,
+        )
+        return _read(rows[0][0]) if rows else None
 
-    def every(self, region: str, kind: str) -> list[Document]:
-        """Return all documents of a kind in a region."""
-        with self._lock:
-            return list(self._held(region, kind).values())
+    def walk(
+        self,
+        region: str,
+        kind: str,
+        *,
+        order: str = "created",
+        descending: bool = False,
+        after: Position | None = None,
+        status: object = None,
+        parent: object = None,
+    ) -> Iterator[tuple[Position, Document]]:
+        """Go through the documents of a kind; as many are read as are taken, or a few more.
 
-    def regions(self) -> list[str]:
-        """Return the regions that hold a document."""
-        with self._lock:
-            return sorted({region for region, _ in self._documents})
+        Args:
+            region: Where they are.
+            kind: Which they are.
+            order: What they are sorted by, in SQL; equals are in the order of their names.
+            descending: The last one first.
+            after: Begin behind this position.
+            status: Only those in it.
+            parent: Only those of that model package group.
+        """
+        direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+        filters = {"region": region, "kind": kind, "status": status, "parent": parent}
+        asked = {column: value for column, value in filters.items() if value is not None}
+        where = " AND ".join(f"{column} = ?" for column in asked)
+        chunk = _FIRST_CHUNK
+        while True:
+            behind = f" AND ({order}, name) {beyond} (?, ?)" if after else ""
+            rows = self.execute(
+                f"SELECT {order}, name, document FROM documents WHERE {where}{behind}"  # noqa: S608 -- our own words
+                f" ORDER BY {order} {direction}, name {direction} LIMIT {chunk}",
+                *asked.values(),
+                *(after or ()),
+            )
+            for value, named, document in rows:
+                after = value, named
+                yield after, _read(document)
+            if len(rows) < chunk:
+                return
+            chunk = min(chunk * 4, _LARGEST_CHUNK)
+
+    def in_status(self, kind: str, *statuses: str) -> list[tuple[str, str]]:
+        """Return region and name of every document of a kind that is in one of the statuses."""
+        marks = ", ".join("?" * len(statuses))
+        rows = self.execute(
+            f"SELECT region, name FROM documents WHERE kind = ? AND status IN ({marks})",  # noqa: S608 -- question marks
+            kind,
+            *statuses,
+        )
+        return [(str(region), str(name)) for region, name in rows]
 
     def put(self, region: str, kind: str, *, name: str, document: Document) -> Document:
         """Write one document, on disk when this returns."""
-        with self._lock:
-            self.execute(
-                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)",
-                region,
-                kind,
-                name,
-                json.dumps(document),
-            )
-            self._held(region, kind)[name] = document
-            return document
+        self.execute(
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)",
+            region,
+            kind,
+            name,
+            json.dumps(document),
+            *_columns(document),
+        )
+        return document
 
     def update(
         self, region: str, kind: str, *, name: str, change: Callable[[Document], Document]
     ) -> Document:
-        """Replace a document that exists by what `change` makes of it, nobody coming between."""
-        with self._lock:
-            document = self._held(region, kind)[name]
+        """Replace a document that exists by what `change` makes of it, nobody coming between.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        with self.transaction():
+            document = self.get(region, kind, name=name)
+            if document is None:
+                raise KeyError(name)
             return self.put(region, kind, name=name, document=change(document))
 
     def delete(self, region: str, kind: str, *, name: str) -> None:
         """Forget one document."""
-        with self._lock:
-            self.execute(
-                "DELETE FROM documents WHERE region = ? AND kind = ? AND name = ?",
-                region,
-                kind,
-                name,
-            )
-            self._held(region, kind).pop(name, None)
-
-    def _held(self, region: str, kind: str) -> dict[str, Document]:
-        with self._lock:
-            return self._documents.setdefault((region, kind), {})
+        self.execute(
+            "DELETE FROM documents WHERE region = ? AND kind = ? AND name = ?", region, kind, name
+        )
 
     def close(self) -> None:
         """Close the file; nothing can be read or written afterwards."""
         with self._lock:
             self._connection.close()
+
+    def _index(self) -> None:
+        with self.transaction():
+            for statement in _INDEXES:
+                self.execute(statement)
+            for row, document in self.execute("SELECT rowid, document FROM documents"):
+                self.execute(
+                    "UPDATE documents SET created = ?, status = ?, parent = ? WHERE rowid = ?",
+                    *_columns(_read(document)),
+                    row,
+                )
+
+
+def until_written(write: Callable[[], object], *, closing: threading.Event, what: str) -> None:
+    """Repeat a write that tells how something has ended until it succeeds, or the server ends.
+
+    A disk that is full now may have room in a moment; the next start concludes what is left.
+    """
+    while True:
+        try:
+            write()
+        except (OSError, sqlite3.Error):
+            log.exception("%s: its end could not be written; trying again", what)
+            if closing.wait(_RETRY_SECONDS):
+                return
+        else:
+            return
+
+
+def _read(document: object) -> Document:
+    read: Document = json.loads(str(document))
+    return read
+
+
+def _columns(document: Document) -> tuple[object, object, object]:
+    status = next((document[name] for name in _STATUSES if name in document), None)
+    return document.get("CreationTime"), status, document.get("ModelPackageGroupName")

@@ -188,8 +188,17 @@ def _serve_sagemaker(place: Place, options: argparse.Namespace) -> int:
             options.port,
             folder=options.folder.resolve(),
             images=place.images,
+            host_names=options.host_names,
             say=_say_plainly,
         )
+    return 0
+
+
+def _pass_on(_place: Place, options: argparse.Namespace) -> int:
+    from local_stack.services.gateway import pass_on  # noqa: PLC0415 - heavy
+
+    with contextlib.suppress(KeyboardInterrupt):
+        pass_on(options.host, options.port, target=options.to, say=_say_plainly)
     return 0
 
 
@@ -216,6 +225,7 @@ _COMMANDS = {
     "snapshots": _snapshots,
     "report": _report,
     "serve-sagemaker": _serve_sagemaker,
+    "pass-on": _pass_on,
 }
 
 if __name__ == "__main__":

@@ -62,9 +62,11 @@ RunEmbeddedSageMaker = Callable[..., AbstractContextManager[EmbeddedSageMaker]]
 
 
 @contextmanager
-def _run_embedded_sagemaker(state: Path, *options: str) -> Iterator[EmbeddedSageMaker]:
+def _run_embedded_sagemaker(
+    state: Path, *options: str, program: tuple[str, ...] = ("-m", "local_sagemaker")
+) -> Iterator[EmbeddedSageMaker]:
     log = state.with_suffix(".log")
-    command = [sys.executable, "-m", "local_sagemaker", "--state", str(state)]
+    command = [sys.executable, *program, "--state", str(state)]
     images = ["--images", str(ROOT / ".local" / "images")]
     with log.open("a") as stderr:
         process = subprocess.Popen(
@@ -95,12 +97,21 @@ def run_embedded_sagemaker() -> RunEmbeddedSageMaker:
 
 
 @pytest.fixture(scope="session")
-def embedded_sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSageMaker]:
+def host_name() -> str:
+    """A name by which the server that tests share may be called."""
+    return "shared-server"
+
+
+@pytest.fixture(scope="session")
+def embedded_sagemaker(
+    tmp_path_factory: pytest.TempPathFactory, host_name: str
+) -> Iterator[EmbeddedSageMaker]:
     """The server that tests share; use names of your own."""
     state = tmp_path_factory.mktemp("embedded-sagemaker") / "state"
     spot = ("training-interrupted-*:1", "training-waiting-*:0.1:300")
-    options = [word for rule in spot for word in ("--interrupt-spot", rule)]
-    with _run_embedded_sagemaker(state, "--stop-grace", "1", *options) as server:
+    rules = [word for rule in spot for word in ("--interrupt-spot", rule)]
+    options = ("--stop-grace", "1", "--host-name", host_name, *rules)
+    with _run_embedded_sagemaker(state, *options) as server:
         yield server
 
 

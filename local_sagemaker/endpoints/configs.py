@@ -24,13 +24,7 @@ _MEMORY_STEP = 1024
 _LISTING = Listing(
     answer="EndpointConfigs",
     name=lambda config: str(config["EndpointConfigName"]),
-    identity="EndpointConfigName",
-    sort_keys={
-        "CreationTime": lambda config: float(str(config["CreationTime"])),
-        "Name": lambda config: str(config["EndpointConfigName"]),
-    },
     default_order="Descending",
-    equals={},
     members=("EndpointConfigName", "EndpointConfigArn", "CreationTime"),
 )
 
@@ -67,8 +61,7 @@ def describe_config(emulator: Emulator, request: Request) -> dict[str, object]:
 
 def list_configs(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListEndpointConfigs."""
-    configs = emulator.store.every(request.region, CONFIG)
-    return list_page(_LISTING, configs, request=request.members)
+    return list_page(_LISTING, emulator.store, kind=CONFIG, request=request)
 
 
 def delete_config(emulator: Emulator, request: Request) -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import logging
 import os
-import shutil
 import socket
 import threading
 import time
@@ -217,7 +216,7 @@ class Container:
         except Exception:
             log.exception("%s", self._deployment.arn)
         finally:
-            shutil.rmtree(self._folder.path, ignore_errors=True)
+            self._folder.remove()
             self.ended.set()
 
     def _run(self) -> None:
@@ -246,15 +245,18 @@ class Container:
         def ship(lines: list[Line]) -> None:
             workshop.logs.write(deployment.region, stream, lines=lines)
 
+        exited = threading.Event()
         reader = threading.Thread(
             target=follow_output,
             args=(process.stdout, ship),
-            kwargs={"watch": lambda _line: None},
+            kwargs={"watch": lambda _line: None, "ended": exited},
+            daemon=True,
         )
         reader.start()
         if self._stopping.is_set():  # before there was a process to end
             threading.Thread(target=self.stop).start()
         process.wait()
+        exited.set()
         end_marked(variables[MARK])
         reader.join()
         process.stdout.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from local_sagemaker.endpoints.deployment import (
     read_deployment,
 )
 from local_sagemaker.endpoints.serving import Patience, RetiredError, Serving
+from local_sagemaker.jobs.container import remove_folder
+from local_sagemaker.store import until_written
 from local_sagemaker.tags import drop_tags
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _LONGEST_REASON = 1024
 _LOOK_SECONDS = 0.25
+_UNSETTLED = ("Creating", "Updating", "RollingBack", "Deleting")
 _INTERRUPTED = (
     "We encountered an internal error. Please try again. (The embedded SageMaker was stopped while"
     " the endpoint was in status {}.)"
@@ -100,11 +102,10 @@ class Hosting:
 
     def recover(self) -> None:
         """Clean up after the last server, and bring back every endpoint that served."""
-        shutil.rmtree(self.workshop.folder, ignore_errors=True)
-        self.workshop.folder.mkdir(parents=True)
-        for region in self.store.regions():
-            for endpoint in self.store.every(region, ENDPOINT):
-                self._recover(region, endpoint)
+        remove_folder(self.workshop.folder)
+        self.workshop.folder.mkdir(parents=True, exist_ok=True)
+        for region, name in self.store.in_status(ENDPOINT, *_UNSETTLED, "InService"):
+            self._recover(region, self._describe(region, name))
         threading.Thread(target=self._let_rest, name="idle endpoints", daemon=True).start()
 
     def shutdown(self) -> None:
@@ -126,8 +127,7 @@ class Hosting:
             except Exception:
                 log.exception("%s: endpoint %s", region, name)
                 serves = (region, name.lower()) in self._serving
-                status = "InService" if serves else "Failed"
-                self._conclude(region, name, status=status, reason=_BROKEN)
+                self._give_up(region, name, status="InService" if serves else "Failed")
             finally:
                 with self._lock:
                     self._threads.discard(thread)
@@ -137,27 +137,56 @@ class Hosting:
             if self._closing.is_set():  # the next start takes it up
                 return
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no more threads
+            log.exception("%s: endpoint %s", region, name)
+            with self._lock:
+                self._threads.discard(thread)
+            self._conclude(region, name, status="Failed", reason=_BROKEN)
+
+    def _give_up(self, region: str, name: str, *, status: str, reason: str = _BROKEN) -> None:
+        until_written(
+            lambda: self._conclude(region, name, status=status, reason=reason),
+            closing=self._closing,
+            what=f"{region}: endpoint {name}",
+        )
 
     def _deploy(self, region: str, name: str) -> None:
         pending = read_deployment(self._describe(region, name)["Pending"])
         new = Serving(pending, self.workshop, self.patience)
-        if not self._start(new):
-            return
-        with self._lock:
-            if self._closing.is_set():
+        try:
+            if not self._start(new):
                 return
-            old = self._serving.get((region, name.lower()))
-            self._serving[region, name.lower()] = new
-            self._others.discard(new)
-            if old:
-                self._others.add(old)
-            self._conclude(region, name, status="InService", serving=pending)
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                old = self._serving.get((region, name.lower()))
+                self._serve(region, name, new)
+                try:
+                    self._conclude(region, name, status="InService", serving=pending)
+                except BaseException:  # what cannot be written does not serve
+                    self._serve(region, name, old)
+                    raise
+                self._others.discard(new)
+                if old:
+                    self._others.add(old)
+        except BaseException:
+            new.stop()
+            with self._lock:
+                self._others.discard(new)
+            raise
         log.info("%s: %s serves", pending.arn, pending.config)
         if old:
             old.retire()
             with self._lock:
                 self._others.discard(old)
+
+    def _serve(self, region: str, name: str, serving: Serving | None) -> None:
+        if serving is None:
+            self._serving.pop((region, name.lower()), None)
+        else:
+            self._serving[region, name.lower()] = serving
 
     def _start(self, new: Serving) -> bool:
         deployment = new.deployment
@@ -186,8 +215,7 @@ class Hosting:
             self._change(region, name, lambda held: {**held, "EndpointStatus": "RollingBack"})
         failed.stop()
         if not self._closing.is_set():
-            status = "InService" if serves else "Failed"
-            self._conclude(region, name, status=status, reason=reason)
+            self._give_up(region, name, status="InService" if serves else "Failed", reason=reason)
 
     def _delete(self, region: str, name: str) -> None:
         with self._lock:
@@ -198,6 +226,13 @@ class Hosting:
             serving.retire()
             with self._lock:
                 self._others.discard(serving)
+        until_written(
+            lambda: self._forget(region, name),
+            closing=self._closing,
+            what=f"{region}: endpoint {name}",
+        )
+
+    def _forget(self, region: str, name: str) -> None:
         with self.store.transaction():
             drop_tags(self.store, str(self._describe(region, name)["EndpointArn"]))
             self.store.delete(region, ENDPOINT, name=name.lower())
@@ -218,7 +253,7 @@ class Hosting:
 
             self._change(region, name, coming_back)
             self._in_thread(self._come_back, region, name)
-        elif status != "Failed":
+        else:
             self._conclude(region, name, status="Failed", reason=_INTERRUPTED.format(status))
 
     def _come_back(self, region: str, name: str) -> None:

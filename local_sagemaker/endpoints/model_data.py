@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import tarfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
+from local_sagemaker.archives import ArchiveError, unpack
 from local_sagemaker.endpoints.deployment import StartFailedError
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.jobs.plan import JobFailedError
@@ -66,27 +65,13 @@ def fetch_model_data(deployment: Deployment, s3: S3State, *, folder: Path) -> No
             " CreateModel has permissions to download the object."
         ) from error
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            _extract(archive, folder)
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+        unpack(io.BytesIO(content), folder)
+    except ArchiveError as error:
         raise StartFailedError(
             f'Failed to extract model data archive for container "container_1" from URL "{uri}".'
             " Please ensure that the object located at the URL is a valid tar.gz archive."
-            f" ({error.__class__.__name__}: {error})"
+            f" ({error})"
         ) from error
-
-
-def _extract(archive: tarfile.TarFile, folder: Path) -> None:
-    """Unpack an archive so that nothing gets out of the folder: no paths, links or devices."""
-    if not hasattr(tarfile, "data_filter"):
-        # Python has the filter since 3.11.4; before, links are refused altogether.
-        for member in archive:
-            inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
-            if not inside or not (member.isfile() or member.isdir()):
-                raise tarfile.ExtractError(f"{member.name!r} may not be unpacked")
-        archive.extractall(folder)  # noqa: S202 - each member was looked at above
-        return
-    archive.extractall(folder, filter="data")
 
 
 def _source(container: Mapping[str, Any]) -> tuple[str, bool]:

@@ -28,13 +28,7 @@ _DATA = ("ModelDataUrl", "ModelDataSource")
 _LISTING = Listing(
     answer="Models",
     name=lambda model: str(model["ModelName"]),
-    identity="ModelName",
-    sort_keys={
-        "CreationTime": lambda model: float(str(model["CreationTime"])),
-        "Name": lambda model: str(model["ModelName"]),
-    },
     default_order="Descending",
-    equals={},
     members=("ModelName", "ModelArn", "CreationTime"),
 )
 
@@ -79,8 +73,7 @@ def describe_model(emulator: Emulator, request: Request) -> dict[str, object]:
 
 def list_models(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListModels."""
-    models = emulator.store.every(request.region, MODEL)
-    return list_page(_LISTING, models, request=request.members)
+    return list_page(_LISTING, emulator.store, kind=MODEL, request=request)
 
 
 def delete_model(emulator: Emulator, request: Request) -> dict[str, object]:

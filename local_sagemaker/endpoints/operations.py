@@ -25,14 +25,7 @@ _SETTLED = ("InService", "Failed")
 _LISTING = Listing(
     answer="Endpoints",
     name=lambda endpoint: str(endpoint["EndpointName"]),
-    identity="EndpointName",
-    sort_keys={
-        "CreationTime": lambda endpoint: float(str(endpoint["CreationTime"])),
-        "Name": lambda endpoint: str(endpoint["EndpointName"]),
-        "Status": lambda endpoint: str(endpoint["EndpointStatus"]),
-    },
     default_order="Descending",
-    equals={"StatusEquals": "EndpointStatus"},
     members=("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus"),
 )
 
@@ -103,8 +96,7 @@ def describe_endpoint(emulator: Emulator, request: Request) -> dict[str, object]
 
 def list_endpoints(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListEndpoints."""
-    endpoints = emulator.store.every(request.region, ENDPOINT)
-    return list_page(_LISTING, endpoints, request=request.members)
+    return list_page(_LISTING, emulator.store, kind=ENDPOINT, request=request)
 
 
 def delete_endpoint(emulator: Emulator, request: Request) -> dict[str, object]:

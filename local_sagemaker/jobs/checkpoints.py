@@ -12,8 +12,8 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.plan import CONTAINER_ROOT, JobFailedError
-from local_sagemaker.jobs.transfers import files_below, objects_below, upload, write_files
+from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.transfers import files_below, objects_below, place, upload, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,16 +35,16 @@ log = logging.getLogger(__name__)
 class Checkpoints:
     """The checkpoints of one host, in one attempt."""
 
-    def __init__(self, s3: S3State, place: CheckpointPlace, root: Path) -> None:
+    def __init__(self, s3: S3State, at: CheckpointPlace, root: Path) -> None:
         """Make the folder.
 
         Args:
             s3: The buckets.
-            place: In S3 and in the container.
+            at: In S3 and in the container.
             root: What stands for /opt/ml.
         """
-        self._s3, self._place, self._root = s3, place, root
-        self._folder = root / place.folder
+        self._s3, self._at, self._root = s3, at, root
+        self._folder = root / at.folder
         self._folder.mkdir(parents=True, exist_ok=True)
         # Name to size and time of change: what S3 has, and what the last look has found.
         self._copied: dict[str, tuple[int, int]] = {}
@@ -86,7 +86,7 @@ class Checkpoints:
     @property
     def _target(self) -> Bucketed:
         # A folder, whether or not the caller wrote its slash.
-        return self._place.target.below("")
+        return self._at.target.below("")
 
     def _follow(self, ended: threading.Event) -> None:
         told = ""
@@ -128,11 +128,8 @@ class Checkpoints:
             raise failed
 
     def _look(self) -> dict[str, tuple[int, int]]:
-        if self._folder.resolve() != self._root.resolve() / self._place.folder:
-            raise JobFailedError(
-                f"ClientError: {CONTAINER_ROOT}/{self._place.folder} was replaced by a link."
-            )
         found = {}
+        place(self._root, self._at.folder)
         for file, name in files_below(self._folder):
             if name.endswith(_IGNORED):
                 continue

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from local_sagemaker.jobs.plan import CONTAINER_ROOT
+from local_sagemaker.jobs.plan import CONTAINER_ROOT, failed
 from local_sagemaker.jobs.processes import MARK
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 # The path itself and what lies below it; not /opt/mlflow, nor s3://bucket/opt/ml.
 _IN_TEXT = re.compile(r"(?:(?<![\w./-])|(?<=file://))/opt/ml(?![\w.-])")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+log = logging.getLogger(__name__)
 
 
 class ContainerPlan(Protocol):
@@ -78,7 +82,16 @@ class JobFolder:
             plan: The job.
             rewrite_files: Also rewrite /opt/ml in the job's configuration, hyperparameters among
                 it, as nothing will be seen at that path.
+
+        Raises:
+            JobFailedError: A name cannot be a folder's, or the disk refuses it.
         """
+        try:
+            self._make(plan, rewrite_files=rewrite_files)
+        except (OSError, ValueError) as error:
+            raise failed("The job's folders cannot be made", error) from error
+
+    def _make(self, plan: ContainerPlan, *, rewrite_files: bool) -> None:
         for name in ("home", "tmp", "stage", "work"):
             (self.path / name).mkdir(parents=True)
         for name in plan.folders:
@@ -88,6 +101,26 @@ class JobFolder:
             file.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps(document)
             file.write_text(self.rewrite(text) if rewrite_files else text, encoding="utf-8")
+
+    def remove(self) -> None:
+        """Remove it, whatever the job has made of it."""
+        remove_folder(self.path)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it; what cannot be removed stays.
+
+    A tree may be deeper than Python can call itself, and than a path may be long.
+    """
+    # Not by the PATH: the server's may hold anything.
+    command = ["/bin/rm", "-rf", "--", str(folder)]
+    try:
+        ended = subprocess.run(command, stderr=subprocess.PIPE, check=False)  # noqa: S603 -- a list
+    except OSError:
+        log.exception("%s cannot be removed", folder)
+    else:
+        if ended.returncode:
+            log.warning("%s", ended.stderr.decode("utf-8", "replace").strip()[-1000:])
 
 
 def base_environment(environment_folder: Path) -> dict[str, str]:

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from local_sagemaker.jobs.container import ContainerPlan, JobFolder
+    from local_sagemaker.jobs.metrics import Metrics
     from local_sagemaker.jobs.plan import Plan
     from local_sagemaker.jobs.warm_start import WarmProcess, WarmStarts
 
 # How long ending everything at once may take before the kernel is asked a second time.
 _HARD_STOP_SECONDS = 2.0
+# For metrics in lines that were still unread when the command ended, by itself or not.
+_METRICS_SECONDS, _METRICS_SECONDS_OF_STOPPED = 15.0, 1.0
 
 
 class Supervisor(Protocol):
@@ -86,7 +89,7 @@ class Execution:
         environment: Mapping[str, str],
         control: Control,
         ship: Callable[[list[Line]], None],
-        watch: Callable[[Line], None],
+        metrics: Metrics,
         limits: Mapping[End, float],
         ending: Callable[[End], object],
     ) -> tuple[End, int]:
@@ -98,7 +101,7 @@ class Execution:
             environment: All of its variables, its mark among them.
             control: Watched meanwhile.
             ship: Takes batches of output lines.
-            watch: Sees every output line.
+            metrics: Sees every output line.
             limits: What ends the command when, by the monotonic clock.
             ending: Called when one of them has passed, before the command is ended.
 
@@ -109,30 +112,41 @@ class Execution:
             plan, folder, environment=environment
         )
         assert process.stdout is not None  # noqa: S101 -- asked for below
-        reader = threading.Thread(
-            target=follow_output, args=(process.stdout, ship), kwargs={"watch": watch}
-        )
         ended = threading.Event()
-        waiter = threading.Thread(target=_await, args=(process, ended, control.wake))
-        reader.start()
-        waiter.start()
-        limit, deadline = min(limits.items(), key=lambda item: item[1])
-        while not control.wake.wait(min(threading.TIMEOUT_MAX, deadline - time.monotonic())):
-            if time.monotonic() >= deadline:
-                break
-        end = End.EXITED
-        if control.told:
-            end = End.STOPPED
-        elif not control.wake.is_set():
-            end = limit
-            ending(end)
-        if end is not End.EXITED:
-            self.end(process, ended)
-        waiter.join()
-        end_marked(environment[MARK])
-        reader.join()
-        process.stdout.close()
-        return end, process.wait()
+        reader = threading.Thread(
+            target=follow_output,
+            args=(process.stdout, ship),
+            kwargs={"watch": metrics.look, "ended": ended},
+            daemon=True,
+        )
+        waiter = threading.Thread(target=_await, args=(process, ended, control.wake), daemon=True)
+        try:
+            reader.start()
+            waiter.start()
+            limit, deadline = min(limits.items(), key=lambda item: item[1])
+            while not control.wake.wait(min(threading.TIMEOUT_MAX, deadline - time.monotonic())):
+                if time.monotonic() >= deadline:
+                    break
+            end = End.EXITED
+            if control.told:
+                end = End.STOPPED
+            elif not control.wake.is_set():
+                end = limit
+                ending(end)
+            if end is not End.EXITED:
+                self.end(process, ended)
+            waiter.join()
+            by_itself = end is End.EXITED
+            left = _METRICS_SECONDS if by_itself else _METRICS_SECONDS_OF_STOPPED
+            metrics.end_by(time.monotonic() + left)
+            end_marked(environment[MARK])
+            reader.join()
+            process.stdout.close()
+            return end, process.wait()
+        except BaseException:  # such as a thread that cannot be started
+            _signal_group(process, signal.SIGKILL)
+            end_marked(environment[MARK])
+            raise
 
     def start(
         self, plan: ContainerPlan, folder: JobFolder, *, environment: Mapping[str, str]

@@ -154,7 +154,11 @@ def _thread_limits(layers: Sequence[Layer]) -> ModuleType | None:
 
 def _limit_threads(threadpoolctl: Any, libraries: frozenset[str]) -> None:
     numbers = {name: os.environ.get(name, "") for name in _THREADS}
-    wanted = {name: int(text) for name, text in numbers.items() if text.isdigit() and int(text)}
+    wanted = {
+        name: int(text)
+        for name, text in numbers.items()
+        if text.isascii() and text.isdigit() and int(text)
+    }
     processors = len(os.sched_getaffinity(0))
     blas = min(processors, next((wanted[name] for name in _THREADS if name in wanted), processors))
     openmp = wanted.get("OMP_NUM_THREADS", processors)

@@ -69,7 +69,7 @@ def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
     except RequestInvalidError as error:
         raise _unreadable(manifest, error.message) from error
     found = (Bucketed(place.bucket, f"{place.key}{key}") for key in keys)
-    return [(there, file_name(key, place=there)) for there, key in zip(found, keys, strict=True)]
+    return [(there, file_name(key, at=there)) for there, key in zip(found, keys, strict=True)]
 
 
 def _unreadable(manifest: Bucketed, told: str) -> JobFailedError:

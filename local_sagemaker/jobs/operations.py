@@ -47,9 +47,10 @@ def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[s
             "LastModifiedTime": now,
             **kind.create(now),
         }
+        plan = kind.plan(job, environment)
         put_tags(store, job_arn, tags=members.get("Tags", []))
         store.put(request.region, kind.resource, name=name.lower(), document=job)
-    emulator.runner.start(kind.plan(job, environment))
+    emulator.runner.start(plan)
     return {kind.member("JobArn"): job_arn}
 
 
@@ -61,8 +62,7 @@ def describe_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict
 
 def list_jobs(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
     """Answer ListProcessingJobs or ListTrainingJobs."""
-    jobs = emulator.store.every(request.region, kind.resource)
-    return list_page(kind.listing, jobs, request=request.members)
+    return list_page(kind.listing, emulator.store, kind=kind.resource, request=request)
 
 
 def stop_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
@@ -97,10 +97,9 @@ def _check_experiment(config: Mapping[str, str]) -> None:
 def _check_quota(kind: JobKind, emulator: Emulator, members: Mapping[str, Any]) -> None:
     running = sum(
         counted.instance_count(job)
-        for region in emulator.store.regions()
         for counted in KINDS
-        for job in emulator.store.every(region, counted.resource)
-        if job[counted.member("JobStatus")] in RUNNING_STATUSES
+        for region, name in emulator.store.in_status(counted.resource, *RUNNING_STATUSES)
+        if (job := emulator.store.get(region, counted.resource, name=name))
     )
     asked = kind.instance_count(members)
     if running + asked > emulator.max_jobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,10 +20,30 @@ if TYPE_CHECKING:
 
 # The folder that SageMaker gives a container.
 CONTAINER_ROOT = "/opt/ml"
+_OF_NAMES = {
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+}
 
 
 class JobFailedError(Exception):
     """Ends a job as Failed; the text becomes its FailureReason."""
+
+
+def failed(doing: str, error: Exception) -> JobFailedError:
+    """Return the failure of a job whose files cannot be made, read or written.
+
+    Args:
+        doing: What failed, such as ``Failed to upload to s3://…``.
+        error: Why. What a name or a tree of files is to blame for is the client's error.
+    """
+    blamed = isinstance(error, ValueError) or getattr(error, "errno", None) in _OF_NAMES
+    whose = "ClientError" if blamed else "InternalServerError"
+    return JobFailedError(f"{whose}: {doing}: {error.__class__.__name__}: {error}")
 
 
 class Phase(Enum):

@@ -17,7 +17,7 @@ from local_sagemaker.jobs.plan import (
     Phase,
     Plan,
 )
-from local_sagemaker.jobs.transfers import upload_folder
+from local_sagemaker.jobs.transfers import place, upload_folder
 from local_sagemaker.listing import Listing
 from local_sagemaker.s3_places import parse_s3_uri
 
@@ -51,12 +51,13 @@ def _check(request: Mapping[str, Any]) -> None:
         _check_place(entry.get("S3Output"), f"ProcessingOutputConfig, {entry['OutputName']}")
 
 
-def _check_place(place: Mapping[str, str] | None, where: str) -> None:
-    if place is None:
+def _check_place(at: Mapping[str, str] | None, where: str) -> None:
+    if at is None:
         raise RequestInvalidError(f"{where}: an S3 location is missing.")
-    parse_s3_uri(place["S3Uri"], member=f"{where}: S3Uri")
-    path = place.get("LocalPath", "")
-    if not path.startswith(f"{_LOCAL_ROOT}/") or {".", ".."} & set(path.split("/")):
+    parse_s3_uri(at["S3Uri"], member=f"{where}: S3Uri")
+    path = at.get("LocalPath", "")
+    odd = "\0" in path or {".", ".."} & set(path.split("/"))
+    if odd or not path.startswith(f"{_LOCAL_ROOT}/"):
         raise RequestInvalidError(
             f"{where}: LocalPath must be a path below {_LOCAL_ROOT}/, not {path!r}."
         )
@@ -123,10 +124,10 @@ def _deliver(job: Document, outcome: Outcome, *, s3: S3State) -> dict[str, objec
     if outcome.end is End.EXITED and outcome.exit_code == 0:
         for entry in _outputs(job):
             output = entry["S3Output"]
-            folder = outcome.root / _relative(output["LocalPath"])
+            folder = place(outcome.root, _relative(output["LocalPath"]))
             target = parse_s3_uri(output["S3Uri"], member="S3Uri")
             upload_folder(s3, folder, target=target)
-    message = outcome.root / "output" / "message"
+    message = place(outcome.root, "output/message")
     if not message.is_file():
         return {}
     try:
@@ -172,14 +173,7 @@ PROCESSING = JobKind(
     listing=Listing(
         answer="ProcessingJobSummaries",
         name=lambda job: str(job["ProcessingJobName"]),
-        identity="ProcessingJobName",
-        sort_keys={
-            "CreationTime": lambda job: float(str(job["CreationTime"])),
-            "Name": lambda job: str(job["ProcessingJobName"]),
-            "Status": lambda job: str(job["ProcessingJobStatus"]),
-        },
         default_order="Ascending",
-        equals={"StatusEquals": "ProcessingJobStatus"},
         members=(
             "ProcessingJobName",
             "ProcessingJobArn",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-import shutil
 import threading
 import time
 import uuid
@@ -12,21 +10,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_sagemaker.jobs.attempts import Attempts, Reports
+from local_sagemaker.jobs.container import remove_folder
 from local_sagemaker.jobs.execution import Control, Execution
 from local_sagemaker.jobs.plan import End, JobFailedError, JobKind, Outcome, Phase, Plan
 from local_sagemaker.jobs.processes import end_marked
+from local_sagemaker.store import until_written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from local_sagemaker.jobs.interruptions import Interruption
-    from local_sagemaker.jobs.logs import JobLogs, Line
+    from local_sagemaker.jobs.logs import JobLogs
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document, Store
 
 RUNNING_STATUSES = ("InProgress", "Stopping")
 _LONGEST_REASON = 1024
+_LOOK_SECONDS = 0.02
+# Beyond the grace, for all that is to be done when the processes have ended.
+_SHUTDOWN_SECONDS = 30.0
 _INTERRUPTED = (
     "InternalServerError: We encountered an internal error. Please try again. (The embedded"
     " SageMaker was stopped while the job was running.)"
@@ -37,6 +40,16 @@ _BROKEN = (
 )
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a job ended, for its description."""
+
+    status: str = "Failed"
+    reason: str | None = None
+    end: End = End.EXITED
+    changes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ class Runner:
     endpoint: str
     keep_folders: bool
     interruptions: tuple[Interruption, ...] = ()
-    _running: dict[str, tuple[threading.Thread, Control]] = field(default_factory=dict)
+    _running: dict[str, Control] = field(default_factory=dict)
     _closing: threading.Event = field(default_factory=threading.Event)
 
     def start(self, plan: Plan) -> None:
@@ -71,69 +84,83 @@ class Runner:
         if self._closing.is_set():
             control.shutdown = True
             control.wake.set()
-        thread = threading.Thread(target=self._run, args=(plan, control), name=plan.arn)
-        self._running[plan.arn] = thread, control
-        thread.start()
+        # The server's end does not wait for it for ever: see `shutdown`.
+        thread = threading.Thread(
+            target=self._run, args=(plan, control), name=plan.arn, daemon=True
+        )
+        self._running[plan.arn] = control
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no more threads
+            log.exception("%s", plan.arn)
+            self._running.pop(plan.arn)
+            self._conclude(plan.region, plan.kind, name=plan.name, ended=_Ended(reason=_BROKEN))
 
     def stop(self, arn: str) -> None:
         """Ask a job to end; return at once."""
-        if running := self._running.get(arn):
-            running[1].stop = True
-            running[1].wake.set()
+        if control := self._running.get(arn):
+            control.stop = True
+            control.wake.set()
 
     def shutdown(self) -> None:
-        """End all jobs as Failed; return when no process of theirs is left."""
+        """End all jobs as Failed; return when no process of theirs is left.
+
+        A job that does not end in time is left behind: its processes end with this one, and the
+        next start concludes it.
+        """
         self._closing.set()
-        while running := list(self._running.values()):
-            for _, control in running:
+        deadline = time.monotonic() + self.execution.grace + _SHUTDOWN_SECONDS
+        while self._running and time.monotonic() < deadline:
+            for control in list(self._running.values()):
                 control.shutdown = True
                 control.wake.set()
-            for thread, _ in running:
-                thread.join()
+            time.sleep(_LOOK_SECONDS)
+        for arn in list(self._running):
+            log.error("%s has not ended in time", arn)
 
     def recover(self, kinds: tuple[JobKind, ...]) -> None:
         """Clean up after a server that ended without `shutdown`: processes, jobs, folders."""
         if killed := end_marked(f"{self.store.identity}/"):
             log.warning("Killed processes of jobs that outlived the last server: %s", killed)
-        for region in self.store.regions():
-            for kind in kinds:
-                for job in self.store.every(region, kind.resource):
-                    if job[kind.member("JobStatus")] in RUNNING_STATUSES:
-                        self._conclude(region, kind, job=job, reason=_INTERRUPTED)
         if not self.keep_folders:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        for kind in kinds:
+            for region, name in self.store.in_status(kind.resource, *RUNNING_STATUSES):
+                self._conclude(region, kind, name=name, ended=_Ended(reason=_INTERRUPTED))
 
     def _run(self, plan: Plan, control: Control) -> None:
         folder = self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}"
-        status, end, changes = "Failed", End.EXITED, dict[str, object]()
-        reason: str | None = _BROKEN
+        ended = _Ended(reason=_BROKEN)
         try:
             outcome = self._prepare_and_execute(plan, folder, control=control)
-            end = outcome.end
-            if control.shutdown:
-                reason = _INTERRUPTED
-            else:
-                status, reason, changes = self._deliver(plan, outcome)
+            interrupted = _Ended(reason=_INTERRUPTED, end=outcome.end)
+            ended = interrupted if control.shutdown else self._deliver(plan, outcome)
         except JobFailedError as error:
-            reason = str(error)
+            ended = _Ended(reason=str(error))
         except Exception:
             log.exception("%s", plan.arn)
+        # First, as the end needs room on the same disk.
         if not self.keep_folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        job = self._description(plan)
-        self._conclude(
-            plan.region, plan.kind, job=job, status=status, reason=reason, end=end, changes=changes
+            remove_folder(folder)
+        try:
+            self._end(plan, ended)
+        except Exception:  # something in it cannot be written on any disk
+            log.exception("%s", plan.arn)
+            self._end(plan, _Ended(reason=_BROKEN))
+        finally:
+            self._running.pop(plan.arn)
+
+    def _end(self, plan: Plan, ended: _Ended) -> None:
+        until_written(
+            lambda: self._conclude(plan.region, plan.kind, name=plan.name, ended=ended),
+            closing=self._closing,
+            what=plan.arn,
         )
-        log.info("%s: %s%s", plan.arn, status, f": {reason}" if reason else "")
-        self._running.pop(plan.arn, None)
+        reason = f": {ended.reason}" if ended.reason else ""
+        log.info("%s: %s%s", plan.arn, ended.status, reason)
 
     def _prepare_and_execute(self, plan: Plan, folder: Path, *, control: Control) -> Outcome:
-        metrics: dict[str, tuple[float, float]] = {}
-
-        def watch(line: Line) -> None:
-            _find_metrics(plan, line, found=metrics)
-
         attempts = Attempts(
             s3=self.s3,
             logs=self.logs,
@@ -143,7 +170,7 @@ class Runner:
             interruptions=self.interruptions,
             keep_folders=self.keep_folders,
         )
-        end, code, root = attempts.run(
+        outcome = attempts.run(
             plan,
             folder,
             role=str(self._description(plan)["RoleArn"]),
@@ -151,14 +178,13 @@ class Runner:
             reports=Reports(
                 begin=lambda phase: self._begin(plan, phase),
                 stopping=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
-                watch=watch,
             ),
         )
-        if code is not None:
+        if outcome.exit_code is not None:
             self._begin(plan, Phase.UPLOADING)
-        return Outcome(end, code, metrics, root)
+        return outcome
 
-    def _deliver(self, plan: Plan, outcome: Outcome) -> tuple[str, str | None, dict[str, object]]:
+    def _deliver(self, plan: Plan, outcome: Outcome) -> _Ended:
         failed = outcome.end is End.EXITED and outcome.exit_code != 0
         reason = plan.kind.failure(outcome) if failed else None
         status = "Failed" if failed else "Completed" if outcome.end is End.EXITED else "Stopped"
@@ -166,8 +192,8 @@ class Runner:
             changes = plan.kind.deliver(self._description(plan), outcome, s3=self.s3)
         except JobFailedError as error:
             # The first thing that went wrong is what a reader needs.
-            return "Failed", reason or str(error), {}
-        return status, reason, changes
+            return _Ended(reason=reason or str(error), end=outcome.end)
+        return _Ended(status, reason=reason, end=outcome.end, changes=changes)
 
     def mark_stopping(self, region: str, kind: JobKind, *, name: str) -> bool:
         """Describe a job as Stopping; return whether it was in progress."""
@@ -210,42 +236,17 @@ class Runner:
         self.store.update(region, kind.resource, name=name.lower(), change=apply)
         return changed
 
-    def _conclude(
-        self,
-        region: str,
-        kind: JobKind,
-        *,
-        job: Document,
-        status: str = "Failed",
-        reason: str | None = None,
-        end: End = End.EXITED,
-        changes: dict[str, object] | None = None,
-    ) -> None:
+    def _conclude(self, region: str, kind: JobKind, *, name: str, ended: _Ended) -> None:
         def apply(held: Document) -> Document:
             now = time.time()
-            ended = {**held, **(changes or {}), **kind.conclude(held, status, end=end, now=now)}
-            ended |= {kind.member("JobStatus"): status, "LastModifiedTime": now}
-            return {**ended, "FailureReason": reason[:_LONGEST_REASON]} if reason else ended
+            concluded = kind.conclude(held, ended.status, end=ended.end, now=now)
+            job = {**held, **ended.changes, **concluded, "LastModifiedTime": now}
+            job[kind.member("JobStatus")] = ended.status
+            return {**job, "FailureReason": ended.reason[:_LONGEST_REASON]} if ended.reason else job
 
-        name = str(job[kind.member("JobName")]).lower()
-        self.store.update(region, kind.resource, name=name, change=apply)
+        self.store.update(region, kind.resource, name=name.lower(), change=apply)
 
     def _description(self, plan: Plan) -> Document:
         found = self.store.get(plan.region, plan.kind.resource, name=plan.name.lower())
         assert found is not None  # noqa: S101 -- jobs are never deleted
         return found
-
-
-def _find_metrics(plan: Plan, line: Line, *, found: dict[str, tuple[float, float]]) -> None:
-    timestamp, text = line
-    if plan.image_metric:
-        for part, name, value in re.findall(plan.image_metric, text):
-            found[f"{part}:{name}"] = float(value), timestamp / 1000
-    for name, pattern in plan.metrics:
-        try:
-            # An expression of the caller's may take for ever.
-            match = pattern.search(text, timeout=1.0)
-            if match and match.lastindex:
-                found[name] = float(match[1]), timestamp / 1000
-        except (TimeoutError, ValueError):
-            continue

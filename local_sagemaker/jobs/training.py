@@ -23,7 +23,7 @@ from local_sagemaker.jobs.training_requests import (
     input_mode,
     metrics_of,
 )
-from local_sagemaker.jobs.transfers import upload_archive, upload_folder
+from local_sagemaker.jobs.transfers import place, upload_archive, upload_folder
 from local_sagemaker.listing import Listing
 from local_sagemaker.s3_places import parse_s3_uri
 
@@ -204,7 +204,7 @@ def _enter(job: Mapping[str, Any], secondary: str, *, now: float) -> dict[str, o
 
 
 def _failure(outcome: Outcome) -> str:
-    file = outcome.root / "output" / "failure"
+    file = place(outcome.root, "output/failure")
     told = ""
     if file.is_file():
         with file.open(encoding="utf-8", errors="replace") as text:
@@ -227,18 +227,19 @@ def _deliver(job: Document, outcome: Outcome, *, s3: S3State) -> dict[str, objec
             {"MetricName": name, "Value": value, "Timestamp": when}
             for name, (value, when) in outcome.metrics.items()
         ]
-    data = outcome.root / "output" / "data"
+    data = place(outcome.root, "output/data")
     other = {path.name: path for path in sorted(data.glob("*"))}
-    failure = outcome.root / "output" / "failure"
+    failure = place(outcome.root, "output/failure")
     if failed and failure.is_file():
         other["failure"] = failure
     if other:
         upload_archive(s3, other, target=target.below("output.tar.gz"))
-    model = {path.name: path for path in sorted((outcome.root / "model").glob("*"))}
+    folder = place(outcome.root, "model")
+    model = {path.name: path for path in sorted(folder.glob("*"))}
     if failed or (outcome.end is not End.EXITED and not model):
         return changes
     if config.get("CompressionType") == "NONE":
-        upload_folder(s3, outcome.root / "model", target=target.below("model"))
+        upload_folder(s3, folder, target=target.below("model"))
         artifacts = f"{target.uri}/model/"
     else:
         upload_archive(s3, model, target=target.below("model.tar.gz"))
@@ -288,14 +289,7 @@ TRAINING = JobKind(
     listing=Listing(
         answer="TrainingJobSummaries",
         name=lambda job: str(job["TrainingJobName"]),
-        identity="TrainingJobName",
-        sort_keys={
-            "CreationTime": lambda job: float(str(job["CreationTime"])),
-            "Name": lambda job: str(job["TrainingJobName"]),
-            "Status": lambda job: str(job["TrainingJobStatus"]),
-        },
         default_order="Ascending",
-        equals={"StatusEquals": "TrainingJobStatus"},
         members=(
             "TrainingJobName",
             "TrainingJobArn",

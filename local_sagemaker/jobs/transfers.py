@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
+import sqlite3
 import tarfile
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.plan import CONTAINER_ROOT, JobFailedError, failed
 from local_sagemaker.s3_places import Bucketed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from local_sagemaker.s3_state import S3State
 
@@ -71,18 +73,27 @@ def write_files(s3: S3State, files: Iterable[ObjectFile], *, folder: Path) -> No
     Raises:
         JobFailedError: There is no such object, or it cannot be written under its name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for place, name in files:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise failed(
+            "Data download failed: the LocalPath of an input cannot be made", error
+        ) from error
+    for at, name in files:
         target = folder.joinpath(*name)
         try:
-            content = s3.read(place.bucket, place.key)
+            content = s3.read(at.bucket, at.key)
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 file.write(content)
-        except (OSError, KeyError, ValueError) as error:
+        except KeyError as error:
             raise JobFailedError(
-                f"ClientError: Data download failed: {place.uri} cannot be written"
-                f" as a file: {error.__class__.__name__}: {error}"
+                f"ClientError: Data download failed: {at.uri} does not exist, or was deleted"
+                " meanwhile."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise failed(
+                f"Data download failed: {at.uri} cannot be written as a file", error
             ) from error
 
 
@@ -93,10 +104,10 @@ def _relative_name(source: Bucketed, key: str) -> list[str]:
         relative = key[len(source.key) :]
     else:  # the prefix ends inside of a name: that name is kept whole
         relative = key[source.key.rfind("/") + 1 :]
-    return file_name(relative, place=Bucketed(source.bucket, key))
+    return file_name(relative, at=Bucketed(source.bucket, key))
 
 
-def file_name(relative: str, *, place: Bucketed) -> list[str]:
+def file_name(relative: str, *, at: Bucketed) -> list[str]:
     """Return the folders and the name of an object's file, below an input's folder.
 
     Raises:
@@ -105,20 +116,44 @@ def file_name(relative: str, *, place: Bucketed) -> list[str]:
     parts = [part for part in relative.split("/") if part]
     if not parts or {".", ".."} & set(parts):
         raise JobFailedError(
-            f"ClientError: Data download failed: the key {place.uri} would be"
+            f"ClientError: Data download failed: the key {at.uri} would be"
             " written outside of the input's folder."
         )
     return parts
+
+
+def place(root: Path, name: str) -> Path:
+    """Return where a job was to leave something.
+
+    Args:
+        root: The folder that stood for /opt/ml.
+        name: Relative to it.
+
+    Raises:
+        JobFailedError: There is a link on the way, which may lead anywhere.
+    """
+    path = root
+    for part in ("", *PurePosixPath(name).parts):
+        path /= part
+        if path.is_symlink():
+            raise JobFailedError(
+                f"ClientError: {CONTAINER_ROOT}/{name} cannot be read: the job has put a link in"
+                " its place or above it."
+            )
+    return path
 
 
 def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
     """Copy every file below a folder to S3, under its relative name.
 
     Raises:
-        JobFailedError: There is no such bucket.
+        JobFailedError: A file cannot be read or copied, or there is no such bucket.
     """
-    for file, name in files_below(folder):
-        upload(s3, file.read_bytes(), target=target.below(name))
+    try:
+        for file, name in files_below(folder):
+            upload(s3, file.read_bytes(), target=target.below(name))
+    except OSError as error:
+        raise failed(f"Failed to upload to {target.uri}", error) from error
 
 
 def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> None:
@@ -130,13 +165,18 @@ def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> 
         target: The archive's key.
 
     Raises:
-        JobFailedError: There is no such bucket.
+        JobFailedError: A file cannot be read or copied, or there is no such bucket.
     """
     buffer = io.BytesIO()
-    # Level 6 is gzip's own default; Python's, 9, takes several times as long for nothing.
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
-        for name, path in files.items():
-            archive.add(path, arcname=name)
+    try:
+        # Level 6 is gzip's own default; Python's, 9, takes several times as long for nothing.
+        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as archive:
+            for name, path in files.items():
+                for file in (path, *_below(path)):
+                    inside = PurePosixPath(name, file.relative_to(path).as_posix())
+                    archive.add(file, arcname=str(inside), recursive=False)
+    except (OSError, ValueError, tarfile.TarError) as error:
+        raise failed(f"Failed to pack {target.uri}", error) from error
     upload(s3, buffer.getvalue(), target=target)
 
 
@@ -153,12 +193,31 @@ def upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
             f"ClientError: Failed to upload to {target.uri}: the bucket {target.bucket} does not"
             " exist."
         ) from error
+    except (OSError, ValueError, sqlite3.Error) as error:
+        raise failed(f"Failed to upload to {target.uri}", error) from error
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files below a folder, and their relative names."""
-    inside = folder.resolve()
-    for file in sorted(folder.rglob("*")):
+    for file in _below(folder):
         # A link out of the output's folder is not output.
-        if file.is_file() and file.resolve().is_relative_to(inside):
+        inside = not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
+        if inside and file.is_file():
             yield file, file.relative_to(folder).as_posix()
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return all that is below a folder, in order; links are not followed.
+
+    A tree may be deeper than Python can call itself, as a standard library's ways do.
+    """
+    found: list[Path] = []
+    waiting = [folder] if folder.is_dir() and not folder.is_symlink() else []
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                found.append(path)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+    return sorted(found)

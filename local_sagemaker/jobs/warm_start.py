@@ -66,7 +66,8 @@ class WarmProcess:
     def send_signal(self, number: int) -> None:
         """Signal it, unless it has ended."""
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,17 @@ def parser() -> argparse.ArgumentParser:
     serving.add_argument("--host", required=True, help="the address to listen on")
     serving.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
     serving.add_argument("--folder", type=Path, required=True, help="for its state and its log")
+    serving.add_argument(
+        "--host-name",
+        action="append",
+        default=[],
+        dest="host_names",
+        help="a name by which other containers call it; may be repeated",
+    )
+    passing = commands.add_parser("pass-on", help="a door to the container that serves it")
+    passing.add_argument("--host", required=True, help="the address to listen on")
+    passing.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
+    passing.add_argument("--to", type=_address, required=True, help="HOST:PORT to connect to")
     return whole
 
 
@@ -100,6 +111,8 @@ def _absolute(text: str) -> Path:
 
 def _date(text: str) -> date:
     try:
+        # Digits of other scripts are digits to Python.
+        text.encode("ascii")
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
@@ -107,7 +120,7 @@ def _date(text: str) -> date:
 
 def _number(text: str) -> float:
     try:
-        number = float(text)
+        number = float(text) if text.isascii() else math.nan
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
@@ -119,6 +132,13 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs, 1 or more")
     return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host, _port(port)
 
 
 def _port(text: str) -> int:

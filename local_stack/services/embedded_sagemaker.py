@@ -11,13 +11,13 @@ import boto3
 from local_stack.programs.processes import Child, Children, Program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-_READY = re.compile(r"^local_sagemaker is ready on (http://127\.0\.0\.1:\d+)$", re.MULTILINE)
+_READY = re.compile(r"^local_sagemaker is ready on (http://127\.0\.0\.1:[0-9]+)$", re.MULTILINE)
 _START_S = 60.0
 
 
@@ -31,6 +31,7 @@ def start(
     environment: Mapping[str, str],
     log: Path,
     stage: int,
+    host_names: Sequence[str] = (),
 ) -> tuple[Child, str]:
     """Start it and wait until it answers.
 
@@ -43,6 +44,7 @@ def start(
         environment: All of its variables.
         log: The file that gets its output.
         stage: When to stop it.
+        host_names: By which clients may call it, besides loopback addresses and `localhost`.
 
     Returns:
         It and its URL.
@@ -58,6 +60,7 @@ def start(
             command=(
                 *(sys.executable, "-u", "-m", "local_sagemaker"),
                 *("--port", str(port), "--state", str(state), "--images", str(images)),
+                *(f"--host-name={name}" for name in host_names),
             ),
             environment=environment,
             folder=project,

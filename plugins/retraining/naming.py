@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Patterns and lengths of the SageMaker API.
 JOB_NAME_LENGTH = 63
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-METADATA_VALUE_LENGTH = 256
+METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 128, 256
 # The XComs that the page and a run's note read: the gate's verdict in one line, the date of the
 # run's data, the ARN of a task's job as soon as it is there, and why a task failed.
 VERDICT_XCOM = "verdict_line"
@@ -50,7 +50,7 @@ def checked_snapshot(snapshot: str) -> str:
         InvalidNameError: It is not.
     """
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", snapshot):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", snapshot):
             return date.fromisoformat(snapshot).isoformat()
     except ValueError:
         pass
@@ -216,7 +216,9 @@ def registered_model_name(pipeline: str, number: int, *, identity: object) -> st
 
 def is_deployment_name(name: str, *, endpoint: str) -> bool:
     """Say whether ``deployment_name`` made a name for this endpoint."""
-    return bool(re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v\d+-[0-9a-f]{{8}}", name))
+    return bool(
+        re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v[0-9]+-[0-9a-f]{{8}}", name)
+    )
 
 
 def deployment_stem(endpoint: str) -> str:
@@ -261,6 +263,11 @@ def metadata_value(value: object) -> str:
     They allow letters, digits, spaces and ``_.:/=+-@``; any other character becomes ``_``.
     """
     return re.sub(r"[^\w .:/=+@-]", "_", str(value))[:METADATA_VALUE_LENGTH]
+
+
+def metadata_key(name: str) -> str:
+    """Return a text that CustomerMetadataProperties accept as a property's name."""
+    return metadata_value(name)[:METADATA_KEY_LENGTH]
 
 
 def canonical_json(value: object) -> str:

@@ -44,7 +44,7 @@ _LATE_SUBJECT = "{{ dag_run.dag_id }} is late"
 _LATE = """\
 {{ dag_run.dag_id }}, run {{ dag_run.dag_run_id or dag_run.run_id }}, is not over by \
 {{ deadline.deadline_time }}."""
-_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w.-]+")
 
 
 class NotificationError(Exception):

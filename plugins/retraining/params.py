@@ -1,6 +1,8 @@
 """The parameters that DAGs of every pipeline have, as dictionaries of ``airflow.sdk.Param``.
 
 A DAG takes them with ``params={**params.retraining(), …}``; what it writes after them overrides.
+Every number has bounds and every text a pattern and a length, so that Airflow refuses at the form
+what would end a task before its first line.
 """
 
 from __future__ import annotations
@@ -10,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
+from retraining.naming import ENDPOINT_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WHEN_REJECTED = "when_rejected"
 _APPROVALS = ["PendingManualApproval", "Approved", "Rejected"]
+# PostgreSQL gives back a whole number for 1e300, and no task can be told of one beyond 64 bits.
+_LARGEST = 1e15
+_INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
+_VERSION = r"[0-9]{1,9}"
+_ARN = rf"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{{12}}:model-package/[a-zA-Z0-9-]+/{_VERSION}"
 
 
 def retraining(
@@ -39,13 +48,14 @@ def retraining(
             None,
             type=["null", "string"],
             format="date",
+            **_text("[0-9]{4}-[0-9]{2}-[0-9]{2}", longest=10),
             title="Snapshot",
             description="The day whose data is used. Empty: the run's own date, or the newest.",
         ),
         "instance_type": Param(
             instance_type,
             type="string",
-            pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$",
+            **_text(_INSTANCE_TYPE, longest=40),
             title="Instance type of the jobs",
             description="Each job of the run runs on one of these.",
         ),
@@ -72,7 +82,7 @@ def retraining(
         "approval_hours": Param(
             24,
             type="number",
-            exclusiveMinimum=0,
+            minimum=0.01,
             maximum=336,
             title="Hours to wait for an answer",
             description="Without one the version stays pending.",
@@ -107,14 +117,31 @@ def threshold(
     maximum: float | None = None,
     description: str = "A model beyond it is not registered.",
 ) -> Param:
-    """Return a number that the quality gate compares a metric with."""
-    limits: dict[str, Any] = {"minimum": minimum, "maximum": maximum}
+    """Return a number that the quality gate compares a metric with.
+
+    Args:
+        default: What it is where a run is not told otherwise.
+        title: How a form calls it.
+        minimum: The least that a run may be told; None for -1e15.
+        maximum: The greatest; None for 1e15.
+        description: What it does.
+
+    Raises:
+        ValueError: The default is not between the two, or one of them is beyond 1e15.
+    """
+    least = -_LARGEST if minimum is None else minimum
+    most = _LARGEST if maximum is None else maximum
+    if not -_LARGEST <= least <= default <= most <= _LARGEST:
+        raise ValueError(
+            f"threshold {title!r}: {least} ≤ {default} ≤ {most} is wanted, within ±{_LARGEST:g}"
+        )
     return Param(
         default,
         type="number",
         title=title,
         description=description,
-        **{name: value for name, value in limits.items() if value is not None},
+        minimum=least,
+        maximum=most,
     )
 
 
@@ -124,13 +151,16 @@ def deployment(endpoint_name: str) -> dict[str, Param]:
         "version": Param(
             None,
             type=["null", "integer", "string"],
+            minimum=1,
+            maximum=999_999_999,
+            **_text(f"({_VERSION}|{_ARN})?", longest=256),
             title="Version",
             description="Its number or ARN, to deploy or to roll back to. Empty: the newest.",
         ),
         "endpoint_name": Param(
             endpoint_name,
             type="string",
-            pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+            **_text(ENDPOINT_NAME.pattern, longest=63),
             title="Endpoint",
             description="It is made if there is none.",
         ),
@@ -154,7 +184,7 @@ def deployment(endpoint_name: str) -> dict[str, Param]:
         "instance_type": Param(
             "",
             type="string",
-            pattern=r"^(ml\.[a-z0-9-]+\.[a-z0-9]+)?$",
+            **_text(rf"({_INSTANCE_TYPE})?", longest=40),
             title="Instance type",
             description="Empty: serverless.",
         ),
@@ -184,6 +214,7 @@ def deployment(endpoint_name: str) -> dict[str, Param]:
             5,
             type="integer",
             minimum=1,
+            maximum=1000,
             title="Endpoint configs that are kept",
             description="The newest, to roll back to.",
         ),
@@ -200,6 +231,11 @@ def table(parameters: Mapping[str, Param]) -> str:
     return "\n".join(
         ["\n\n### Parameters", "| parameter | default | meaning |", "| --- | --- | --- |", *lines]
     )
+
+
+def _text(pattern: str, *, longest: int) -> dict[str, Any]:
+    # Python's $ is also before a newline at the end.
+    return {"pattern": rf"^({pattern})$(?!\n)", "maxLength": longest}
 
 
 def _shown(value: object) -> str:

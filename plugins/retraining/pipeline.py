@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from retraining.gate.conditions import PolicyError
 from retraining.gate.headline import HIGHER, LOWER, Headline
-from retraining.gate.policy import chosen, metrics_of, parameters_of
+from retraining.gate.policy import checked, chosen, metrics_of, parameters_of
 from retraining.gate.report import canonical, is_path, names
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class Pipeline:
                 f"pipeline {self.name}: {', '.join(single)}: a tuple is wanted; one of a single"
                 " item ends with a comma, (…,)"
             )
+        try:
+            # A list may change after it was checked.
+            object.__setattr__(self, "policy", checked(self.policy))
+        except PolicyError as error:
+            raise ValueError(f"pipeline {self.name}: {error}") from error
         problems = [
             *(
                 []
@@ -123,7 +129,6 @@ class Pipeline:
                 and "\n" not in self.description
                 else [f"description: it is not one line of 1 to {_LONGEST_DESCRIPTION} characters"]
             ),
-            *([] if self.policy else ["policy: no condition, so every model would pass"]),
             *(
                 f"{path!r} is no path in a report"
                 for path in (*self.metric_paths, self._headline_path)

@@ -48,8 +48,8 @@ class Settings:
 
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
-_QUEUE = re.compile(r"https?://[\w.:-]+/\d{12}/[\w.{}-]+")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+_QUEUE = re.compile(r"https?://[\w.:-]+/[0-9]{12}/[\w.{}-]+")
 _POOL = re.compile(r"[\w.-]{1,256}")
 _SCRIPTS = "RETRAINING_SCRIPTS_FOLDER"
 _IMAGES = "RETRAINING_IMAGE_URIS"

@@ -10,12 +10,14 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import psycopg2.extensions
 import pytest
 import yaml
 
+from local_stack.commands.command_line import parser
 from local_stack.programs.places import PROJECT
 from local_stack.services import environment
 
@@ -30,10 +32,11 @@ AIRFLOW_SERVICES = {
     "airflow-triggerer",
     "airflow-worker",
 }
-LOCAL_SERVICES = {"local-sagemaker", "land-snapshot"}
+LOCAL_SERVICES = {"local-sagemaker", "sagemaker-gateway", "land-snapshot"}
 OTHER_SERVICES = {"postgres", "redis"}
 SECRETS = {
     "POSTGRES_PASSWORD": "secret-postgres",
+    "REDIS_PASSWORD": "secret-redis",
     "AIRFLOW_ADMIN_PASSWORD": "secret-admin",
     "AIRFLOW_SESSION_SECRET": "secret-session",
     "AIRFLOW_JWT_SECRET": "secret-jwt",
@@ -87,11 +90,25 @@ def resolve(
     )
 
 
-def services(tmp_path: Path, settings: dict[str, str], **options: Any) -> dict[str, Any]:
+def document(tmp_path: Path, settings: dict[str, str], **options: Any) -> dict[str, Any]:
     answer = resolve(tmp_path, settings, **options)
     assert answer.returncode == 0, answer.stderr
-    found: dict[str, Any] = json.loads(answer.stdout)["services"]
+    found: dict[str, Any] = json.loads(answer.stdout)
     return found
+
+
+def services(tmp_path: Path, settings: dict[str, str], **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = document(tmp_path, settings, **options)["services"]
+    return found
+
+
+def reachable(found: dict[str, Any]) -> dict[str, set[str]]:
+    """Return which services each service shares a network with."""
+    networks = {name: set(service["networks"]) for name, service in found.items()}
+    return {
+        name: {other for other in networks if other != name and networks[other] & joined}
+        for name, joined in networks.items()
+    }
 
 
 @pytest.fixture
@@ -146,7 +163,7 @@ def test_the_embedded_sagemaker_is_left_out_on_aws(real: dict[str, Any]) -> None
 def test_every_airflow_process_has_the_settings_of_make_up(local: dict[str, Any]) -> None:
     expected = (
         make_up()
-        | environment.embedded_aws_environment("http://local-sagemaker:8090")
+        | environment.embedded_aws_environment("http://sagemaker-gateway:8090")
         | {"AWS_CONFIG_FILE": str(HOME / "embedded-aws.ini")}
         | environment.retraining_environment()
     )
@@ -223,12 +240,17 @@ def test_no_secret_is_written_in_the_file() -> None:
     document = yaml.safe_load(FILE.read_text())
     for name, service in document["services"].items():
         for variable, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|KEY|TOKEN", variable) and "FILE" not in variable:
+            if re.search(r"PASSWORD|SECRET|KEY|TOKEN|AUTH$", variable) and "FILE" not in variable:
                 assert re.fullmatch(r"\$\{[A-Z_]+:\?see \.env\.example\}", str(value)), (
                     f"{name}: {variable}"
                 )
     for url in re.findall(r"\S+://\S+@\S+", FILE.read_text()):
-        assert "${POSTGRES_PASSWORD:?see" in url or re.match(r"\.env", url), url
+        assert re.search(r"\$\{(POSTGRES|REDIS)_PASSWORD:\?see", url) or re.match(r"\.env", url), (
+            url
+        )
+    assert document["configs"] == {
+        "redis": {"content": "requirepass ${REDIS_PASSWORD:?see .env.example}\n"}
+    }
 
 
 def test_no_secret_is_in_an_argument(local: dict[str, Any]) -> None:
@@ -248,6 +270,76 @@ def test_every_published_port_is_loopbacks(local: dict[str, Any]) -> None:
         "local-sagemaker": [("127.0.0.1", "8090")],
     }
     assert not any(service.get("network_mode") for service in local.values())
+
+
+def test_a_jobs_script_reaches_nothing_of_airflows(local: dict[str, Any]) -> None:
+    reach = reachable(local)
+    # The gateway passes on to the embedded SageMaker, from wherever.
+    assert reach["local-sagemaker"] == {"sagemaker-gateway", "land-snapshot"}
+    assert local["sagemaker-gateway"]["command"][-1] == "--to=local-sagemaker:8090"
+    assert reach["land-snapshot"] == {"sagemaker-gateway", "local-sagemaker"}
+    airflow = AIRFLOW_SERVICES | OTHER_SERVICES
+    for name in airflow:
+        assert reach[name] == airflow - {name} | {"sagemaker-gateway"}, name
+
+
+def test_no_way_leads_around_the_networks(local: dict[str, Any]) -> None:
+    ways = ("network_mode", "links", "external_links", "extra_hosts", "volumes_from", "pid", "ipc",
+            "privileged", "cap_add", "devices")  # fmt: skip
+    volumes = {
+        name: {
+            volume["source"] for volume in service.get("volumes", []) if not volume.get("read_only")
+        }
+        for name, service in local.items()
+    }
+    for name, service in local.items():
+        assert not [way for way in ways if service.get(way)], name
+        others = set().union(*(volumes[other] for other in AIRFLOW_SERVICES | OTHER_SERVICES))
+        assert name not in LOCAL_SERVICES or not volumes[name] & others, name
+        assert "docker.sock" not in json.dumps(service), name
+
+
+def test_on_aws_airflow_needs_no_other_network(real: dict[str, Any]) -> None:
+    assert {frozenset(service["networks"]) for service in real.values()} == {frozenset({"airflow"})}
+
+
+def test_the_embedded_sagemaker_knows_the_name_by_which_airflow_calls_it(
+    local: dict[str, Any],
+) -> None:
+    called = urlsplit(local["airflow-worker"]["environment"]["AWS_ENDPOINT_URL"])
+    assert called.hostname in reachable(local)["airflow-worker"]
+    assert f"--host-name={called.hostname}" in local["local-sagemaker"]["command"]
+    assert called.hostname == "sagemaker-gateway"
+    for name in ("local-sagemaker", "sagemaker-gateway"):
+        command = local[name]["command"]
+        assert command[:3] == ["python", "-m", "local_stack"]
+        options = parser().parse_args(command[3:])
+        assert (options.host, options.port) == ("0.0.0.0", called.port)
+
+
+def test_redis_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
+    found = document(tmp_path, SECRETS | LOCAL)
+    redis = found["services"]["redis"]
+    (mounted,) = redis["configs"]
+    assert found["configs"][mounted["source"]]["content"] == "requirepass secret-redis\n"
+    assert redis["command"] == ["redis-server", mounted["target"]]
+    assert redis["environment"] == {"REDISCLI_AUTH": "secret-redis"}
+    # redis-cli exits with 0 when it is refused: the health is what it says.
+    kind, check = redis["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    for said, healthy in (("PONG", True), ("NOAUTH Authentication required.", False)):
+        (tmp_path / "redis-cli").write_text(f"#!/bin/sh\necho '{said}'\n")
+        (tmp_path / "redis-cli").chmod(0o755)
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        assert (
+            subprocess.run(["sh", "-c", check], env=path, check=False).returncode == 0
+        ) == healthy
+
+
+def test_the_brokers_url_is_one(local: dict[str, Any]) -> None:
+    url = urlsplit(local["airflow-worker"]["environment"]["AIRFLOW__CELERY__BROKER_URL"])
+    assert (url.scheme, url.username, url.password) == ("redis", "", "secret-redis")
+    assert (url.hostname, url.port, url.path) == ("redis", 6379, "/0")
 
 
 def test_ports_can_be_chosen(tmp_path: Path) -> None:
@@ -285,8 +377,12 @@ def test_the_projects_folders_are_mounted_read_only_where_the_settings_look(
 def test_every_image_is_pinned(local: dict[str, Any]) -> None:
     images = {service["image"] for service in local.values()}
     images |= set(re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
+    built = {service["image"] for service in local.values() if "build" in service}
     for image in images:
-        assert re.search(r":\d+\.\d+(\.\d+)?[\w.-]*$", image), image
+        assert re.search(r":\d+\.\d+(\.\d+)?[\w.-]*(@sha256:[0-9a-f]{64})?$", image), image
+        # Whose digest could not be known is named here.
+        tag_alone = image in built or image.startswith("apache/airflow:")
+        assert tag_alone != ("@sha256:" in image), image
 
 
 def test_the_airflow_image_is_the_locked_airflow() -> None:
@@ -337,7 +433,7 @@ def test_services_wait_for_what_they_need(local: dict[str, Any]) -> None:
         "airflow-init": done,
         "postgres": healthy,
         "redis": healthy,
-        "local-sagemaker": healthy,
+        "sagemaker-gateway": healthy,
     }
     needs = {
         name: {other: need["condition"] for other, need in service.get("depends_on", {}).items()}
@@ -347,7 +443,8 @@ def test_services_wait_for_what_they_need(local: dict[str, Any]) -> None:
         assert needs[name] == common, name
     assert needs["airflow-worker"] == common | {"airflow-api-server": healthy}
     assert needs["airflow-init"] == {"postgres": healthy}
-    assert needs["land-snapshot"] == {"local-sagemaker": healthy}
+    assert needs["land-snapshot"] == {"sagemaker-gateway": healthy}
+    assert needs["sagemaker-gateway"] == {"local-sagemaker": healthy}
 
 
 def test_the_settings_of_celery_are_some_that_airflow_knows(tmp_path: Path) -> None:
@@ -386,12 +483,12 @@ def test_airflow_init_writes_the_password_that_the_api_server_reads(
 
 def test_bucket_names_are_no_host_names(monkeypatch: pytest.MonkeyPatch) -> None:
     config = PROJECT / "local_stack" / "compose" / "embedded-aws.ini"
-    variables = environment.embedded_aws_environment("http://local-sagemaker:8090")
+    variables = environment.embedded_aws_environment("http://sagemaker-gateway:8090")
     for name, value in (variables | {"AWS_CONFIG_FILE": str(config)}).items():
         monkeypatch.setenv(name, value)
     s3 = boto3.Session().client("s3")
     url = s3.generate_presigned_url("get_object", {"Bucket": "a-bucket", "Key": "a/key"})
-    assert url.startswith("http://local-sagemaker:8090/a-bucket/a/key?")
+    assert url.startswith("http://sagemaker-gateway:8090/a-bucket/a/key?")
 
 
 def test_the_database_url_is_one(local: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ shape = {
             ),
             "tasks": dag.task_ids,
             "params": dag.params.dump(),
+            "schemas": {name: dag.params.get_param(name).schema for name in dag.params},
             "catchup": dag.catchup,
             "doc": dag.doc_md,
         }

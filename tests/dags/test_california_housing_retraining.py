@@ -12,6 +12,7 @@ import pytest
 from retraining import naming
 
 from tests.dags.place import BUCKET, ROOT, Place, new_place, parsed_dags
+from tests.retraining.parameters import unbounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +121,16 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
     }
     for name in [*dag["params"], *dag["tasks"]]:
         assert f"`{name}`" in dag["doc"]
+
+
+def test_no_dag_has_a_parameter_without_bounds(shape: dict[str, Any]) -> None:
+    left_open = {
+        (dag_id, name): unbounded(schema)
+        for dag_id, dag in shape["dags"].items()
+        for name, schema in dag["schemas"].items()
+    }
+    assert len(left_open) > 30
+    assert not {which: what for which, what in left_open.items() if what}
 
 
 def test_parsing_is_stable_and_imports_nothing_heavy(shape: dict[str, Any]) -> None:

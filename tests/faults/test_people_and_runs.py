@@ -228,3 +228,21 @@ def test_a_pause_ends_nothing_and_what_is_marked_meanwhile_ends(seen: Seen) -> N
 def test_a_backfill_that_is_stopped_starts_no_further_night(seen: Seen) -> None:
     # A night that has begun is a run like any other: who wants it to end marks it.
     assert sorted(seen.nights) == [("failed", []), ("success", ["Completed"])]
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"r2_threshold": -1e308},
+        {"r2_threshold": float("nan")},
+        {"approval_hours": 10**20},
+        {"snapshot": "٢٠٠١-٠١-٠١"},
+        {"instance_type": "ml." + "m" * 10_000 + ".large"},
+    ],
+    ids=["far below", "NaN", "beyond 64 bits", "digits of another script", "long"],
+)
+def test_what_would_end_each_attempt_without_a_word_is_refused_at_the_start(
+    stack: Stack, conf: dict[str, object]
+) -> None:
+    with pytest.raises(AssertionError, match=r"answered 4(00|22)"):
+        stack.airflow.start(OURS, "refused", conf)

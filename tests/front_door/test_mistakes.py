@@ -38,8 +38,8 @@ def in_a_dag(make: Callable[[ResolveRunOperator], Any], **declared: Any) -> Any:
         ({"plots": ("pie",)}, "plots: 'pie' is none of"),
         ({"metadata_parameters": ("snapshot",)}, "'snapshot' is what the library itself calls"),
         ({"metadata_metrics": ("train.better",)}, "'better' is what the library itself calls"),
-        ({"policy": ()}, "policy: no condition, so every model would pass"),
-        ({"headline": Metric("a[")}, "'a[' is no path in a report"),
+        ({"policy": ()}, "policy: no condition asks for a metric, so every model would pass"),
+        ({"metadata_metrics": ("a[",)}, "'a[' is no path in a report"),
     ],
 )
 def test_a_declaration_that_cannot_be_meant_is_refused(

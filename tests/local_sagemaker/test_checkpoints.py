@@ -52,13 +52,28 @@ def test_the_last_checkpoint_of_a_job_that_fails_is_kept(bench):
     assert bench.get(f"{target}/last") == b"x"
 
 
+def test_a_file_whose_name_is_no_text_fails_the_job_after_the_others_were_copied(bench):
+    target = f"{bench.name('checkpoints')}/kept"
+    script = """
+        for name in (b"a-\\xff", b"good"):
+            open(b"/opt/ml/checkpoints/" + name, "w").write("x")
+    """
+    request = bench.training_request(
+        script, CheckpointConfig={"S3Uri": f"s3://{bench.bucket}/{target}"}
+    )
+    job = bench.run(request)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Failed to upload to ")
+    assert bench.keys(f"{target}/") == [f"{target}/good"]
+
+
 @pytest.mark.parametrize(
     ("script", "told"),
     [
         ("", "CheckpointConfig.S3Uri: the bucket no-such-bucket does not exist"),
         (
             "import os; os.rmdir('/opt/ml/checkpoints'); os.symlink('/etc', '/opt/ml/checkpoints')",
-            "/opt/ml/checkpoints was replaced by a link",
+            "/opt/ml/checkpoints cannot be read: the job has put a link in its place",
         ),
     ],
 )

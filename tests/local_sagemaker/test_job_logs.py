@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import time
+import tracemalloc
 
 from moto.logs.models import logs_backends
 
@@ -105,3 +106,43 @@ def test_lines_of_more_than_two_weeks_ago_are_forgotten_at_the_start(tmp_path):
     assert [event.message for event in events] == ["13 days old", "1 days old"]
     assert len(store.execute("SELECT id FROM log_lines")) == 2
     store.close()
+
+
+def test_old_logs_are_read_when_somebody_looks_and_not_before(tmp_path):
+    store = Store(tmp_path / "state.sqlite")
+    now = time.time_ns() // 1_000_000
+    stream = ("/aws/sagemaker/TrainingJobs", "long/algo-1-1")
+    logs = JobLogs(store)
+    logs.write("eu-west-2", stream, lines=[(now + n, "x" * 1000) for n in range(5000)])
+    backend = logs_backends[ACCOUNT]["eu-west-2"]
+    backend.groups.clear()
+    tracemalloc.start()
+    logs.load()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 500_000  # of five megabytes
+    group, name = stream
+    described = backend.groups[group].streams[name].to_describe_dict()
+    assert described["firstEventTimestamp"] == now
+    assert described["lastEventTimestamp"] == now + 4999
+    assert len(list(backend.groups[group].streams[name].events)) == 5000
+    store.close()
+
+
+def test_a_client_may_add_to_a_jobs_stream(bench):
+    job = bench.run(bench.processing_request("print('said')"))
+    group, prefix = "/aws/sagemaker/ProcessingJobs", f"{job['ProcessingJobName']}/"
+    (stream,) = bench.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)[
+        "logStreams"
+    ]
+    assert stream["lastEventTimestamp"] <= stream["lastIngestionTime"] + 1
+    bench.logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream["logStreamName"],
+        logEvents=[{"timestamp": int(time.time() * 1000) + 1000, "message": "added"}],
+    )
+    assert bench.lines(job["ProcessingJobName"]) == ["said", "added"]
+    found = bench.logs.filter_log_events(
+        logGroupName=group, logStreamNames=[stream["logStreamName"]], filterPattern="said"
+    )["events"]
+    assert [event["message"] for event in found] == ["said"]

@@ -96,7 +96,7 @@ def test_sts_and_iam_are_served(bench):
 
 def test_a_verb_that_moto_lacks_is_named_in_the_services_own_protocol(bench):
     iam = bench.server.client("iam")
-    error = refused(iam.list_mfa_device_tags, SerialNumber="a-device")
+    error = refused(iam.list_mfa_device_tags, SerialNumber="device-of-mfa")
     assert error["Code"] == "UnsupportedOperation"
     assert "list_mfa_device_tags" in error["Message"]
     error = refused(bench.logs.list_anomalies)

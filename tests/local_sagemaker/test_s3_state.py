@@ -124,6 +124,9 @@ def test_a_multipart_upload_comes_back_with_its_etag(restart):
         s3.complete_multipart_upload(
             Bucket="bucket", Key="big", UploadId=upload, MultipartUpload={"Parts": parts}
         )
+        copy = {"Bucket": "bucket", "Key": "big"}
+        s3.copy_object(Bucket="bucket", Key="copy", CopySource=copy)
+        assert s3.get_object(Bucket="bucket", Key="copy")["Body"].read() == part + b"end"
         etag = s3.head_object(Bucket="bucket", Key="big")["ETag"]
         assert etag.endswith('-2"')
 
@@ -165,14 +168,36 @@ def test_a_file_that_no_object_needs_is_removed_at_the_start(restart, tmp_path):
     assert names != ["f" * 32]
 
 
+def test_a_file_that_is_gone_costs_its_object_and_a_word_in_the_log(restart, tmp_path):
+    objects = tmp_path / "state" / "objects"
+
+    def write(s3):
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="lost", Body=b"lost")
+        (lost,) = objects.iterdir()
+        s3.put_object(Bucket="bucket", Key="kept", Body=b"kept")
+        lost.unlink()
+
+    def look(s3):
+        assert listed(s3, "bucket") == ["kept"]
+        assert "s3://bucket/lost is lost: [Errno 2]" in (tmp_path / "state.log").read_text()
+        s3.put_object(Bucket="bucket", Key="lost", Body=b"found")
+
+    def look_again(s3):
+        assert s3.get_object(Bucket="bucket", Key="lost")["Body"].read() == b"found"
+
+    restart(write, look, look_again)
+
+
 @pytest.mark.parametrize(
     ("host", "path"),
-    [("bucket.localhost", ""), ("172.18.0.5", "/bucket"), ("local-sagemaker", "/bucket")],
+    [("bucket.localhost", ""), ("bucket.my-server", ""), ("my-server", "/bucket")],
 )
 def test_an_object_is_kept_whatever_the_server_is_called(
     run_embedded_sagemaker, tmp_path, host, path
 ):
-    with run_embedded_sagemaker(tmp_path / "state", "--isolation", "none") as server:
+    options = ("--isolation", "none", "--host-name", "my-server")
+    with run_embedded_sagemaker(tmp_path / "state", *options) as server:
         server.client("s3").create_bucket(Bucket="bucket")
         address = urllib.parse.urlsplit(server.url)
         connection = http.client.HTTPConnection(address.netloc)

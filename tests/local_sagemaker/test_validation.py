@@ -177,6 +177,12 @@ def test_letters_of_all_alphabets_are_letters(text):
     validate_request("CreateModelPackage", package(CustomerMetadataProperties={text: text}))
 
 
+def test_digits_are_those_of_java():
+    assert compile_pattern(r"arn:[\d-]+:\d{2}").fullmatch("arn:1-2:34")
+    assert not compile_pattern(r"arn:[\d-]+:\d{2}").fullmatch("arn:1-2:٣٤")
+    assert not compile_pattern(r"arn:[\d-]+").fullmatch("arn:٣")
+
+
 def test_every_pattern_of_the_model_compiles():
     model = service_model()
     patterns = {

@@ -43,7 +43,17 @@ def test_different_runs_have_different_folders(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "snapshot", ["2026-02-30", "20261120", "2026-11-20/..", "..", "", "2026-W47-5", "2026-11-20\n"]
+    "snapshot",
+    [
+        "2026-02-30",
+        "20261120",
+        "2026-11-20/..",
+        "..",
+        "",
+        "2026-W47-5",
+        "2026-11-20\n",
+        "٢٠٢٦-١١-٢٠",
+    ],
 )
 def test_a_snapshot_that_is_no_date_is_refused(snapshot: str) -> None:
     with pytest.raises(naming.InvalidNameError, match="YYYY-MM-DD"):
@@ -53,6 +63,7 @@ def test_a_snapshot_that_is_no_date_is_refused(snapshot: str) -> None:
 @given(st.text())
 def test_a_metadata_value_is_one_that_the_registry_takes(value: str) -> None:
     assert re.fullmatch(r"[\w .:/=+@-]{0,256}", naming.metadata_value(value))
+    assert naming.metadata_key(value) == naming.metadata_value(value)[:128]
 
 
 @given(st.text(), st.integers())

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from kit.job import ArgumentParser
 from kit.outputs import published, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 # So many test rows go into smoke.json; a deployment asks about fewer.
 LONGEST = 1_000
@@ -102,17 +103,16 @@ def write_evaluation(
         smoke: Of each test row the request and its answer.
 
     Raises:
-        ValueError: These are not equally many, or the report holds a NaN.
+        ValueError: These are not equally many, or the report holds a NaN, or a metric whose value
+            is no number.
     """
     if len({len(each) for each in (actual, predicted, smoke.bodies, smoke.expected)}) > 1:
         raise ValueError(
             f"{len(actual)} actual and {len(predicted)} predicted values, {len(smoke.bodies)} "
             f"requests and {len(smoke.expected)} answers: each test row has one of them"
         )
-    for name, metric in _metrics(report):
-        print(
-            f"test:{name}={metric['value']:.6f}; (± {metric['standard_deviation']:.6f})", flush=True
-        )
+    for line in _lines(report):
+        print(line, flush=True)
     with published(output) as folder:
         write_json(folder / "evaluation.json", report)
         write_json(folder / "smoke.json", smoke.content())
@@ -122,12 +122,20 @@ def write_evaluation(
             pairs.writerows(zip(_listed(actual), _listed(predicted), strict=True))
 
 
-def _metrics(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
+def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     for section, metrics in report.items():
-        if section.endswith("_metrics"):
-            for name, metric in metrics.items():
-                if {"value", "standard_deviation"} <= metric.keys():
-                    yield name, metric
+        is_section = section.endswith("_metrics") and isinstance(metrics, Mapping)
+        for name, metric in metrics.items() if is_section else ():
+            if not isinstance(metric, Mapping) or not {"value", "standard_deviation"} <= {*metric}:
+                continue
+            value, spread = metric["value"], metric["standard_deviation"]
+            try:
+                yield f"test:{name}={value:.6f}; (± {spread:.6f})"
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"evaluation.json: {section}.{name} is {value!r} (± {spread!r}); a metric's"
+                    " value and standard_deviation are numbers"
+                ) from error
 
 
 def _listed(values: Any) -> list[Any]:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 import sys
-import tarfile
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kit.archives import ArchiveError, unpack
 from kit.failure import BadInputError
 from kit.outputs import plain
 
@@ -47,28 +45,14 @@ def unpacked(folder: Path, *files: str, writer: str = "train.py") -> Iterator[Pa
     with TemporaryDirectory() as scratch:
         target = Path(scratch)
         try:
-            _unpack(archive, target.resolve())
-        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+            with archive.open("rb") as file:
+                unpack(file, target)
+        except (ArchiveError, OSError) as error:
             raise BadInputError(f"{archive}: it cannot be unpacked: {error}") from error
         missing = [name for name in files if not (target / name).is_file()]
         if missing:
             raise BadInputError(f"{archive}: it lacks {', '.join(missing)}; {writer} writes these")
         yield target
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    with tarfile.open(archive, "r:gz") as tar:
-        # Python has the filter that does this since 3.11.4 only.
-        for member in tar:
-            path = (target / member.name).resolve()
-            if not path.is_relative_to(target):
-                raise tarfile.ExtractError(f"{member.name!r} would be outside of its folder")
-            if member.isfile():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with tar.extractfile(member) as content, path.open("wb") as file:
-                    shutil.copyfileobj(content, file)
-            elif not member.isdir():
-                raise tarfile.ExtractError(f"{member.name!r} is neither a file nor a folder")
 
 
 def load_entry_point(folder: Path) -> ModuleType:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_JOB = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:([a-z-]+)-job/([\w-]+)")
+_JOB = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:([a-z-]+)-job/([\w-]+)")
 # The kinds of jobs by how an ARN spells them, and where the console shows them.
 _KINDS = {
     "processing": ("Processing", "processing-jobs"),
@@ -18,7 +18,9 @@ _KINDS = {
     "transform": ("Transform", "transform-jobs"),
     "hyper-parameter-tuning": ("HyperParameterTuning", "hyper-tuning-jobs"),
 }
-_PACKAGE = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:model-package/([\w-]+)/(\d+)")
+_PACKAGE = re.compile(
+    r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):[0-9]{12}:model-package/([\w-]+)/([0-9]+)"
+)
 # By the beginnings of the names of a partition's regions; others have a console of their own that
 # nobody outside of them reaches.
 _DOMAINS = {

@@ -50,7 +50,8 @@ def choose_version(
             sagemaker,
             group,
             endpoint_name=params["endpoint_name"],
-            wanted=params["version"],
+            # A form may say nothing as "".
+            wanted=params["version"] or None,
             size=size_of(params),
             role_arn=settings().role_arn,
             is_resizing=dag_run.run_type == "manual",

@@ -1,27 +1,47 @@
 """The conditions of a gate, with SageMaker Pipelines' names and meanings.
 
 An operand is a number, a text or a truth value written in the policy, a ``Metric`` of the
-evaluation report (Pipelines: JsonGet), or a ``Parameter`` of the run (ParameterFloat …).
+evaluation report (Pipelines: JsonGet), or a ``Parameter`` of the run (ParameterFloat …). What
+cannot be meant, such as a condition that always holds, is refused when it is made.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from retraining.gate.report import UndecidableError, finite, kind_of, value_at
+from retraining import naming
+from retraining.gate.report import canonical, finite, is_path, kind_of
+from retraining.gate.words import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Literal = int | float | str | bool
+# Of a text that is compared: each goes into the decision's record.
+_LONGEST_TEXT = 1_000
+# Not deeper than Python can walk.
+_DEEPEST = 20
+
+
+class PolicyError(ValueError):
+    """A condition or a policy cannot be meant; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A value that the DAG run was given."""
+    """A value that the DAG run was given.
+
+    Raises:
+        PolicyError: The name is no text, or is empty.
+    """
 
     name: str
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if not isinstance(self.name, str) or not self.name:
+            raise PolicyError(f"Parameter({shown(self.name)}): a parameter's name is wanted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,60 +53,73 @@ class Metric:
             other characters quoted in brackets: ``metrics['f1.macro'][0]``. Where it leads to
             SageMaker's ``{"value": …, "standard_deviation": …}``, its value is meant. Or the
             parameter of the run that is such a path.
+
+    Raises:
+        PolicyError: It is neither.
     """
 
     path: str | Parameter
+
+    def __post_init__(self) -> None:
+        """Check the path."""
+        if isinstance(self.path, Parameter):
+            return
+        if not isinstance(self.path, str) or not is_path(self.path):
+            raise PolicyError(f"Metric: {shown(self.path)} is no path in a report, such as a.score")
 
 
 Operand = Literal | Metric | Parameter
 
 
 @dataclass(frozen=True, slots=True)
-class Equals:
+class _Comparison:
+    left: Operand
+    right: Operand
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        _check_operands(name, self.left, (self.right,))
+        for item in (self.left, self.right) if name in _OF_NUMBERS else ():
+            if isinstance(item, str | bool):
+                raise PolicyError(f"{name}: {shown(item)} is no number; write Metric(…) for one")
+
+
+@dataclass(frozen=True, slots=True)
+class Equals(_Comparison):
     """Left and right are the same number, text or truth value."""
 
-    left: Operand
-    right: Operand
-
 
 @dataclass(frozen=True, slots=True)
-class GreaterThan:
+class GreaterThan(_Comparison):
     """Left > right; both are numbers, as in the next three."""
 
-    left: Operand
-    right: Operand
-
 
 @dataclass(frozen=True, slots=True)
-class GreaterThanOrEqualTo:
+class GreaterThanOrEqualTo(_Comparison):
     """Left ≥ right."""
 
-    left: Operand
-    right: Operand
-
 
 @dataclass(frozen=True, slots=True)
-class LessThan:
+class LessThan(_Comparison):
     """Left < right."""
 
-    left: Operand
-    right: Operand
-
 
 @dataclass(frozen=True, slots=True)
-class LessThanOrEqualTo:
+class LessThanOrEqualTo(_Comparison):
     """Left ≤ right."""
-
-    left: Operand
-    right: Operand
 
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """The value equals one of several."""
+    """The value equals one of several, which are a tuple or a list."""
 
     value: Operand
     in_values: tuple[Operand, ...]
+
+    def __post_init__(self) -> None:
+        """Check the operands."""
+        object.__setattr__(self, "in_values", as_tuple("In", self.in_values, of="values"))
+        _check_operands("In", self.value, self.in_values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +128,10 @@ class Not:
 
     condition: Condition
 
+    def __post_init__(self) -> None:
+        """Check the condition."""
+        _check_conditions("Not", (self.condition,))
+
 
 @dataclass(frozen=True, slots=True)
 class Or:
@@ -102,29 +139,19 @@ class Or:
 
     conditions: tuple[Condition, ...]
 
+    def __post_init__(self) -> None:
+        """Check the conditions."""
+        conditions = as_tuple("Or", self.conditions, of="conditions")
+        object.__setattr__(self, "conditions", conditions)
+        _check_conditions("Or", conditions)
+        if {*conditions} & {_opposite(item) for item in conditions}:
+            raise PolicyError("Or: a condition and its opposite are in it, so it always holds")
+
 
 Comparison = Equals | GreaterThan | GreaterThanOrEqualTo | LessThan | LessThanOrEqualTo
 Condition = Comparison | In | Not | Or
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One condition, judged.
-
-    Attributes:
-        condition: It in SageMaker's wire form, its metrics by path, its parameters by value.
-        operands: The value of each operand by how the policy names it.
-        holds: Whether it is true.
-        explanation: It in words, with the values: ``score = 0.58 is not ≥ 0.6``.
-    """
-
-    condition: Mapping[str, object]
-    operands: Mapping[str, Literal]
-    holds: bool
-    explanation: str
-
-
-_SIGNS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
+COMPARISONS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Equals: ("=", lambda left, right: left == right),
     GreaterThan: (">", lambda left, right: left > right),
     GreaterThanOrEqualTo: ("≥", lambda left, right: left >= right),
@@ -132,59 +159,43 @@ _SIGNS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
     LessThanOrEqualTo: ("≤", lambda left, right: left <= right),
 }
 # By the type's name in the wire form.
-SIGNS: Mapping[str, str] = {kind.__name__: sign for kind, (sign, _) in _SIGNS.items()}
+SIGNS: Mapping[str, str] = {kind.__name__: sign for kind, (sign, _) in COMPARISONS.items()}
+_OF_NUMBERS = SIGNS.keys() - {"Equals"}
 
 
-def judge(condition: Condition, report: object, parameters: Mapping[str, object]) -> Judgement:
-    """Resolve a condition's operands and say whether it holds.
+def as_tuple(name: str, items: object, *, of: str) -> tuple[Any, ...]:
+    """Return what a condition or a policy has several of, as a tuple.
 
     Raises:
-        UndecidableError: An operand is missing, null, not finite, or of a type that cannot be
-            compared with the other.
+        PolicyError: It is neither a tuple nor a list. A text would be taken for its letters, and
+            what can be walked once only is empty the next time.
     """
-    operands: dict[str, Literal] = {}
+    if not isinstance(items, tuple | list):
+        raise PolicyError(
+            f"{name}: a tuple of {of} is wanted, not {shown(items)}; one of a single item ends"
+            " with a comma, (…,)"
+        )
+    return tuple(items)
 
-    def value(operand: Operand) -> Literal:
-        found = _resolve(operand, report, parameters)
-        if not isinstance(operand, int | float | str):
-            operands[_name(operand)] = found
-        return found
 
-    def evaluate(condition: Condition) -> tuple[bool, str]:
-        match condition:
-            case Or(conditions):
-                parts = [evaluate(part) for part in conditions]
-                return any(holds for holds, _ in parts), " or ".join(
-                    f"({text})" for _, text in parts
-                )
-            case Not(inner):
-                holds, text = evaluate(inner)
-                return not holds, f"not ({text})"
-            case In(query, values):
-                left = value(query)
-                rights = [value(item) for item in values]
-                for right in rights:
-                    _check_comparable(condition, left, right)
-                shown = ", ".join(_show(right) for right in rights)
-                holds = left in rights
-                return holds, f"{_said(query, left)} is {'' if holds else 'not '}in [{shown}]"
-            case _:
-                left, right = value(condition.left), value(condition.right)
-                _check_comparable(condition, left, right)
-                sign, compare = _SIGNS[type(condition)]
-                holds = bool(compare(left, right))
-                word = "is" if holds else "is not"
-                return holds, f"{_said(condition.left, left)} {word} {sign} {_show(right)}"
-
-    holds, explanation = evaluate(condition)
-    return Judgement(to_wire(condition, parameters), operands, holds, explanation)
+def fault_of(value: object) -> str | None:
+    """Say what a value is that no operand can have; None for one that it can."""
+    if isinstance(value, str):
+        is_long = len(value) > _LONGEST_TEXT
+        return f"a text of more than {_LONGEST_TEXT:,} characters" if is_long else None
+    if isinstance(value, bool) or finite(value) is not None:
+        return None
+    if isinstance(value, int | float):
+        return f"{value if isinstance(value, float) else kind_of(value)}, not a finite number"
+    return f"{kind_of(value)}, not a number, text or truth value"
 
 
 def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str, object]:
     """Return a condition as a SageMaker pipeline definition writes it.
 
     Source: the pipeline definition JSON schema, ``Conditions`` of a ``Condition`` step. A metric
-    is written as its path, as the report is always the run's own; a parameter as its value.
+    is written as its path, as the report is always the run's own; a parameter as its value, or as
+    ``in_record`` says what it is.
     """
 
     def operand(item: Operand) -> object:
@@ -192,7 +203,7 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
             case Metric(path):
                 return {"Std:JsonGet": {"Path": operand(path)}}
             case Parameter(name):
-                return parameters.get(name)
+                return in_record(parameters.get(name))
             case _:
                 return item
 
@@ -203,73 +214,82 @@ def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str,
         case Not(inner):
             return {"Type": kind, "Condition": to_wire(inner, parameters)}
         case In(query, values):
-            shown = [operand(item) for item in values]
-            return {"Type": kind, "QueryValue": operand(query), "Values": shown}
+            several = [operand(item) for item in values]
+            return {"Type": kind, "QueryValue": operand(query), "Values": several}
         case _:
             left, right = operand(condition.left), operand(condition.right)
             return {"Type": kind, "LeftValue": left, "RightValue": right}
 
 
-def _resolve(operand: Operand, report: object, parameters: Mapping[str, object]) -> Literal:
-    match operand:
-        case Metric(path):
-            if isinstance(path, Parameter):
-                raise TypeError(f"{path} is to choose the metric first: see `policy.chosen`")
-            found = value_at(report, path)
-            if isinstance(found, Mapping) and "value" in found:
-                found, path = found["value"], f"{path}.value"
-            return _checked(found, f"{path} of the report")
-        case Parameter(name):
-            if name not in parameters:
-                raise UndecidableError(f"the run has no parameter {name}")
-            return _checked(parameters[name], f"parameter {name}")
-        case _:
-            return _checked(operand, "a value of the policy")
+def shown(value: object) -> str:
+    """Return what a value looks like in a policy, for a message."""
+    try:
+        return one_line(repr(value), 200)
+    except (ValueError, RecursionError):
+        # Python does not write an integer of thousands of digits.
+        return kind_of(value)
 
 
-def _checked(value: object, what: str) -> Literal:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UndecidableError(f"{what} is {value}, not a finite number")
-    if isinstance(value, int) and not isinstance(value, bool) and finite(value) is None:
-        raise UndecidableError(f"{what} is {kind_of(value)}, not a finite number")
-    if not isinstance(value, int | float | str):
-        raise UndecidableError(f"{what} is {kind_of(value)}, not a number, text or truth value")
+def in_record(value: object) -> object:
+    """Return a run's parameter as a record can hold it: what is not JSON becomes what it is.
+
+    NaN, which Airflow's parameters may be, becomes the text ``NaN``.
+    """
+    try:
+        naming.canonical_json(value)
+    except (ValueError, TypeError, RecursionError):
+        return kind_of(value)
     return value
 
 
-def _check_comparable(condition: Condition, left: Literal, right: Literal) -> None:
-    kinds = {_kind(left), _kind(right)}
-    if len(kinds) > 1:
-        raise UndecidableError(
-            f"{_show(left)} ({_kind(left)}) cannot be compared with {_show(right)} ({_kind(right)})"
+def _check_operands(name: str, left: Operand, rights: tuple[Operand, ...]) -> None:
+    if not rights:
+        raise PolicyError(f"{name}: it has no values, so it never holds")
+    for item in (left, *rights):
+        if not isinstance(item, Metric | Parameter) and (fault := fault_of(item)):
+            raise PolicyError(f"{name}: the operand {shown(item)} is {fault}")
+    if not any(isinstance(item, Metric | Parameter) for item in (left, *rights)):
+        raise PolicyError(
+            f"{name}: it compares {shown(left)} with values alone; write Metric(…) for one of the"
+            " report"
         )
-    if not isinstance(condition, Equals | In) and kinds != {"number"}:
-        sign, _ = _SIGNS[type(condition)]
-        raise UndecidableError(f"{_show(left)} is a {_kind(left)}; {sign} compares numbers only")
+    if _spelled(left) in map(_spelled, rights):
+        raise PolicyError(f"{name}: {shown(left)} is compared with itself")
 
 
-def _kind(value: Literal) -> str:
-    if isinstance(value, bool):
-        return "truth value"
-    return "text" if isinstance(value, str) else "number"
+def _spelled(operand: Operand) -> Operand:
+    if isinstance(operand, Metric) and isinstance(operand.path, str):
+        return Metric(canonical(operand.path))
+    return operand
 
 
-def _name(operand: Operand) -> str:
-    match operand:
-        case Metric(path):
-            return path if isinstance(path, str) else _name(path)
-        case Parameter(name):
-            return f"parameter {name}"
+def _check_conditions(name: str, conditions: tuple[Condition, ...]) -> None:
+    if not conditions:
+        raise PolicyError(f"{name}: it has no conditions, so it never holds")
+    for item in conditions:
+        if not isinstance(item, Condition):
+            raise PolicyError(f"{name}: {shown(item)} is no condition")
+    if max(map(_depth, conditions)) >= _DEEPEST:
+        raise PolicyError(f"{name}: conditions are nested deeper than {_DEEPEST}")
+
+
+def _depth(condition: Condition) -> int:
+    match condition:
+        case Or(conditions):
+            return 1 + max(map(_depth, conditions))
+        case Not(inner):
+            return 1 + _depth(inner)
         case _:
-            return _show(operand)
+            return 0
 
 
-def _said(operand: Operand, value: Literal) -> str:
-    return f"{_name(operand)} = {_show(value)}" if isinstance(operand, Metric) else _show(value)
-
-
-def _show(value: Literal) -> str:
-    # In full, never rounded: 0.5999999 must not read "0.6 is not ≥ 0.6".
-    shown = json.dumps(value, ensure_ascii=False)
-    # Half a letter, say, cannot be written into a log.
-    return shown if shown.isprintable() else json.dumps(value)
+def _opposite(condition: Condition) -> Condition:
+    match condition:
+        case Not(inner):
+            return inner
+        case GreaterThan(left, right):
+            return LessThanOrEqualTo(left, right)
+        case LessThan(left, right):
+            return GreaterThanOrEqualTo(left, right)
+        case _:
+            return Not(condition)

@@ -12,12 +12,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retraining import naming
-from retraining.gate.conditions import Condition, Judgement, judge, to_wire
-from retraining.gate.policy import chosen
+from retraining.gate.conditions import Condition, to_wire
+from retraining.gate.judging import Judgement, judge
+from retraining.gate.policy import checked, chosen
 from retraining.gate.report import UndecidableError, parse
+from retraining.gate.words import joined, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 
 class Verdict(StrEnum):
@@ -46,7 +48,7 @@ class Decision:
 
 
 def decide(
-    report: bytes, policy: Sequence[Condition], *, parameters: Mapping[str, object]
+    report: bytes, policy: Iterable[Condition], *, parameters: Mapping[str, object]
 ) -> Decision:
     """Judge an evaluation report.
 
@@ -55,29 +57,40 @@ def decide(
         policy: The conditions, all of which must hold.
         parameters: The values of the policy's ``Parameter`` operands.
 
+    Returns:
+        The decision, whatever report and parameters are. Its explanation is one line of at most 900
+        characters.
+
     Raises:
-        ValueError: The policy is empty: a gate that lets everything pass is a mistake.
+        PolicyError: The policy is empty or names no metric: a gate that lets everything pass is a
+            mistake.
     """
-    if not policy:
-        raise ValueError("the policy has no condition, so every model would pass")
-    wire = [to_wire(condition, parameters) for condition in policy]
-    policy_sha256 = naming.fingerprint(wire)
+    conditions = checked(tuple(policy))
+    policy_sha256 = _hash(conditions, parameters)
     try:
         content = parse(report)
-        conditions = chosen(policy, parameters)
-        judgements = tuple(judge(condition, content, parameters) for condition in conditions)
+        judgements = tuple(
+            judge(condition, content, parameters) for condition in chosen(conditions, parameters)
+        )
     except UndecidableError as error:
-        return Decision(Verdict.UNDECIDABLE, f"undecidable: {error}", (), policy_sha256)
+        return _undecidable(str(error), policy_sha256)
     failed = [item.explanation for item in judgements if not item.holds]
     if failed:
-        return Decision(Verdict.REJECT, "; ".join(failed), judgements, policy_sha256)
-    held = "; ".join(item.explanation for item in judgements)
+        return Decision(Verdict.REJECT, joined(failed), judgements, policy_sha256)
+    held = joined([item.explanation for item in judgements])
     return Decision(Verdict.PASS, held, judgements, policy_sha256)
 
 
 def undecidable(
-    reason: str, policy: Sequence[Condition], parameters: Mapping[str, object]
+    reason: str, policy: Iterable[Condition], parameters: Mapping[str, object]
 ) -> Decision:
     """Return the decision for a report that could not even be read."""
-    wire = [to_wire(condition, parameters) for condition in policy]
-    return Decision(Verdict.UNDECIDABLE, f"undecidable: {reason}", (), naming.fingerprint(wire))
+    return _undecidable(reason, _hash(checked(tuple(policy)), parameters))
+
+
+def _undecidable(reason: str, policy_sha256: str) -> Decision:
+    return Decision(Verdict.UNDECIDABLE, one_line(f"undecidable: {reason}"), (), policy_sha256)
+
+
+def _hash(conditions: tuple[Condition, ...], parameters: Mapping[str, object]) -> str:
+    return naming.fingerprint([to_wire(condition, parameters) for condition in conditions])

@@ -5,11 +5,38 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining.gate.conditions import Condition, In, Metric, Not, Operand, Or, Parameter
+from retraining.gate.conditions import (
+    Condition,
+    In,
+    Metric,
+    Not,
+    Operand,
+    Or,
+    Parameter,
+    PolicyError,
+    as_tuple,
+    shown,
+)
 from retraining.gate.report import UndecidableError, is_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+
+def checked(policy: object) -> tuple[Condition, ...]:
+    """Return a policy as a tuple of its conditions.
+
+    Raises:
+        PolicyError: It is no tuple or list of conditions; it has none, or none of them asks for a
+            metric: whatever the model is, it would pass.
+    """
+    conditions = as_tuple("policy", policy, of="conditions")
+    for item in conditions:
+        if not isinstance(item, Condition):
+            raise PolicyError(f"policy: {shown(item)} is no condition")
+    if not any(isinstance(item, Metric) for item in _operands(conditions)):
+        raise PolicyError("policy: no condition asks for a metric, so every model would pass")
+    return conditions
 
 
 def metrics_of(policy: Iterable[Condition]) -> tuple[str, ...]:
@@ -28,7 +55,8 @@ def chosen(policy: Iterable[Condition], parameters: Mapping[str, object]) -> tup
     """Return a policy with the metrics that a run's parameters choose.
 
     Raises:
-        UndecidableError: A parameter is missing, or its value is no path in a report.
+        UndecidableError: A parameter is missing, or its value is no path in a report, or makes a
+            condition that cannot be meant.
     """
 
     def operand(item: Operand) -> Operand:
@@ -47,7 +75,10 @@ def chosen(policy: Iterable[Condition], parameters: Mapping[str, object]) -> tup
             case _:
                 return replace(item, left=operand(item.left), right=operand(item.right))
 
-    return tuple(map(condition, policy))
+    try:
+        return tuple(map(condition, policy))
+    except PolicyError as error:
+        raise UndecidableError(f"the run's parameters choose wrong metrics: {error}") from error
 
 
 def _path(name: str, parameters: Mapping[str, object]) -> str:
@@ -56,7 +87,7 @@ def _path(name: str, parameters: Mapping[str, object]) -> str:
     value = parameters[name]
     if not isinstance(value, str) or not is_path(value):
         raise UndecidableError(
-            f"parameter {name}={value!r} chooses no metric: it must be the path of one in the"
+            f"parameter {name}={shown(value)} chooses no metric: it must be the path of one in the"
             " report, such as a_metrics.score"
         )
     return value

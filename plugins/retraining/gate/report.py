@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from retraining.gate.words import one_line
+
 # Of a normal distribution, so much of the standard deviation to each side holds 95 %.
 _HALF_95 = 1.96
 # Tables and curves that SageMaker puts among a model's metrics.
@@ -26,10 +28,11 @@ _ROWS = "rows"
 _LONGEST_LIST = 100
 # No deeper than Python can walk, and no more than a table can hold, whatever a report is.
 _DEEPEST, _MOST = 100, 1_000
-_SHOWN_KEYS = 50
+_SHOWN_KEYS, _LONGEST_KEY = 20, 60
 _PLAIN_NAME = re.compile(r"""[^.\[\]'"\s]+""")
 _STEP = re.compile(
-    r"""\.?(?P<name>[^.\[\]'"\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""",
+    r"""(?:^|\.)(?P<name>[^.\[\]'"\s]+)|\[(?P<index>[0-9]{1,9})\]"""
+    r"""|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""",
     re.DOTALL,
 )
 
@@ -124,6 +127,16 @@ def value_at(report: object, path: str) -> object:
     return found
 
 
+def measured(leaf: object) -> object:
+    """Return the value of a metric: its leaf itself, or what the leaf's ``value`` holds.
+
+    A metric has several spellings, ``m.score`` and ``m.score.value``; this is what makes them one.
+    """
+    while isinstance(leaf, Mapping) and "value" in leaf:
+        leaf = leaf["value"]
+    return leaf
+
+
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -134,9 +147,10 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _listed(keys: Iterable[str]) -> str:
-    shown = [key if key.isprintable() else repr(key) for key in sorted(map(str, keys))]
-    several = [f"{len(shown) - _SHOWN_KEYS} more"] if len(shown) > _SHOWN_KEYS else []
-    return ", ".join([*shown[:_SHOWN_KEYS], *several]) or "nothing"
+    known = sorted(keys)
+    shown = [one_line(key, _LONGEST_KEY) for key in known[:_SHOWN_KEYS]]
+    several = [f"{len(known) - _SHOWN_KEYS} more"] if len(known) > _SHOWN_KEYS else []
+    return ", ".join([*shown, *several]) or "nothing"
 
 
 def is_path(path: str) -> bool:
@@ -159,7 +173,7 @@ def canonical(path: str) -> str:
     if not is_path(path):
         return path
     steps = [*_STEP.finditer(path)]
-    if len(steps) > 1 and (steps[-1]["name"] or steps[-1]["key"]) == "value":
+    while len(steps) > 1 and (steps[-1]["name"] or steps[-1]["key"]) == "value":
         steps.pop()
     spelled: str | None = ""
     for step in steps:
@@ -198,12 +212,13 @@ def metrics_in(report: object, *, named: Iterable[str] = ()) -> Metrics:
             continue
     measures, unusable = {}, {}
     for path, leaf in found.items():
-        inside = leaf if isinstance(leaf, Mapping) else {"value": leaf}
-        number = finite(inside.get("value"))
+        value = measured(leaf)
+        number = finite(value)
         if number is None:
-            unusable[path] = kind_of(inside.get("value", leaf))
+            unusable[path] = kind_of(value)
         else:
-            measures[path] = Measure(number, finite(inside.get("standard_deviation")))
+            spread = leaf.get("standard_deviation") if isinstance(leaf, Mapping) else None
+            measures[path] = Measure(number, finite(spread))
     return Metrics(measures, unusable, _row_counts(report))
 
 
@@ -220,7 +235,7 @@ def names(paths: Iterable[str]) -> dict[str, str]:
 def last_name(path: str) -> str:
     """Return the last name of a path: ``score`` of ``a_metrics.score.value``."""
     steps = [step["name"] or step["key"] or step[0] for step in _STEP.finditer(path)]
-    if len(steps) > 1 and steps[-1] == "value":
+    while len(steps) > 1 and steps[-1] == "value":
         steps.pop()
     # An index alone says nothing.
     last = next((at for at in range(len(steps) - 1, -1, -1) if not steps[at].startswith("[")), 0)

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from retraining.gate.report import canonical, finite, is_path, names
+from retraining.gate.words import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +31,17 @@ def verdict_line(decision: Decision) -> str:
     Conditions other than comparisons of a metric with a number are given in the gate's words.
     """
     if not decision.judgements:
-        return " ".join(decision.explanation.split())
+        return decision.explanation
     # Parameters are operands, too.
     called = names(
         canonical(path) for item in decision.judgements for path in item.operands if is_path(path)
     )
-    return "; ".join(
-        _comparison(item.condition, item.operands, called, is_true=item.holds) or item.explanation
-        for item in decision.judgements
+    return joined(
+        [
+            _comparison(item.condition, item.operands, called, is_true=item.holds)
+            or item.explanation
+            for item in decision.judgements
+        ]
     )
 
 

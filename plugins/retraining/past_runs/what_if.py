@@ -9,7 +9,8 @@ from retraining.gate import decision as gate
 from retraining.gate.bounds import bounds
 from retraining.gate.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric, to_wire
 from retraining.gate.headline import HIGHER
-from retraining.gate.report import canonical, last_name
+from retraining.gate.policy import checked
+from retraining.gate.report import canonical, is_path, last_name
 from retraining.past_runs.columns import columns_of
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def path_of(runs: Sequence[PastRun], metric: str | None = None) -> str:
             for the runs' headline. What no report has is taken to lie beside the headline.
 
     Raises:
-        UnknownMetricError: There is no headline, or several metrics have this name.
+        UnknownMetricError: There is no headline, several metrics have this name, or it is no path.
     """
     columns = columns_of(runs)
     beside = columns.headline.metric if columns.headline else ""
@@ -122,6 +123,8 @@ def path_of(runs: Sequence[PastRun], metric: str | None = None) -> str:
         raise UnknownMetricError(f"several metrics are called {metric}", sorted(found))
     if found:
         return found[0]
+    if not is_path(path):
+        raise UnknownMetricError(f"{path!r} is no path in a report", columns.every)
     is_name = last_name(path) == path
     return f"{beside.removesuffix(last_name(beside))}{path}" if is_name else path
 
@@ -140,9 +143,9 @@ def what_if(
         parameters: The values of its ``Parameter`` operands.
 
     Raises:
-        ValueError: The policy is empty.
+        PolicyError: The policy is empty, or names no metric.
     """
-    values = parameters or {}
+    policy, values = checked(policy), parameters or {}
     asked = bounds(to_wire(condition, values) for condition in policy)
     return tuple(
         Rejudged(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from retraining import naming
 from retraining.aws import clients
-from retraining.gate.report import metrics_in, names, parse
+from retraining.gate.conditions import in_record
+from retraining.gate.report import UndecidableError, metrics_in, names, parse
+from retraining.gate.words import one_line
 from retraining.registry import assets, requests, versions
 from retraining.runs import kinds, records
 from retraining.settings import settings
@@ -38,17 +42,28 @@ def register_model(
     Returns:
         ``model_package_arn``, ``version``, ``group``, ``snapshot``, and ``headline``: the metric's
         path and value, None if the report has no such number.
+
+    Raises:
+        AirflowFailException: The report is gone, or is not JSON any more. A retry would read the
+            same.
     """
     pipeline = pipeline.for_run(params)
     approval_status = kinds.approval_status(dag_run, params)
     s3, sagemaker = clients.client("s3"), clients.client("sagemaker")
     versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)
+    given = {name: in_record(value) for name, value in params.items()}
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
-    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), dict(params))
-    report = parse(records.read_report(s3, run["run_uri"]).content)
+    mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), given)
+    try:
+        report = parse(records.read_report(s3, run["run_uri"]).content)
+    except (records.ReportMissingError, UndecidableError) as error:
+        raise AirflowFailException(
+            f"{naming.report_uri(run['run_uri'])} is not what the gate has judged: {error}. Nothing"
+            " was registered; clear evaluate"
+        ) from error
     metrics = metrics_in(report, named=pipeline.metric_paths)
     headline = _headline(pipeline, metrics)
-    shown = f", {pipeline.shown_by.name} {headline['value']:.4g}" if headline else ""
+    shown = f", {one_line(pipeline.shown_by.name, 200)} {headline['value']:.4g}" if headline else ""
     request = requests.model_package(
         pipeline=pipeline,
         image_uri=run["inference_image_uri"],
@@ -57,7 +72,7 @@ def register_model(
         approval_status=approval_status,
         description=f"snapshot {run['snapshot']}{shown}",
         metadata={
-            **_declared(pipeline, metrics, params),
+            **_declared(pipeline, metrics, given),
             versions.SNAPSHOT: run["snapshot"],
             versions.HEADLINE: pipeline.shown_by.metric,
             versions.BETTER: pipeline.better,
@@ -105,9 +120,13 @@ def _declared(pipeline: Pipeline, metrics: Metrics, params: Mapping[str, Any]) -
     measured = {path: metrics.measures.get(path) for path in pipeline.metric_paths}
     called = names(pipeline.metric_paths)
     return {
-        **{name: params[name] for name in pipeline.parameter_names if name in params},
         **{
-            naming.metadata_value(called[path]): measure.value
+            naming.metadata_key(name): params[name]
+            for name in pipeline.parameter_names
+            if name in params
+        },
+        **{
+            naming.metadata_key(called[path]): measure.value
             for path, measure in measured.items()
             if measure
         },

@@ -171,8 +171,8 @@ def version_asked_for(client: SageMakerClient, group: str, wanted: int | str) ->
     Raises:
         NoSuchVersionError: The group has no such version.
     """
-    if isinstance(wanted, str) and not wanted.isdecimal():
-        if not re.fullmatch(rf"arn:.*:model-package/{re.escape(group)}/\d+", wanted):
+    if isinstance(wanted, str) and not re.fullmatch("[0-9]{1,9}", wanted):
+        if not re.fullmatch(rf"arn:.*:model-package/{re.escape(group)}/[0-9]{{1,9}}", wanted):
             raise NoSuchVersionError(
                 f"{wanted!r} is neither a version's number nor the ARN of a version of {group}"
             )

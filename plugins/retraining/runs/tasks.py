@@ -11,6 +11,7 @@ from retraining import naming
 from retraining.aws import clients
 from retraining.gate import decision as gate
 from retraining.gate import verdict_line
+from retraining.gate.conditions import in_record
 from retraining.runs import kinds, records
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def check_quality(
         decision=decision,
         report=report,
         pipeline=pipeline.to_record(),
-        parameters={name: params[name] for name in pipeline.parameter_names if name in params},
+        parameters={
+            name: in_record(params[name]) for name in pipeline.parameter_names if name in params
+        },
         run={
             "run_id": dag_run.run_id,
             "dag_id": dag_run.dag_id,

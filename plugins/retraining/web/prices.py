@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE = "RETRAINING_INSTANCE_PRICES"
-_PRICE = re.compile(r"(ml\.[a-z0-9-]+\.[a-z0-9]+)\s*=\s*(\d+(?:\.\d+)?)")
+_PRICE = re.compile(r"(ml\.[a-z0-9-]+\.[a-z0-9]+)\s*=\s*([0-9]+(?:\.[0-9]+)?)")
 
 
 class PricesError(ValueError):

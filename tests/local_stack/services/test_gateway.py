@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -25,6 +27,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         [
             *(sys.executable, "-m", "local_stack", "serve-sagemaker"),
             *("--host", "127.0.0.1", "--port", "0", "--folder", str(tmp_path)),
+            "--host-name=gateway",
         ],
         cwd=PROJECT,
         env=environment.inherited(os.environ),
@@ -59,6 +62,28 @@ def test_clients_reach_the_embedded_sagemaker_through_it(
     assert s3.get_object(Bucket="gateway", Key="key")["Body"].read() == body
     sagemaker = boto3.client("sagemaker", **options)
     assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+
+
+def test_another_container_passes_on_to_it_under_the_name_that_clients_call(
+    gateway: tuple[subprocess.Popen[str], str],
+) -> None:
+    _, url = gateway
+    command = ("pass-on", "--host", "127.0.0.1", "--port", "0", "--to", urlsplit(url).netloc)
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_stack", *command],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        door = urlsplit(process.stdout.readline().rpartition(" ")[2].strip())
+        for name, status in (("gateway:8090", 200), ("127.0.0.1", 200), ("stranger", 400)):
+            connection = http.client.HTTPConnection(str(door.hostname), door.port)
+            connection.request("GET", "/", headers={"Host": name})
+            assert connection.getresponse().status == status, name
+            connection.close()
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_a_signal_stops_both(gateway: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:

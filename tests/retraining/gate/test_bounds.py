@@ -30,7 +30,7 @@ def test_bounds_are_of_conditions_that_compare_one_metric_with_a_number() -> Non
         LessThan(RMSE, Parameter("least")),
         LessThan(RMSE, R2),
         Or((GreaterThan(R2, 0.1),)),
-        GreaterThan(1, 0.5),
+        GreaterThan(Parameter("least"), 0.5),
         Equals(R2, 0.5),
         Equals(KIND, "x"),
     )
@@ -92,7 +92,7 @@ def test_a_condition_that_is_none_bounds_nothing(condition: Any) -> None:
 @pytest.mark.parametrize("value", [True, "1", None, [], float("nan"), float("inf"), 10**400])
 def test_what_is_no_finite_number_is_none(value: object) -> None:
     assert finite(value) is None
-    assert first_bound(wire(GreaterThan(R2, value))) is None  # type: ignore[arg-type]
+    assert first_bound([wire(GreaterThan(R2, 1))[0] | {"RightValue": value}]) is None
 
 
 def test_a_whole_number_is_a_number() -> None:

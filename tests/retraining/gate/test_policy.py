@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from retraining.gate.conditions import Equals, GreaterThanOrEqualTo, In, Metric, Not, Or, Parameter
+from retraining.gate.conditions import (
+    Equals,
+    GreaterThanOrEqualTo,
+    In,
+    Metric,
+    Not,
+    Or,
+    Parameter,
+    PolicyError,
+)
 from retraining.gate.decision import Verdict, decide
 from retraining.gate.policy import chosen, metrics_of, parameters_of
 
@@ -24,13 +34,62 @@ REPORT = json.dumps({"class_metrics": {"f1": {"value": 0.7}, "accuracy": 0.9}}).
         ("a[", Verdict.UNDECIDABLE, "parameter metric='a[' chooses no metric"),
         ("", Verdict.UNDECIDABLE, "parameter metric='' chooses no metric"),
         (None, Verdict.UNDECIDABLE, "parameter metric=None chooses no metric"),
-        (["class_metrics.f1"], Verdict.UNDECIDABLE, "chooses no metric"),
+        (
+            ["class_metrics.f1"],
+            Verdict.UNDECIDABLE,
+            "parameter metric=['class_metrics.f1'] chooses no metric",
+        ),
+        ([10**5_000], Verdict.UNDECIDABLE, "parameter metric=a list chooses no metric"),
+        ("['class_metrics']f1", Verdict.UNDECIDABLE, "chooses no metric"),
     ],
 )
 def test_a_parameter_chooses_the_metric(path: object, verdict: Verdict, said: str) -> None:
     decision = decide(REPORT, [CHOSEN], parameters={"metric": path, "least": 0.8})
     assert decision.verdict is verdict
     assert said in decision.explanation
+
+
+def test_a_choice_that_compares_a_metric_with_itself_is_undecidable() -> None:
+    policy = [GreaterThanOrEqualTo(Metric(Parameter("metric")), Metric("class_metrics.f1"))]
+    decision = decide(REPORT, policy, parameters={"metric": "class_metrics['f1'].value"})
+    assert decision.verdict is Verdict.UNDECIDABLE
+    assert "is compared with itself" in decision.explanation
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ((), "no condition asks for a metric, so every model would pass"),
+        ([GreaterThanOrEqualTo(Parameter("a"), 1)], "no condition asks for a metric"),
+        ([Not(Or([Equals(Parameter("a"), 1)]))], "no condition asks for a metric"),
+        ("abc", "is no condition"),
+        ([CHOSEN, 0.6], "policy: 0.6 is no condition"),
+        ([CHOSEN, (CHOSEN,)], "is no condition"),
+    ],
+)
+def test_a_policy_that_would_judge_nothing_is_refused_declared_and_decided(
+    policy: Any, words: str
+) -> None:
+    with pytest.raises(PolicyError, match=words):
+        decide(REPORT, policy, parameters={"a": 1})
+    with pytest.raises(ValueError, match="pipeline texts: policy: "):
+        pipeline("texts", policy=policy)
+
+
+def test_a_policy_that_can_be_walked_once_judges_like_any_other() -> None:
+    parameters = {"metric": "class_metrics.f1", "least": 0.8}
+    assert decide(REPORT, iter([CHOSEN]), parameters=parameters) == decide(
+        REPORT, [CHOSEN], parameters=parameters
+    )
+    with pytest.raises(ValueError, match="policy: a tuple is wanted"):
+        pipeline("texts", policy=iter([CHOSEN]))
+
+
+def test_a_declaration_does_not_change_with_a_list() -> None:
+    conditions = [CHOSEN]
+    declared = pipeline("texts", policy=conditions)
+    conditions.clear()
+    assert declared.policy == (CHOSEN,)
 
 
 def test_a_record_names_the_chosen_metric_and_another_choice_is_another_policy() -> None:

@@ -27,7 +27,8 @@ PLAIN = [
 FORMS = [
     *PLAIN,
     *(["Not", inner] for inner in PLAIN),
-    ["Or", PLAIN],
+    # Not with their opposites, beside which it would always hold.
+    ["Or", [form for form in PLAIN if not form[0].startswith("Less")]],
     ["Not", ["Or", [["Not", ["Not", PLAIN[0]]], ["Or", [PLAIN[1]]]]]],
     # A parameter is written as its value.
     ["LessThan", SCORE, {"parameter": "least"}],

@@ -271,6 +271,8 @@ def test_a_name_of_several_metrics_is_told_with_their_paths() -> None:
     assert raised.value.metrics == (ACCURACY, "train_metrics.accuracy")
     with pytest.raises(what_if.UnknownMetricError, match="no run tells"):
         what_if.path_of([judged(1, {"mse": 1}, headline=None)])
+    with pytest.raises(what_if.UnknownMetricError, match=r"'a\[' is no path in a report"):
+        what_if.limit(REVIEWS, 1, metric="a[")
 
 
 def test_the_conditions_of_a_record_may_be_anything() -> None:

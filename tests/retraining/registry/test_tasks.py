@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from retraining import LessThan, Metric, Parameter, naming
 from retraining.pipeline import OWN_METADATA
 from retraining.registry import tasks
@@ -47,7 +49,8 @@ def register(
     }  # fmt: skip
     for target, content in ((naming.report_uri(uri), report), (naming.decision_uri(uri), {})):
         bucket, key = naming.split_s3_uri(target)
-        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content).encode())
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
     params = {
         "approval_status": "PendingManualApproval",
         "backfill_approval_status": "Rejected",
@@ -126,6 +129,26 @@ def test_a_version_has_the_metric_that_its_run_has_chosen(aws: Any) -> None:
     assert metadata["which"] == "test_metrics_0___mean.error__"
 
 
+def test_whatever_metrics_and_parameters_are_called_the_registry_takes_it(
+    aws: Any,
+) -> None:
+    odd = "line\nof " + "x" * 2_000
+    metric = Metric(f"metrics['{odd}']")
+    declared = pipeline(
+        "odd-names",
+        policy=(LessThan(metric, Parameter("at most (%)")),),
+        headline=metric,
+        metadata_parameters=("nothing", "a lot"),
+    )
+    params = {"at most (%)": 9, "nothing": math.nan, "a lot": 10**5_000}
+    _, version = register(aws, declared, {"metrics": {odd: 4.5}}, params=params)
+    metadata = version["CustomerMetadataProperties"]
+    assert metadata[f"line_of {'x' * 120}"] == "4.5"
+    assert metadata["at most ___"] == "9"
+    assert (metadata["nothing"], metadata["a lot"]) == ("NaN", "too large a number")
+    assert version["ModelPackageDescription"].startswith("snapshot 2026-11-20, line\\nof xxx")
+
+
 def test_a_report_without_the_headline_registers_without_it(aws: Any) -> None:
     returned, version = register(aws, pipeline("no-headline"), {"scores_metrics": {"other": 1}})
     assert returned["headline"] is None
@@ -172,3 +195,10 @@ def test_a_backfills_version_starts_as_its_own_parameter_says(aws: Any) -> None:
         params={"approval_status": "Approved"},
     )
     assert version["ModelApprovalStatus"] == "Rejected"
+
+
+def test_a_report_that_is_not_json_any_more_registers_nothing(aws: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"/evaluation\.json is not what the gate has"):
+        register(aws, pipeline("broken-report"), b"{")
+    found = aws.client("sagemaker").list_model_packages(ModelPackageGroupName="broken-report")
+    assert found["ModelPackageSummaryList"] == []

@@ -103,7 +103,8 @@ def test_a_version_is_found_by_number_and_by_arn(client: Any) -> None:
     for wanted in (1, "1", made.arn):
         assert registry.version_asked_for(client, group, wanted).arn == made.arn
     other = made.arn.replace(group, "another")
-    for wanted in (2, "2", made.arn[:-1] + "2", other, "newest", made.arn + "/1"):
+    odd = ("١", "", "1" * 5_000, made.arn[:-1] + "١")
+    for wanted in (2, "2", made.arn[:-1] + "2", other, "newest", made.arn + "/1", *odd):
         with pytest.raises(registry.NoSuchVersionError):
             registry.version_asked_for(client, group, wanted)
 

@@ -118,6 +118,21 @@ def test_what_cannot_be_judged_fails_and_is_written_down(
     assert words in record["explanation"]
 
 
+@pytest.mark.parametrize(
+    ("least", "kept"),
+    [(float("nan"), "NaN"), (10**400, 10**400), ("\ud800", "\ud800"), ([float("inf")], "a list")],
+)
+def test_a_parameter_that_is_no_limit_is_written_down_as_what_it_is(
+    s3: Any, least: object, kept: object
+) -> None:
+    run = run_of(s3, f"limit {str(kept)[:8]!r}", {"scores_metrics": {"score": 0.75}})
+    with pytest.raises(AirflowFailException, match=r"undecidable: .* Nothing was registered"):
+        check(run, least=least)
+    record = decision(s3, run)
+    assert record["verdict"] == "undecidable"
+    assert record["parameters"]["least"] == kept
+
+
 def test_a_rejected_model_fails_with_the_gates_words(s3: Any) -> None:
     run = run_of(s3, "rejected", {"scores_metrics": {"score": 0.25}})
     check(run)

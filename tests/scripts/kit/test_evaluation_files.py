@@ -48,11 +48,26 @@ def test_texts_of_predictions_are_quoted_where_they_must(tmp_path: Path) -> None
     assert list(csv.reader(lines)) == [["actual", "predicted"], *([text] * 2 for text in texts)]
 
 
+def test_a_metric_may_be_a_number_alone(tmp_path: Path) -> None:
+    metrics = "{'r2_score': 0.7, 'mse': {'value': 2, 'standard_deviation': np.float32(0.5)}}"
+    done = write(tmp_path / "out", f"{{'report': {{'a_metrics': {metrics}, 'b_metrics': [1]}}}}")
+    assert (done.code, done.stdout) == (0, "test:mse=2.000000; (± 0.500000)\n")
+    assert b'"r2_score": 0.7' in files_below(tmp_path / "out")["evaluation.json"]
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ("{'actual': numbers[1:]}", "1999 actual and 2000 predicted values, 2000 requests and"),
         ("{'smoke': Smoke(bodies, numbers[:5])}", "2000 requests and 5 answers: each test row"),
+        (
+            "{'report': {'a_metrics': {'mse': {'value': '0.7', 'standard_deviation': 0}}}}",
+            "evaluation.json: a_metrics.mse is '0.7' (± 0); a metric's value and",
+        ),
+        (
+            "{'report': {'a_metrics': {'mse': {'value': 0, 'standard_deviation': None}}}}",
+            "evaluation.json: a_metrics.mse is 0 (± None)",
+        ),
         ("{'report': {'mse': np.nan}}", "Out of range float values are not JSON compliant"),
         ("{'smoke': Smoke(bodies, [np.inf] * rows)}", "Out of range float values"),
         ("{'smoke': Smoke(bodies, [Path()] * rows)}", "JSON has no word for PosixPath"),

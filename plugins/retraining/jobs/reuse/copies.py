@@ -136,7 +136,7 @@ def _check(s3: S3Client, target_uri: str, objects: Objects) -> None:
 
 
 def _are_hashes(s3: S3Client, uri: str, name: str, *etags: str) -> bool:
-    forms = [re.fullmatch(r"[0-9a-f]{32}(-\d+)?", etag) for etag in etags]
+    forms = [re.fullmatch(r"[0-9a-f]{32}(-[0-9]+)?", etag) for etag in etags]
     if None in forms or len({form and form[1] for form in forms}) > 1:
         return False
     bucket, folder = naming.split_s3_uri(uri)
