@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import date
+from datetime import UTC, date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 # Patterns and lengths of the SageMaker API.
 JOB_NAME_LENGTH = 63
@@ -102,6 +103,21 @@ def report_uri(run_uri: str) -> str:
 def decision_uri(run_uri: str) -> str:
     """Return the URI of the record of why a model was registered or not."""
     return f"{output_uri(run_uri, 'evaluation')}decision.json"
+
+
+def earlier_decision_uri(run_uri: str, *, written: datetime, content: bytes) -> str:
+    """Return the URI at which a decision record is kept that another has taken the place of.
+
+    The same record has one URI, however often it is kept.
+
+    Args:
+        run_uri: The run's folder.
+        written: When the record was last written.
+        content: All of it.
+    """
+    mark = hashlib.sha256(content).hexdigest()[:8]
+    moment = written.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    return f"{output_uri(run_uri, 'decisions')}{moment}-{mark}.json"
 
 
 def run_of_report(uri: str) -> str:

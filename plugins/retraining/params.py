@@ -73,6 +73,14 @@ def retraining(
             title="Approval status of a version that a backfill registers",
             description="Instead of the one above, so that history is not deployed unasked.",
         ),
+        "register_against_gate": Param(
+            "",
+            type="string",
+            pattern=r"^(\S[^\x00-\x1f\x7f]*)?$",
+            maxLength=200,
+            title="Why a model is registered though the gate rejects it",
+            description="Empty: it is not. The version is pending at best, and keeps who and why.",
+        ),
         "ask_for_approval": Param(
             ask_for_approval,
             type="boolean",

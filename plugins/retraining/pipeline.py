@@ -27,7 +27,7 @@ _VERSION = re.compile(r"[\w.-]+")
 # What the library itself writes into the metadata of each version, of the 50 that there may be.
 OWN_METADATA = frozenset({
     "snapshot", "fingerprint", "headline", "better", "tolerance", "run_id", "run_type",
-    "training_job", "code_sha256", "data_fingerprint",
+    "training_job", "code_sha256", "data_fingerprint", "against_gate",
 })  # fmt: skip
 _LARGEST_METADATA = 50
 _LONGEST_DESCRIPTION = 1024

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -77,6 +78,16 @@ def test_uris_split_into_bucket_and_key() -> None:
     assert (bucket, key) == ("b-1", "p/runs/2026-11-20/manual__x/evaluation/decision.json")
     with pytest.raises(naming.InvalidNameError, match="s3://bucket/key"):
         naming.split_s3_uri("https://b/k")
+
+
+def test_a_record_is_put_aside_in_one_place_in_the_order_of_time() -> None:
+    def uri(second: int, content: bytes = b"{}") -> str:
+        written = datetime(2026, 11, 20, 9, 5, second, tzinfo=timezone(timedelta(hours=1)))
+        return naming.earlier_decision_uri("s3://b/r/", written=written, content=content)
+
+    assert uri(7) == "s3://b/r/decisions/2026-11-20T08-05-07Z-44136fa3.json"
+    assert uri(7) == uri(7) != uri(7, b"[]")
+    assert sorted((uri(11), uri(7))) == [uri(7), uri(11)]
 
 
 def test_a_run_lies_in_its_snapshots_folder_of_runs() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from retraining import naming
+from retraining.aws import s3 as objects
 
 from local_stack.services.environment import PIPELINE
 from tests.web.conftest import (
@@ -162,6 +166,24 @@ def test_versions_come_with_who_decided(history: History) -> None:
     assert answer["versions"][0]["run_id"] == THIRD.run_id
     assert answer["versions"][0]["snapshot"] == THIRD.snapshot
     assert answer["serving"]["number"] == 3
+
+
+def test_a_version_that_its_decision_does_not_let_pass_any_more_says_so(history: History) -> None:
+    stack, s3 = history.stack, history.stack.client("s3")
+    uri = naming.decision_uri(THIRD.uri)
+    before = objects.get(s3, uri).content
+    objects.put_json(s3, uri, json.loads(before) | {"verdict": "reject", "explanation": "it is 0"})
+    try:
+        deadline = time.monotonic() + 60
+        said = ""
+        # What was read a moment ago is not read again.
+        while not said and time.monotonic() < deadline:
+            newest, *others = stack.page("data/versions", dag_id=DAG).json()["versions"]
+            said = newest["objection"]
+    finally:
+        objects.put(s3, uri, before)
+    assert said == "the decision about it is reject by now, it is 0"
+    assert [version["objection"] for version in others] == ["", ""]
 
 
 def test_the_tab_of_the_deployment_dag_shows_its_pipeline(stack: Stack) -> None:

@@ -103,13 +103,18 @@ def deployment_dag(
         verify_version = PipelineBranch(
             task_id="verify_version",
             python_callable=tasks.verify_version,
-            op_kwargs={"plan": plan},
+            op_kwargs={"plan": plan, "deployed": deploy_version.output},
         )
         keep_version = PipelineTask(
-            task_id="keep_version", python_callable=tasks.keep_version, op_kwargs={"plan": plan}
+            task_id="keep_version",
+            python_callable=tasks.keep_version,
+            op_kwargs={"plan": plan, "verified": XComArg(verify_version, key="verified")},
         )
         flip_back = FlipBackOperator(
-            task_id="flip_back", plan=plan, reason=XComArg(verify_version, key="reason")
+            task_id="flip_back",
+            plan=plan,
+            faulty=XComArg(verify_version, key="faulty"),
+            reason=XComArg(verify_version, key="reason"),
         )
 
         choose_version >> Label("nothing new") >> nothing_to_do

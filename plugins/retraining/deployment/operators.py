@@ -109,6 +109,9 @@ class DeployVersionOperator(_EndpointOperator):
     """Makes the plan's model and config, and asks for an endpoint that serves it.
 
     Succeeds when the service has settled, whatever came of it: that is judged by who verifies.
+
+    Returns:
+        The name of the plan's config.
     """
 
     def _begin(self, context: Context) -> None:
@@ -119,10 +122,11 @@ class DeployVersionOperator(_EndpointOperator):
     def _config(self, plan: Plan) -> str | None:
         return plan.config_name
 
-    def _finish(self, context: Context) -> Any:  # noqa: ARG002 - the other one needs it
+    def _finish(self, context: Context) -> str:  # noqa: ARG002 - the other one needs it
         plan = read_plan(self.plan)
         found = endpoints.find(self._sagemaker(), plan.endpoint_name)
         self.log.info("%s has settled: %s", plan.endpoint_name, found)
+        return plan.config_name
 
 
 class FlipBackOperator(_EndpointOperator):
@@ -133,17 +137,25 @@ class FlipBackOperator(_EndpointOperator):
 
     Args:
         plan: What ``choose_version`` settled.
+        faulty: The config that ``verify_version`` found bad.
         reason: What is wrong with the version.
     """
 
-    template_fields: Sequence[str] = ("plan", "reason")
+    template_fields: Sequence[str] = ("plan", "faulty", "reason")
 
-    def __init__(self, *, reason: Any, **kwargs: Any) -> None:
+    def __init__(self, *, faulty: Any, reason: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.faulty: Any = faulty
         self.reason: Any = reason
 
     def _begin(self, context: Context) -> None:  # noqa: ARG002 - the other one needs it
-        deploy.check_current(self._sagemaker(), read_plan(self.plan))
+        plan = read_plan(self.plan)
+        if self.faulty != plan.config_name:
+            raise DeploymentRefusedError(
+                f"verify_version was about {self.faulty}, and this run's plan is"
+                f" {plan.config_name}: if it was marked as success by hand, clear it"
+            )
+        deploy.check_current(self._sagemaker(), plan)
 
     def _config(self, plan: Plan) -> str | None:
         return plan.previous_config

@@ -162,8 +162,19 @@ def make_plan(
     size: Size,
     role_arn: str,
     is_resizing: bool,
+    objection: Callable[[Version], str | None],
 ) -> tuple[Plan | None, str]:
     """Look at registry and endpoint, and settle what is to be done.
+
+    Args:
+        client: The client.
+        group: The model package group.
+        endpoint_name: The endpoint.
+        wanted: The version that a person asked for: its number or ARN; None if nobody did.
+        size: Of the endpoint.
+        role_arn: Of the model.
+        is_resizing: See ``choose``.
+        objection: Says why a version is not deployed unasked; who asks for it gets it.
 
     Returns:
         The plan, None if there is nothing to do, and the reason in words.
@@ -190,7 +201,9 @@ def make_plan(
 
     naming.deployment_stem(endpoint_name)
     asked = None if wanted is None else versions.version_asked_for(client, group, wanted)
-    newest = versions.newest_deployable(client, group)
+    if asked and (why := objection(asked)):
+        log.warning("version %d was asked for, though %s", asked.number, why)
+    newest = versions.newest_deployable(client, group, objection=objection)
     endpoint = endpoints.find(client, endpoint_name)
     last = endpoint.verified if endpoint else None
     verified = endpoints.version_of_config(client, last) if last else None

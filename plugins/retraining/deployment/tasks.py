@@ -13,6 +13,7 @@ from retraining.aws import clients
 from retraining.deployment import deploy, endpoints, smoke
 from retraining.deployment.plan import DeploymentRefusedError, make_plan, read_plan, size_of
 from retraining.registry import versions
+from retraining.runs import records
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def choose_version(
     """
     for event in _events(triggering_asset_events):
         log.info("started by %s", event.extra)
-    sagemaker = clients.client("sagemaker")
+    sagemaker, s3 = clients.client("sagemaker"), clients.client("s3")
     try:
         plan, reason = make_plan(
             sagemaker,
@@ -55,6 +56,7 @@ def choose_version(
             size=size_of(params),
             role_arn=settings().role_arn,
             is_resizing=dag_run.run_type == "manual",
+            objection=lambda version: records.objection(s3, version.report_uri),
         )
         if plan is not None:
             # Not to find out only when it serves already.
@@ -79,16 +81,28 @@ def nothing_to_do(*, reason: str) -> None:
     log.info("nothing to do: %s", reason)
 
 
-def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: Any) -> str:
-    """Judge what the endpoint serves now, and choose the branch; the XCom ``reason`` says why.
+def verify_version(
+    *, plan: Mapping[str, Any], deployed: str, params: Mapping[str, Any], ti: Any
+) -> str:
+    """Judge what the endpoint serves now, and choose the branch.
+
+    The XComs ``verified``, or ``faulty`` and ``reason``, say which config was judged and why.
+
+    Args:
+        plan: What ``choose_version`` settled.
+        deployed: The config that ``deploy_version`` asked for.
+        params: The run's parameters.
+        ti: The task.
 
     Returns:
         ``keep_version`` or ``flip_back``.
 
     Raises:
-        AirflowFailException: Another deployment has changed the endpoint since.
+        AirflowFailException: Another deployment has changed the endpoint since, or nothing was
+            deployed by this plan.
     """
     settled = read_plan(plan)
+    _check_done(settled, deployed, task="deploy_version")
     sagemaker = clients.client("sagemaker")
     try:
         deploy.check_current(sagemaker, settled)
@@ -105,7 +119,9 @@ def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: An
     if reason:
         log.error("%s: %s", settled.endpoint_name, reason)
         ti.xcom_push("reason", reason)
+        ti.xcom_push("faulty", settled.config_name)
         return "flip_back"
+    ti.xcom_push("verified", settled.config_name)
     log.info(
         "%s serves version %d; %s",
         settled.endpoint_name,
@@ -117,13 +133,25 @@ def verify_version(*, plan: Mapping[str, Any], params: Mapping[str, Any], ti: An
     return "keep_version"
 
 
-def keep_version(*, plan: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def keep_version(
+    *, plan: Mapping[str, Any], verified: str, params: Mapping[str, Any]
+) -> dict[str, Any]:
     """Note that the version is verified, and delete old models and configs.
+
+    Args:
+        plan: What ``choose_version`` settled.
+        verified: The config that ``verify_version`` found good.
+        params: The run's parameters.
 
     Returns:
         ``endpoint_name``, ``version`` and ``model_package_arn``.
+
+    Raises:
+        AirflowFailException: Another deployment has changed the endpoint since, or nothing was
+            verified by this plan.
     """
     settled = read_plan(plan)
+    _check_done(settled, verified, task="verify_version")
     sagemaker = clients.client("sagemaker")
     try:
         deploy.check_current(sagemaker, settled)
@@ -158,6 +186,15 @@ def create_model(*, pipeline: str, registered: Mapping[str, Any]) -> str:
     )
     log.info("version %d is the model %s", version.number, name)
     return name
+
+
+def _check_done(plan: Plan, config: str, *, task: str) -> None:
+    """Make sure that the task before has done its work by this plan, and not by an earlier one."""
+    if config != plan.config_name:
+        raise AirflowFailException(
+            f"{task} was about {config}, and this run's plan is {plan.config_name}: if it was"
+            " marked as success by hand, clear it"
+        )
 
 
 def _test(plan: Plan, params: Mapping[str, Any]) -> SmokeTest | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from retraining.aws.errors import is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
+
+log = logging.getLogger(__name__)
 
 # Properties of the metadata that this library reads back.
 FINGERPRINT = "fingerprint"
@@ -20,6 +23,7 @@ SNAPSHOT = "snapshot"
 HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
+AGAINST_GATE = "against_gate"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -120,14 +124,26 @@ def register_once(
     return _version(client.describe_model_package(ModelPackageName=arn), is_new=True)
 
 
-def newest_deployable(client: SageMakerClient, group: str) -> Version | None:
+def newest_deployable(
+    client: SageMakerClient, group: str, *, objection: Callable[[Version], str | None]
+) -> Version | None:
     """Return the approved and completed version with the newest snapshot, then the newest one.
 
     A backfill over old data never overtakes a model of newer data. None if there is none, or no
     such group.
+
+    Args:
+        client: The client.
+        group: The model package group.
+        objection: Says why a version is not deployed unasked; it is passed over with a warning.
     """
-    versions = (describe(client, arn) for arn in approved_arns(client, group))
-    return max(versions, key=lambda item: item.age, default=None)
+    versions = [describe(client, arn) for arn in approved_arns(client, group)]
+    for version in sorted(versions, key=lambda item: item.age, reverse=True):
+        why = objection(version)
+        if why is None:
+            return version
+        log.warning("version %d is approved and not deployed unasked: %s", version.number, why)
+    return None
 
 
 def approved_arns(client: SageMakerClient, group: str) -> Iterator[str]:
@@ -204,6 +220,12 @@ def reject(client: SageMakerClient, arn: str, *, reason: str) -> None:
     _set_approval(client, arn, "Rejected", reason)
 
 
+def report_uri_of(described: Mapping[str, Any]) -> str:
+    """Return the evaluation report that a described version names; "" if it does not say."""
+    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
+    return str(quality.get("Statistics", {}).get("S3Uri", ""))
+
+
 def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -> None:
     # A description of several lines is refused.
     line = " ".join(reason.split())[:_DESCRIPTION_LENGTH]
@@ -213,7 +235,6 @@ def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -
 
 
 def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
-    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
     metadata = described.get("CustomerMetadataProperties", {})
     return Version(
         arn=described["ModelPackageArn"],
@@ -225,7 +246,7 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         approval_reason=described.get("ApprovalDescription", ""),
         status=described.get("ModelPackageStatus", ""),
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
-        report_uri=quality.get("Statistics", {}).get("S3Uri", ""),
+        report_uri=report_uri_of(described),
         tolerance=_number(metadata.get(TOLERANCE)),
     )
 

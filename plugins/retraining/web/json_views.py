@@ -101,6 +101,7 @@ def version(found: ModelVersion) -> dict[str, Any]:
         **asdict(found),
         "created": _time(found.created),
         "metadata": dict(found.metadata),
+        "objection": text(found.objection),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from retraining.aws.errors import is_missing
 from retraining.deployment import endpoints
 from retraining.registry import versions
+from retraining.runs import records
 from retraining.web import aws_reads
 from retraining.web.recent import Recent
 
@@ -52,6 +54,8 @@ class ModelVersion:
         snapshot: The date of its data, or "".
         run_id: The run that registered it, or "".
         metadata: All of its metadata.
+        report_uri: Its evaluation report, or "".
+        objection: Why it is not deployed unasked, or "".
     """
 
     number: int
@@ -63,6 +67,8 @@ class ModelVersion:
     snapshot: str
     run_id: str
     metadata: Mapping[str, str]
+    report_uri: str = ""
+    objection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ _LISTED: Recent[Listed] = Recent(_SECONDS, 100)
 _DESCRIBED: Recent[ModelVersion] = Recent(_SECONDS, 1_000)
 _SERVING: Recent[Serving] = Recent(_SECONDS, 100)
 _SINCE: Recent[datetime | None] = Recent(_SECONDS, 100)
+_OBJECTIONS: Recent[str] = Recent(_SECONDS, 1_000)
 
 
 def start_listing(group: str, *, down_to: int) -> Future[Listed]:
@@ -123,6 +130,7 @@ def page(
     Returns:
         The versions, how many the list has, and sentences about what could not be read.
     """
+    until = time.monotonic() + seconds
     (listed,) = aws_reads.collect([start_listing(group, down_to=0)], seconds=seconds)
     if isinstance(listed, Exception):
         return [], 0, [f"the registry's versions: {listed}"]
@@ -139,6 +147,8 @@ def page(
     )
     found = [answer for answer in answers if isinstance(answer, ModelVersion)]
     said = aws_reads.notices(answers, about="versions")
+    found, more = _with_objections(found, seconds=until - time.monotonic())
+    said += more
     if not listed.is_all:
         said.append(f"only the newest {len(numbers)} versions are listed")
     return found, len(numbers), said
@@ -146,8 +156,28 @@ def page(
 
 def forget() -> None:
     """Read all anew: somebody has just changed it here."""
-    for kept in (_LISTED, _DESCRIBED, _SERVING, _SINCE):
+    for kept in (_LISTED, _DESCRIBED, _SERVING, _SINCE, _OBJECTIONS):
         kept.clear()
+
+
+def _with_objections(
+    found: list[ModelVersion], *, seconds: float
+) -> tuple[list[ModelVersion], list[str]]:
+    answers = aws_reads.gather(
+        "s3",
+        [
+            lambda s3, uri=version.report_uri: _OBJECTIONS.get(  # type: ignore[misc]
+                uri, lambda: records.objection(s3, uri) or ""
+            )
+            for version in found
+        ],
+        seconds=max(seconds, 0.5),
+    )
+    told = [
+        replace(version, objection=answer if isinstance(answer, str) else "")
+        for version, answer in zip(found, answers, strict=True)
+    ]
+    return told, aws_reads.notices(answers, about="decisions about versions")
 
 
 def _listed(client: Any, group: str, down_to: int) -> Listed:
@@ -193,6 +223,7 @@ def _described(client: Any, arn: str) -> ModelVersion:
         snapshot=metadata.get(versions.SNAPSHOT, ""),
         run_id=metadata.get("run_id", ""),
         metadata=metadata,
+        report_uri=versions.report_uri_of(described),
     )
 
 

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.deployment import deploy, endpoints, smoke
 from retraining.deployment.endpoints import Step
 from retraining.deployment.plan import DeploymentRefusedError, Plan, make_plan
 from retraining.deployment.requests import Size
 from retraining.registry import requests, versions
+from retraining.runs import records
 
 from tests.retraining.declarations import pipeline
 
@@ -151,6 +153,7 @@ class Shop:
             wanted=wanted,
             size=size,
             role_arn=ROLE,
+            objection=lambda version: records.objection(self.s3, version.report_uri),
             **{"is_resizing": False, **more},
         )
         return found
@@ -521,3 +524,15 @@ def test_a_death_after_any_change_ends_like_no_death(
         if len(changes) < deadly:
             break
     assert deadly > 5, changes
+
+
+def test_a_version_whose_decision_does_not_let_it_pass_any_more_waits_for_a_person(
+    shop: Shop,
+) -> None:
+    older, newer = shop.register(1, snapshot="2026-11-20"), shop.register(2, snapshot="2026-11-21")
+    uri = naming.decision_uri(naming.run_of_report(newer.report_uri))
+    objects.put_json(shop.s3, uri, {"verdict": "reject", "registered": {"version": newer.number}})
+    unasked, asked = shop.plan(), shop.plan(newer.number)
+    assert unasked is not None
+    assert asked is not None
+    assert (unasked.version_arn, asked.version_arn) == (older.arn, newer.arn)

@@ -127,7 +127,7 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
     # Its own name for its config tells that a person made it; a plan that knows of none is stale.
     plan = Plan(broken, "", 7, "", "", "", broken, None, None, False)
     task = airflow.operators.FlipBackOperator(
-        task_id="flip_back", plan=asdict(plan), reason="it is broken"
+        task_id="flip_back", plan=asdict(plan), faulty=broken, reason="it is broken"
     )
     context: Any = {"params": {"reject_when_broken": True}}
     with pytest.raises(airflow.Deferred) as deferred:
@@ -141,6 +141,17 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
     # As after a death of the worker: again, and the same is said.
     with pytest.raises(airflow.Fail, match=r"version 7 was not kept: it is broken; .* deleted"):
         task.execute(context)
+
+
+def test_a_version_is_not_flipped_back_by_what_was_found_of_another(
+    airflow: SimpleNamespace,
+) -> None:
+    plan = Plan("e", "arn", 8, "", "", "", "e-v8-00000000", "e-v6-00000000", None, False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty="e-v7-00000000", reason="it is broken"
+    )
+    with pytest.raises(airflow.Fail, match="verify_version was about e-v7-00000000"):
+        task.execute({"params": {"reject_when_broken": True}})
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, code: str, *, times: int) -> list[str]:

@@ -73,25 +73,48 @@ def test_attempts_at_once_make_one_version(client: Any) -> None:
     assert {version.number for version in versions} == {1}
 
 
+def nothing(_: registry.Version) -> None:
+    """Object to no version."""
+
+
 def test_only_approved_versions_deploy_and_the_newest_snapshot_first(client: Any) -> None:
     group = "deployable"
     registry.ensure_group(client, group, description="x")
-    assert registry.newest_deployable(client, group) is None
+    assert registry.newest_deployable(client, group, objection=nothing) is None
     newer, older, pending = (
         registry.register_once(client, request(group, date, snapshot=date), since=SINCE)
         for date in ("2026-11-20", "2026-10-01", "2026-11-21")
     )
     registry.approve(client, newer.arn, reason="checked by hand")
     registry.approve(client, older.arn, reason="a backfill, approved later")
-    found = registry.newest_deployable(client, group)
+    found = registry.newest_deployable(client, group, objection=nothing)
     assert found is not None
     assert found.arn == newer.arn != pending.arn
     registry.reject(client, newer.arn, reason="predictions are off")
-    found = registry.newest_deployable(client, group)
+    found = registry.newest_deployable(client, group, objection=nothing)
     assert found is not None
     assert found.arn == older.arn
     described = client.describe_model_package(ModelPackageName=newer.arn)
     assert described["ApprovalDescription"] == "predictions are off"
+
+
+def test_a_version_that_is_objected_to_is_passed_over_and_said(
+    client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = "objected-to"
+    registry.ensure_group(client, group, description="x")
+    newer, older = (
+        registry.register_once(client, request(group, date, snapshot=date), since=SINCE)
+        for date in ("2026-11-20", "2026-10-01")
+    )
+    for version in (newer, older):
+        registry.approve(client, version.arn, reason="by a test")
+    found = registry.newest_deployable(
+        client, group, objection=lambda version: "it is off" if version.arn == newer.arn else None
+    )
+    assert found is not None
+    assert found.arn == older.arn
+    assert f"version {newer.number} is approved and not deployed unasked: it is off" in caplog.text
 
 
 def test_a_version_is_found_by_number_and_by_arn(client: Any) -> None:
@@ -110,7 +133,7 @@ def test_a_version_is_found_by_number_and_by_arn(client: Any) -> None:
 
 
 def test_a_group_that_does_not_exist_has_nothing_to_deploy(client: Any) -> None:
-    assert registry.newest_deployable(client, "never-made") is None
+    assert registry.newest_deployable(client, "never-made", objection=nothing) is None
 
 
 def test_a_reason_of_many_lines_is_written_on_one(client: Any) -> None:

@@ -52,9 +52,17 @@ export function versionsView(pipeline, runAddress, changed) {
       headline ? el("td", { class: "number" }, measure(version, headline)) : null,
       el("td", { class: "key" }, version.created.slice(0, 16).replace("T", " ")),
       el("td", { class: "key" }, approval(version.approval), version.status === "Completed" ? null : ` (${version.status})`),
-      el("td", {}, version.approval_reason),
+      el("td", {}, ...whoAndWhy(version)),
       el("td", { class: "key" }, version.run_id ? lineageSwitch(version) : el("span", { class: "quiet" }, "unknown")),
       el("td", {}, el("div", { class: "row" }, buttons(version, serving, isServing))));
+  }
+
+  function whoAndWhy({ approval_reason: reason, metadata, objection }) {
+    return [
+      reason,
+      metadata.against_gate ? el("div", {}, `Registered against the gate, by ${metadata.against_gate}`) : null,
+      objection ? el("div", { class: "error" }, `Deployed only if it is asked for: ${objection}`) : null,
+    ];
   }
 
   // In a row of its own, as wide as the table.
