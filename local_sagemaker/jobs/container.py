@@ -66,6 +66,11 @@ class JobFolder:
         """What stands for /opt/ml."""
         return self.path / "ml"
 
+    @property
+    def hosts_file(self) -> Path:
+        """What is shown at /etc/hosts, if it exists."""
+        return self.path / "hosts"
+
     def rewrite(self, text: str) -> str:
         """Replace /opt/ml in a text, wherever it begins a path."""
         return _IN_TEXT.sub(lambda _: str(self.root), text)
