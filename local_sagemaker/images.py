@@ -26,6 +26,7 @@ class Image:
         metric: An expression for metrics in the log of a training job; its groups are the two parts
             of a name and a number. Empty: there are none but those that a request defines.
         preimport: Modules that a warm parent imports for its jobs.
+        training_module: What AWS's training toolkit runs of the image's own, ``module:function``.
     """
 
     repository: str
@@ -35,6 +36,7 @@ class Image:
     program: str
     metric: str = ""
     preimport: tuple[str, ...] = ()
+    training_module: str = ""
 
     @property
     def serving(self) -> Path:

@@ -95,6 +95,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
     described: Mapping[str, Any] = job
     algorithm = described["AlgorithmSpecification"]
     channels = _channels(described)
+    module = environment.image.training_module
     return Plan(
         kind=TRAINING,
         region=described["TrainingJobArn"].split(":")[3],
@@ -108,6 +109,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         variables={
             "TRAINING_JOB_NAME": described["TrainingJobName"],
             "TRAINING_JOB_ARN": described["TrainingJobArn"],
+            **({"SAGEMAKER_TRAINING_MODULE": module} if module else {}),
             **described.get("Environment", {}),
         },
         downloads=tuple(
