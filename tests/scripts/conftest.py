@@ -27,11 +27,11 @@ def run_warm() -> Iterator[Callable[..., Outcome]]:
 
 
 @contextmanager
-def warm(image: Path, *libraries: str) -> Iterator[Callable[..., Outcome]]:
+def warm(image: Path, *libraries: str, **variables: str) -> Iterator[Callable[..., Outcome]]:
     """Give what runs scripts in forks of a process of an image that has imported libraries."""
     process = subprocess.Popen(
         [image / "python", Path(__file__).with_name("warm_interpreter.py"), *libraries],
-        env=PROGRAM_ENVIRONMENT | {"PATH": f"{image}:/usr/bin:/bin"},
+        env=PROGRAM_ENVIRONMENT | {"PATH": f"{image}:/usr/bin:/bin"} | variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

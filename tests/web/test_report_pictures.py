@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from retraining.web import predictions
 from retraining.web.report_pictures import OF_REPORTS, pictured
 
 REPORT = {
@@ -58,3 +59,18 @@ def test_what_the_pipeline_does_not_draw_or_the_report_has_not_is_left_out() -> 
 def test_any_report_is_drawn_as_far_as_it_can_be(odd: Any) -> None:
     found = pictured(dict.fromkeys(OF_REPORTS, odd), OF_REPORTS)
     assert json.dumps(found, allow_nan=False).encode()
+
+
+def test_a_run_is_read_with_the_pictures_of_its_report(embedded_sagemaker: Any) -> None:
+    s3 = embedded_sagemaker.client("s3")
+    s3.create_bucket(Bucket="pictured")
+    for name, content in (
+        ("predictions.csv", "actual,predicted\n1,-1\n0,0\n"),
+        ("evaluation.json", json.dumps(REPORT)),
+    ):
+        s3.put_object(Bucket="pictured", Key=f"run/evaluation/{name}", Body=content.encode())
+    plots = ["confusion_matrix", "worst_errors"]
+    found = predictions.read(s3, "s3://pictured/run/", plots)
+    assert found["matrix"]["labels"] == ["-1", "0", "1"]
+    assert found["pictures"] == pictured(REPORT, ["worst_errors"])
+    assert "pictures" not in predictions.read(s3, "s3://pictured/run/", ["confusion_matrix"])

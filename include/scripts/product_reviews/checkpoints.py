@@ -6,6 +6,7 @@ may have been cut off in the middle, so the checkpoint before the last is kept, 
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ def save(folder: Path, state: Mapping[str, Any], *, epoch: int) -> None:
         for old in _newest_first(folder)[_KEPT:]:
             old.unlink()
     except (OSError, RuntimeError) as error:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         print(f"warning: {path} could not be written, training goes on: {error}", flush=True)
 
 

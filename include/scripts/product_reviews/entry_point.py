@@ -42,7 +42,8 @@ def read(body: str | bytes, content_type: str) -> list[str]:
     if not isinstance(texts, list) or not texts:
         raise RefusedError(400, f"the request has no list of features; {SEND}")
     for number, text in enumerate(texts, 1):
-        if not isinstance(text, str) or not text.strip():
+        # Half of a surrogate pair is legal in JSON, and no text.
+        if not isinstance(text, str) or not text.encode("utf-8", "ignore").strip():
             raise RefusedError(400, f"feature {number} is no text; {SEND}")
     return texts
 

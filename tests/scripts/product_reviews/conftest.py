@@ -30,7 +30,8 @@ def run_torch() -> Iterator[Callable[..., Outcome]]:
     """Runs a script in the PyTorch image; skips the test on a machine without it."""
     if not (IMAGE / "python").exists():
         pytest.skip("there is no PyTorch image here: make setup PIPELINE=product_reviews")
-    with warm(IMAGE, *LIBRARIES) as run:
+    # The networks are too small for two threads, which would wait for each other.
+    with warm(IMAGE, *LIBRARIES, OMP_NUM_THREADS="1") as run:
         yield run
 
 

@@ -4,18 +4,16 @@ import json
 import re
 import shutil
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.scripts.jobs import run_cold, shipped
-from tests.scripts.product_reviews.conftest import IMAGE
+from tests.scripts.jobs import shipped
+from tests.scripts.product_reviews.conftest import HERE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.scripts.product_reviews.conftest import Reviews
 
 EPOCHS = ("--epochs", 3)
@@ -23,7 +21,7 @@ WEIGHTS = "network.safetensors"
 
 
 def test_it_learns_and_says_so_after_each_epoch(split: Reviews) -> None:
-    done = split.train("--epochs", 6)
+    done = split.train("--epochs", 6, "--train-batch-size", 8)
     assert done.code == 0, done.stderr
     told = re.findall(r"^epoch=(\d); .*validation:accuracy=([0-9.]+);", done.stdout, re.MULTILINE)
     assert [epoch for epoch, _ in told] == [*"123456"]
@@ -101,27 +99,20 @@ def test_two_instances_share_the_batches_and_one_of_them_writes(split: Reviews) 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    def instance(host: str) -> Reviews:
-        own = split.folder / host
-        own.mkdir()
-        place = replace(split, folder=own)
-        options = map(str, place.training("--epochs", 1, "--train-batch-size", 16))
-        # The splits are both instances'; each has folders of its own for the rest.
-        options = [text.replace(f"{own}/splits", str(split.splits)) for text in options]
-        done = run_cold(
-            shipped("product_reviews") / "train.py", *options, image=IMAGE,
-            SM_OUTPUT_DIR=own, SM_HOSTS='["algo-1", "algo-2"]', SM_CURRENT_HOST=host,
-            MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo",
-        )  # fmt: skip
-        assert done.code == 0, done.stderr
-        assert "train:rows_per_second" in done.stdout
-        return place
-
-    with ThreadPoolExecutor() as hosts:
-        first, second = hosts.map(instance, ("algo-1", "algo-2"))
-    assert (first.model / WEIGHTS).is_file()
-    assert not second.model.exists()
-    assert not (second.folder / "checkpoints").exists()
+    own = replace(split, folder=Path("HERE"))
+    options = [
+        str(option).replace("HERE/splits", str(split.splits))
+        for option in own.training("--epochs", 1, "--train-batch-size", 16)
+    ]
+    done = split.run(
+        HERE / "two_instances.py", split.folder, port,
+        shipped("product_reviews") / "train.py", *options,
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert done.stdout.count("train:rows_per_second") == 2
+    assert (split.folder / "algo-1" / "model" / WEIGHTS).is_file()
+    assert not (split.folder / "algo-2" / "model").exists()
+    assert not (split.folder / "algo-2" / "checkpoints").exists()
 
 
 @pytest.mark.parametrize(

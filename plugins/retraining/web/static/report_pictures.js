@@ -64,7 +64,7 @@ const lines = (curves) => () => ({
 function table(errors) {
   const head = (content) => el("th", { scope: "col" }, content);
   return el("details", { class: "errors" },
-    el("summary", {}, `The ${errors.length} mistakes that the model was surest of`),
+    el("summary", {}, `Mistakes that the model was surest of: ${errors.length}`),
     scrollRegion("Worst errors",
       el("table", {},
         el("thead", {}, el("tr", {}, ["text", "actual", "predicted", "probability"].map(head))),
