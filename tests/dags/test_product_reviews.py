@@ -103,6 +103,8 @@ def test_only_an_accurate_model_is_registered_and_deployed(place: Place) -> None
     (prediction,) = json.load(answer["Body"])["predictions"]
     assert prediction["label"] in {-1, 0, 1}
     assert 1 / 3 <= prediction["probability"] <= 1
+    answer = runtime.invoke_endpoint(**call, Body=rb'{"features": ["half \ud800 a pair"]}')
+    assert len(json.load(answer["Body"])["predictions"]) == 1
     for body, content_type in (
         (b"{", "application/json"), (b'{"features": []}', "application/json"),
         (b'{"features": [""]}', "application/json"), (b'{"features": [3]}', "application/json"),

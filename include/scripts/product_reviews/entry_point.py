@@ -42,10 +42,10 @@ def read(body: str | bytes, content_type: str) -> list[str]:
     if not isinstance(texts, list) or not texts:
         raise RefusedError(400, f"the request has no list of features; {SEND}")
     for number, text in enumerate(texts, 1):
-        # Half of a surrogate pair is legal in JSON, and no text.
-        if not isinstance(text, str) or not text.encode("utf-8", "ignore").strip():
+        if not isinstance(text, str) or not text.strip():
             raise RefusedError(400, f"feature {number} is no text; {SEND}")
-    return texts
+    # Half of a surrogate pair is legal in JSON, and no character.
+    return [text.encode("utf-8", "replace").decode() for text in texts]
 
 
 def predict(texts: list[str], model: tuple[Any, Any]) -> list[dict[str, Any]]:

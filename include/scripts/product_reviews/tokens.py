@@ -6,6 +6,7 @@ the tokenizer's files.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from kit.failure import BadInputError
@@ -30,11 +31,15 @@ def read_config(folder: Path) -> BertConfig:
             "of a BERT in Hugging Face's format"
         )
     try:
-        config = BertConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{folder / CONFIG}: {error}") from error
-    if config.model_type != "bert" or not config.architectures:
-        raise BadInputError(f"{folder / CONFIG}: it is of a {config.model_type}, not of a BERT")
+        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        kind = told["model_type"]
+        config = BertConfig.from_dict(told)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadInputError(
+            f"{folder / CONFIG}: it is no model's configuration: {type(error).__name__} {error}"
+        ) from error
+    if kind != "bert":
+        raise BadInputError(f"{folder / CONFIG}: it is of a {kind}, not of a BERT")
     return config
 
 
