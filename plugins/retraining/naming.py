@@ -73,6 +73,28 @@ def source_archive_uri(code_uri: str) -> str:
     return f"{code_uri}sourcedir.tar.gz"
 
 
+def pretrained_uri(bucket: str, pipeline: str, model: str) -> str:
+    """Return the folder of a pretrained model.
+
+    Args:
+        bucket: The bucket.
+        pipeline: Whose model.
+        model: Its name, or a folder anywhere on S3.
+
+    Raises:
+        InvalidNameError: It is neither.
+    """
+    if "://" in model:
+        split_s3_uri(model)
+        return f"{model.rstrip('/')}/"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model):
+        raise InvalidNameError(
+            f"{model!r} is no pretrained model: give its name, of letters, digits, '.', '_' and"
+            " '-', or its folder, s3://bucket/key/"
+        )
+    return f"s3://{bucket}/{pipeline}/pretrained/{model}/"
+
+
 def runs_uri(bucket: str, pipeline: str) -> str:
     """Return the folder that holds a folder of runs a snapshot."""
     return f"s3://{bucket}/{pipeline}/runs/"

@@ -154,6 +154,17 @@ def threshold(
     )
 
 
+def pretrained(default: str) -> Param:
+    """Return the pretrained model that training begins with; ``resolve_run`` finds its folder."""
+    return Param(
+        default,
+        type="string",
+        **_text(r"s3://[a-z0-9.-]+/[^\x00-\x1f\x7f]*|[A-Za-z0-9][A-Za-z0-9._-]*", longest=1024),
+        title="Pretrained model",
+        description="Its folder below the pipeline's pretrained/, or any on S3: s3://…",
+    )
+
+
 def deployment(endpoint_name: str) -> dict[str, Param]:
     """Return the parameters of a deployment DAG, for an endpoint."""
     return {

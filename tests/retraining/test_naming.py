@@ -115,3 +115,21 @@ def test_a_step_that_is_no_path_segment_is_refused(step: str) -> None:
     ):
         with pytest.raises(naming.InvalidNameError, match="is not made of letters"):
             refused()
+
+
+@pytest.mark.parametrize(
+    ("model", "uri"),
+    [
+        ("a-model_1.0", "s3://bucket/pipeline/pretrained/a-model_1.0/"),
+        ("s3://elsewhere/berts/large", "s3://elsewhere/berts/large/"),
+        ("s3://elsewhere/berts/large/", "s3://elsewhere/berts/large/"),
+    ],
+)
+def test_a_pretrained_model_is_found_by_its_name_or_its_folder(model: str, uri: str) -> None:
+    assert naming.pretrained_uri("bucket", "pipeline", model) == uri
+
+
+@pytest.mark.parametrize("model", ["", "..", "a/b", "https://host/model", "s3://A/x", "a b"])
+def test_what_is_no_pretrained_model_is_refused(model: str) -> None:
+    with pytest.raises(naming.InvalidNameError):
+        naming.pretrained_uri("bucket", "pipeline", model)
