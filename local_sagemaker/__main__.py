@@ -21,6 +21,7 @@ from local_sagemaker.endpoints.container import Workshop
 from local_sagemaker.endpoints.hosting import Hosting
 from local_sagemaker.endpoints.serving import Patience
 from local_sagemaker.jobs.execution import Execution
+from local_sagemaker.jobs.interruptions import parse_interruption
 from local_sagemaker.jobs.isolation import probe_isolation
 from local_sagemaker.jobs.logs import JobLogs
 from local_sagemaker.jobs.operations import KINDS
@@ -95,6 +96,7 @@ def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) 
         folder=state / "jobs",
         endpoint=endpoint,
         keep_folders=options.keep_job_folders,
+        interruptions=tuple(options.interrupt_spot),
     )
     images: Path = options.images.resolve()
     hosting = Hosting(
@@ -183,7 +185,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         type=int,
         default=100,
         metavar="N",
-        help="refuse more running jobs than that with ResourceLimitExceeded (default: %(default)s)",
+        help="refuse jobs beyond that many instances in use with ResourceLimitExceeded"
+        " (default: %(default)s)",
     )
     parser.add_argument(
         "--stop-grace",
@@ -218,6 +221,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--keep-job-folders", action="store_true", help="leave jobs' folders in STATE/jobs"
+    )
+    parser.add_argument(
+        "--interrupt-spot",
+        type=parse_interruption,
+        action="append",
+        default=[],
+        metavar="NAMES:AFTER[:WAIT]",
+        help="interrupt jobs of managed spot training with such names (* and ? stand for anything)"
+        " once, AFTER seconds from the start of their script, and start them again after WAIT"
+        " seconds (default: 0); may be given several times",
     )
     parser.add_argument(
         "--isolation",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.errors import RequestInvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TABLE = Path(__file__).with_name("images.toml")
 _PROGRAMS = Path(__file__).with_name("images")
@@ -26,6 +30,8 @@ class Image:
         metric: An expression for metrics in the log of a training job; its groups are the two parts
             of a name and a number. Empty: there are none but those that a request defines.
         preimport: Modules that a warm parent imports for its jobs.
+        worker_died: What the image's web server answers to a call whose worker has died: `status`,
+            `content_type` and `body`.
     """
 
     repository: str
@@ -35,6 +41,7 @@ class Image:
     program: str
     metric: str = ""
     preimport: tuple[str, ...] = ()
+    worker_died: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def serving(self) -> Path:

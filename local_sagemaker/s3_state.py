@@ -129,6 +129,18 @@ class S3State:
                 raise KeyError(bucket)
             self.backend.put_object(bucket, key, content)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object for a job, if it exists.
+
+        Raises:
+            KeyError: There is no such bucket.
+            OSError: The disk refuses it, also sqlite3.Error.
+        """
+        with self.changing((bucket, key)):
+            if bucket not in self.backend.buckets:
+                raise KeyError(bucket)
+            self.backend.delete_object(bucket, key)
+
     def list_keys(self, bucket: str, prefix: str) -> list[str]:
         """Return the keys that begin with a prefix, sorted.
 

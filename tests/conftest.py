@@ -108,7 +108,10 @@ def embedded_sagemaker(
 ) -> Iterator[EmbeddedSageMaker]:
     """The server that tests share; use names of your own."""
     state = tmp_path_factory.mktemp("embedded-sagemaker") / "state"
-    with _run_embedded_sagemaker(state, "--stop-grace", "1", "--host-name", host_name) as server:
+    spot = ("training-interrupted-*:1", "training-waiting-*:0.1:300")
+    options = ["--stop-grace", "1", "--host-name", host_name]
+    options += [word for rule in spot for word in ("--interrupt-spot", rule)]
+    with _run_embedded_sagemaker(state, *options) as server:
         yield server
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_sagemaker.endpoints.deployment import Deployment
+    from local_sagemaker.images import Environment, Image
     from local_sagemaker.jobs.execution import Execution
     from local_sagemaker.jobs.logs import JobLogs, Line
     from local_sagemaker.s3_state import S3State
@@ -129,6 +130,7 @@ class Container:
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._failure: str | None = None
+        self._worker_died: Answer | None = None
         self._socket = ""
         # The process ends with the thread that started it: the thread waits.
         threading.Thread(target=self._live, name=f"{deployment.arn} {kind}").start()
@@ -157,7 +159,8 @@ class Container:
 
         Raises:
             NotTakenError: It had ended before, which makes it unhealthy.
-            ContainerGoneError: It ended, or `seconds` were over, before it answered.
+            ContainerGoneError: `seconds` were over before it answered; or it ended, and is not one
+                whose web server outlives its workers.
         """
         try:
             return self._request("POST", "/invocations", body, headers, seconds)
@@ -171,7 +174,9 @@ class Container:
             self.healthy = False
             raise NotTakenError from error
         except (OSError, http.client.HTTPException) as error:
-            raise ContainerGoneError(MODEL_EXITED) from error
+            if self._worker_died is None:
+                raise ContainerGoneError(MODEL_EXITED) from error
+            return self._worker_died
 
     def stop(self) -> None:
         """End all of its processes; return when none is left."""
@@ -216,13 +221,16 @@ class Container:
 
     def _run(self) -> None:
         deployment, workshop = self._deployment, self._workshop
-        plan = _plan(deployment, workshop.images)
+        environment = find_environment(str(deployment.container["Image"]), workshop.images)
+        plan = _plan(deployment, environment)
+        if not deployment.serverless:
+            self._worker_died = _last_words(environment.image)
         self._folder.make(plan, rewrite_files=False)
         stream = (deployment.log_group, self.stream)
         workshop.logs.write(deployment.region, stream, lines=[])
         fetch_model_data(deployment, workshop.s3, folder=self._folder.root / "model")
         self._socket = self._open_folder()
-        environment = job_environment(
+        variables = job_environment(
             plan,
             self._folder,
             endpoint=workshop.endpoint,
@@ -230,7 +238,7 @@ class Container:
         )
         if self._stopping.is_set():
             return
-        process = workshop.execution.start(plan, self._folder, environment=environment)
+        process = workshop.execution.start(plan, self._folder, environment=variables)
         assert process.stdout is not None  # noqa: S101 -- start asked for it
         self._process = process
 
@@ -249,7 +257,7 @@ class Container:
             threading.Thread(target=self.stop).start()
         process.wait()
         exited.set()
-        end_marked(environment[MARK])
+        end_marked(variables[MARK])
         reader.join()
         process.stdout.close()
 
@@ -261,9 +269,15 @@ class Container:
         return f"/proc/self/fd/{number}/{_SOCKET}"
 
 
-def _plan(deployment: Deployment, images: Path) -> _Plan:
+def _last_words(image: Image) -> Answer | None:
+    told = image.worker_died
+    if not told:
+        return None
+    return Answer(told["status"], {"content-type": told["content_type"]}, told["body"].encode())
+
+
+def _plan(deployment: Deployment, environment: Environment) -> _Plan:
     container = deployment.container
-    environment = find_environment(str(container["Image"]), images)
     return _Plan(
         region=deployment.region,
         environment_folder=environment.folder,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # How long ending everything at once may take before the kernel is asked a second time.
 _HARD_STOP_SECONDS = 2.0
-# For metrics in lines that were still unread when the command ended.
-_METRICS_SECONDS = {End.EXITED: 15.0, End.STOPPED: 1.0, End.TIMED_OUT: 1.0}
+# For metrics in lines that were still unread when the command ended by itself, or was ended.
+_METRICS_SECONDS, _HURRIED_METRICS_SECONDS = 15.0, 1.0
 
 
 class Supervisor(Protocol):
@@ -61,6 +61,11 @@ class Control:
     shutdown: bool = False
     wake: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def told(self) -> bool:
+        """Whether somebody wants the job to end."""
+        return self.stop or self.shutdown
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -85,7 +90,8 @@ class Execution:
         control: Control,
         ship: Callable[[list[Line]], None],
         metrics: Metrics,
-        timed_out: Callable[[], object],
+        limits: Mapping[End, float],
+        ending: Callable[[End], object],
     ) -> tuple[End, int]:
         """Run a job's command to its end.
 
@@ -96,7 +102,8 @@ class Execution:
             control: Watched meanwhile.
             ship: Takes batches of output lines.
             metrics: Sees every output line.
-            timed_out: Called when the job's maximum runtime has passed.
+            limits: What ends the command when, by the monotonic clock.
+            ending: Called when one of them has passed, before the command is ended.
 
         Returns:
             Why the command ended, and its exit code. None of the job's processes is left.
@@ -116,20 +123,21 @@ class Execution:
         try:
             reader.start()
             waiter.start()
-            deadline = time.monotonic() + plan.maximum_runtime
+            limit, deadline = min(limits.items(), key=lambda item: item[1])
             while not control.wake.wait(min(threading.TIMEOUT_MAX, deadline - time.monotonic())):
                 if time.monotonic() >= deadline:
                     break
             end = End.EXITED
-            if control.stop or control.shutdown:
+            if control.told:
                 end = End.STOPPED
             elif not control.wake.is_set():
-                end = End.TIMED_OUT
-                timed_out()
+                end = limit
+                ending(end)
             if end is not End.EXITED:
                 self.end(process, ended)
             waiter.join()
-            metrics.end_by(time.monotonic() + _METRICS_SECONDS[end])
+            seconds = _METRICS_SECONDS if end is End.EXITED else _HURRIED_METRICS_SECONDS
+            metrics.end_by(time.monotonic() + seconds)
             end_marked(environment[MARK])
             reader.join()
             process.stdout.close()
@@ -170,6 +178,7 @@ class Execution:
         )
 
     def _job(self, plan: ContainerPlan, folder: JobFolder) -> dict[str, object]:
+        hosts = folder.hosts_file
         return {
             "command": [folder.rewrite(word) for word in plan.command],
             "folder": str(folder.path / "work"),
@@ -177,6 +186,7 @@ class Execution:
             "isolation": self.isolation,
             "ml": str(folder.root),
             "stage": str(folder.path / "stage"),
+            **({"hosts": str(hosts)} if hosts.exists() else {}),
         }
 
     def end(self, process: Supervisor, ended: threading.Event) -> None:

@@ -37,7 +37,7 @@ def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[s
     with store.transaction():
         if store.get(request.region, kind.resource, name=name.lower()):
             raise ServiceError("ResourceInUse", f"{kind.name_taken} ({job_arn}).")
-        _check_quota(kind, emulator, instance_type=kind.instance_type(members))
+        _check_quota(kind, emulator, members)
         now = time.time()
         job = {
             **kind.describe(members),
@@ -56,7 +56,8 @@ def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[s
 
 def describe_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
     """Answer DescribeProcessingJob or DescribeTrainingJob."""
-    return dict(_find(emulator, request, kind=kind))
+    job = _find(emulator, request, kind=kind)
+    return {**job, **kind.passing(job, time.time())}
 
 
 def list_jobs(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
@@ -93,15 +94,19 @@ def _check_experiment(config: Mapping[str, str]) -> None:
             raise ServiceError("ResourceNotFound", f"{noun} {config[member]} does not exist.")
 
 
-def _check_quota(kind: JobKind, emulator: Emulator, *, instance_type: str) -> None:
+def _check_quota(kind: JobKind, emulator: Emulator, members: Mapping[str, Any]) -> None:
     running = sum(
-        len(emulator.store.in_status(counted.resource, *RUNNING_STATUSES)) for counted in KINDS
+        counted.instance_count(job)
+        for counted in KINDS
+        for region, name in emulator.store.in_status(counted.resource, *RUNNING_STATUSES)
+        if (job := emulator.store.get(region, counted.resource, name=name))
     )
-    if running >= emulator.max_jobs:
+    asked = kind.instance_count(members)
+    if running + asked > emulator.max_jobs:
         raise ServiceError(
             "ResourceLimitExceeded",
-            f"The account-level service limit '{instance_type} for {kind.noun} job usage' is"
-            f" {emulator.max_jobs} Instances, with current utilization of {running} Instances and"
-            " a request delta of 1 Instances. Please use AWS Service Quotas to request an"
-            " increase for this quota. (Here: --max-jobs.)",
+            f"The account-level service limit '{kind.instance_type(members)} for {kind.noun} job"
+            f" usage' is {emulator.max_jobs} Instances, with current utilization of {running}"
+            f" Instances and a request delta of {asked} Instances. Please use AWS Service Quotas to"
+            " request an increase for this quota. (Here: --max-jobs.)",
         )

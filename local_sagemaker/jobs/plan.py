@@ -49,9 +49,11 @@ def failed(doing: str, error: Exception) -> JobFailedError:
 class Phase(Enum):
     """How far a job has come."""
 
+    STARTING = "Starting"
     DOWNLOADING = "Downloading"
     RUNNING = "Running"
     UPLOADING = "Uploading"
+    INTERRUPTED = "Interrupted"
 
 
 class End(Enum):
@@ -60,6 +62,15 @@ class End(Enum):
     EXITED = "exited"
     STOPPED = "stopped"
     TIMED_OUT = "timed out"
+    WAITED_OUT = "waited out"
+    INTERRUPTED = "interrupted"
+
+
+class HostFiles(Protocol):
+    """The names of all hosts and of one of them to the JSON documents that are this one's own."""
+
+    def __call__(self, names: tuple[str, ...], current: str, /) -> Mapping[str, object]:
+        """Return the documents by their names, relative to the container's root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +78,28 @@ class Download:
     """Objects to copy before the command starts.
 
     Attributes:
-        source: A key prefix, with S3Prefix's meaning.
+        source: A key prefix, with S3Prefix's meaning, or the key of a manifest.
         folder: Where to, relative to the container's root.
+        manifest: `source` is a manifest.
+        sharded: Each host gets its share of the objects, not all of them.
     """
 
     source: Bucketed
+    folder: str
+    manifest: bool = False
+    sharded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPlace:
+    """Where a job's checkpoints are kept.
+
+    Attributes:
+        target: The folder in S3.
+        folder: In the container, relative to its root.
+    """
+
+    target: Bucketed
     folder: str
 
 
@@ -90,9 +118,14 @@ class Plan:
         downloads: Before the command starts.
         folders: To be made, relative to the container's root.
         files: JSON documents to be written, relative to the container's root.
+        hosts: How many containers there are.
+        host_files: See `HostFiles`.
+        delivered: The folders whose files are the job's results, of all hosts together.
         metrics: Name and expression of the metrics to find in the log.
         image_metric: An expression for metrics of any name, see `Image.metric`; may be empty.
-        maximum_runtime: In seconds.
+        maximum_runtime: In seconds, over all attempts.
+        maximum_wait: In seconds, waiting included; None without managed spot training.
+        checkpoints: None if there are none to keep.
     """
 
     kind: JobKind
@@ -105,9 +138,14 @@ class Plan:
     downloads: tuple[Download, ...]
     folders: tuple[str, ...]
     files: Mapping[str, object]
+    hosts: int
+    host_files: HostFiles
+    delivered: tuple[str, ...]
     metrics: tuple[tuple[str, Pattern], ...]
     image_metric: str
     maximum_runtime: float
+    maximum_wait: float | None = None
+    checkpoints: CheckpointPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +154,10 @@ class Outcome:
 
     Attributes:
         end: Why.
-        exit_code: Of the command; None if it was never started.
+        exit_code: Of the command, on the host that failed if one did; None if it was never started.
         metrics: Name to the last value in the log and its time, in epoch seconds.
-        root: The folder that stood for /opt/ml.
+        root: The folder that stood for /opt/ml on that host, else on the first; has the results of
+            all hosts.
     """
 
     end: End
@@ -163,12 +202,14 @@ class JobKind:
         plan: Description and the image's environment to plan.
         image: The request's image URI.
         instance_type: What the request asks for; the quota's name.
+        instance_count: How many of them.
         create: Time to a new job's further members.
         begin: See `Begin`.
         stopping: Description and time to what changes when the job is asked to stop.
         failure: How a command ended to the service's words for it.
         deliver: See `Deliver`.
         conclude: See `Conclude`.
+        passing: Description and time to members that change as time passes; they are not kept.
     """
 
     noun: str
@@ -181,12 +222,14 @@ class JobKind:
     plan: Callable[[Document, Environment], Plan]
     image: Callable[[Mapping[str, Any]], str]
     instance_type: Callable[[Mapping[str, Any]], str]
+    instance_count: Callable[[Mapping[str, Any]], int]
     create: Callable[[float], dict[str, object]]
     begin: Begin
     stopping: Callable[[Document, float], dict[str, object]]
     failure: Callable[[Outcome], str]
     deliver: Deliver
     conclude: Conclude
+    passing: Callable[[Document, float], dict[str, object]]
 
     @property
     def resource(self) -> str:

@@ -76,10 +76,12 @@ def _plan(job: Document, environment: Environment) -> Plan:
         Download(
             parse_s3_uri(entry["S3Input"]["S3Uri"], member="S3Uri"),
             _relative(entry["S3Input"]["LocalPath"]),
+            manifest=entry["S3Input"]["S3DataType"] == "ManifestFile",
+            sharded=entry["S3Input"].get("S3DataDistributionType") == "ShardedByS3Key",
         )
         for entry in _inputs(described)
     )
-    outputs = (_relative(entry["S3Output"]["LocalPath"]) for entry in _outputs(described))
+    outputs = tuple(_relative(entry["S3Output"]["LocalPath"]) for entry in _outputs(described))
     request = {key: described[key] for key in described if not key.endswith(("Time", "Status"))}
     return Plan(
         kind=PROCESSING,
@@ -97,12 +99,21 @@ def _plan(job: Document, environment: Environment) -> Plan:
         folders=("processing/input", "processing/output", "output", *outputs),
         files={
             "config/processingjobconfig.json": request,
-            "config/resourceconfig.json": {"current_host": "algo-1", "hosts": ["algo-1"]},
         },
+        hosts=described["ProcessingResources"]["ClusterConfig"]["InstanceCount"],
+        host_files=_host_files,
+        delivered=outputs,
         metrics=(),
         image_metric="",
         maximum_runtime=float(described["StoppingCondition"]["MaxRuntimeInSeconds"]),
     )
+
+
+def _host_files(names: tuple[str, ...], current: str) -> dict[str, object]:
+    # Nothing waits here until a name resolves, so they are the service's in any case.
+    algo = [f"algo-{number}" for number in range(1, len(names) + 1)]
+    config = {"current_host": algo[names.index(current)], "hosts": algo}
+    return {"config/resourceconfig.json": config}
 
 
 def _begin(_job: Document, phase: Phase, *, now: float) -> dict[str, object]:
@@ -181,10 +192,14 @@ PROCESSING = JobKind(
     instance_type=lambda request: str(
         request["ProcessingResources"]["ClusterConfig"]["InstanceType"]
     ),
+    instance_count=lambda request: int(
+        request["ProcessingResources"]["ClusterConfig"]["InstanceCount"]
+    ),
     create=lambda _now: {},
     begin=_begin,
     stopping=lambda _job, _now: {},
     failure=lambda _outcome: "AlgorithmError: See job logs for more information",
     deliver=_deliver,
     conclude=_conclude,
+    passing=lambda _job, _now: {},
 )

@@ -9,19 +9,19 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.container import JobFolder, job_environment, remove_folder
+from local_sagemaker.jobs.attempts import Attempts, Reports
+from local_sagemaker.jobs.container import remove_folder
 from local_sagemaker.jobs.execution import Control, Execution
-from local_sagemaker.jobs.metrics import Metrics
 from local_sagemaker.jobs.plan import End, JobFailedError, JobKind, Outcome, Phase, Plan
 from local_sagemaker.jobs.processes import end_marked
-from local_sagemaker.jobs.transfers import download
 from local_sagemaker.store import until_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from local_sagemaker.jobs.logs import JobLogs, Line
+    from local_sagemaker.jobs.interruptions import Interruption
+    from local_sagemaker.jobs.logs import JobLogs
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document, Store
 
@@ -64,6 +64,7 @@ class Runner:
         folder: Below it every job has a folder of its own while it runs.
         endpoint: This server's URL, for the jobs.
         keep_folders: Leave the jobs' folders for a look at them.
+        interruptions: Which jobs of managed spot training are interrupted.
     """
 
     store: Store
@@ -73,6 +74,7 @@ class Runner:
     folder: Path
     endpoint: str
     keep_folders: bool
+    interruptions: tuple[Interruption, ...] = ()
     _running: dict[str, Control] = field(default_factory=dict)
     _closing: threading.Event = field(default_factory=threading.Event)
 
@@ -128,7 +130,7 @@ class Runner:
                 self._conclude(region, kind, name=name, ended=_Ended(reason=_INTERRUPTED))
 
     def _run(self, plan: Plan, control: Control) -> None:
-        folder = JobFolder(self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}")
+        folder = self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}"
         ended = _Ended(reason=_BROKEN)
         try:
             outcome = self._prepare_and_execute(plan, folder, control=control)
@@ -140,7 +142,7 @@ class Runner:
             log.exception("%s", plan.arn)
         # First, as the end needs room on the same disk.
         if not self.keep_folders:
-            folder.remove()
+            remove_folder(folder)
         try:
             self._end(plan, ended)
         except Exception:  # something in it cannot be written on any disk
@@ -158,42 +160,31 @@ class Runner:
         reason = f": {ended.reason}" if ended.reason else ""
         log.info("%s: %s%s", plan.arn, ended.status, reason)
 
-    def _prepare_and_execute(self, plan: Plan, folder: JobFolder, *, control: Control) -> Outcome:
-        folder.make(plan, rewrite_files=self.execution.isolation == "none")
-        self._begin(plan, Phase.DOWNLOADING)
-        role = str(self._description(plan)["RoleArn"])
-        for item in plan.downloads:
-            if control.wake.is_set():
-                break
-            target = folder.root / item.folder
-            download(self.s3, item.source, folder=target, role=role, region=plan.region)
-        if control.wake.is_set():
-            return Outcome(End.STOPPED, None, {}, folder.root)
-        self._begin(plan, Phase.RUNNING)
-        stream = (plan.kind.log_group, f"{plan.name}/algo-1-{int(time.time())}")
-        self.logs.write(plan.region, stream, lines=[])
+    def _prepare_and_execute(self, plan: Plan, folder: Path, *, control: Control) -> Outcome:
 
-        def ship(lines: list[Line]) -> None:
-            self.logs.write(plan.region, stream, lines=lines)
-
-        def tell(text: str) -> None:
-            log.warning("%s: %s", plan.arn, text)
-            ship([(time.time_ns() // 1_000_000, text)])
-
-        metrics = Metrics(plan, tell)
-        end, code = self.execution.run(
+        attempts = Attempts(
+            s3=self.s3,
+            logs=self.logs,
+            execution=self.execution,
+            endpoint=self.endpoint,
+            identity=self.store.identity,
+            interruptions=self.interruptions,
+            keep_folders=self.keep_folders,
+        )
+        reports = Reports(
+            begin=lambda phase: self._begin(plan, phase),
+            stopping=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
+        )
+        end, code, root = attempts.run(
             plan,
             folder,
-            environment=job_environment(
-                plan, folder, endpoint=self.endpoint, mark=f"{self.store.identity}/{plan.arn};"
-            ),
+            role=str(self._description(plan)["RoleArn"]),
             control=control,
-            ship=ship,
-            metrics=metrics,
-            timed_out=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
+            reports=reports,
         )
-        self._begin(plan, Phase.UPLOADING)
-        return Outcome(end, code, metrics.found, folder.root)
+        if code is not None:
+            self._begin(plan, Phase.UPLOADING)
+        return Outcome(end, code, reports.metrics, root)
 
     def _deliver(self, plan: Plan, outcome: Outcome) -> _Ended:
         failed = outcome.end is End.EXITED and outcome.exit_code != 0

@@ -2,7 +2,8 @@
 
 The server starts it once a job, in a new session, with one argument in JSON: `command`, `folder`
 (the working folder), `server` (the process that must stay alive), `isolation`, and for isolation
-other than "none" `ml` (the folder to show at /opt/ml) and `stage` (an empty folder).
+other than "none" `ml` (the folder to show at /opt/ml), `stage` (an empty folder) and, if the job
+has hosts with names, `hosts` (the file to show at /etc/hosts).
 
 Isolation: "processes" is a private mount namespace and a private process namespace, whose end is
 the end of every process in it; "mounts" is a private mount namespace alone; "none" is neither, and
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _BLOCKED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP}
 _CONTAINER_ROOT = Path("/opt/ml")
+_HOSTS_FILE = Path("/etc/hosts")
 
 # From Linux's headers: sched.h, mount.h and prctl.h.
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
@@ -67,6 +69,8 @@ def supervise(job: dict[str, Any], start: Callable[[], None]) -> int:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _mount("none", Path("/"), flags=_MS_REC | _MS_PRIVATE)
     _show_at_container_root(Path(job["ml"]), Path(job["stage"]))
+    if "hosts" in job:
+        _bind(Path(job["hosts"]), _HOSTS_FILE)
     if own_processes:
         _mount("proc", Path("/proc"), kind="proc")
     return _follow_command(start)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from local_sagemaker.errors import RequestInvalidError
-from local_sagemaker.jobs.plan import Download, End, JobKind, Outcome, Phase, Plan
+from local_sagemaker.jobs.plan import (
+    CONTAINER_ROOT,
+    CheckpointPlace,
+    Download,
+    End,
+    JobKind,
+    Outcome,
+    Phase,
+    Plan,
+)
+from local_sagemaker.jobs.training_requests import (
+    CHECKPOINTS,
+    DAY,
+    channels_of,
+    check_request,
+    input_mode,
+    metrics_of,
+)
 from local_sagemaker.jobs.transfers import place, upload_archive, upload_folder
 from local_sagemaker.listing import Listing
-from local_sagemaker.patterns import ExpressionError, Pattern, compile_expression
 from local_sagemaker.s3_places import parse_s3_uri
 
 if TYPE_CHECKING:
@@ -19,69 +34,37 @@ if TYPE_CHECKING:
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
-_DAY = 86_400
 _LONGEST_REASON = 1024
-# The service names its hosts algo-1 and so on; AWS's toolkit waits until the name resolves, and
-# this one does.
-_HOST = "localhost"
+# What is billed of the time of managed spot training: the service's price changes by the hour, and
+# its announcement promises up to 90% less.
+_SPOT_SHARE = 0.3
 _MESSAGES = {
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
     "Training": "Training image download completed. Training in progress.",
     "Stopping": "Stopping the training job",
     "Uploading": "Uploading generated training model",
+    "Interrupted": "Managed spot training instances were interrupted",
     "Completed": "Training job completed",
     "Failed": "Training job failed",
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "MaxWaitTimeExceeded": "Training job wait time exceeded MaxWaitTimeInSeconds provided",
 }
 _SECONDARY = {
+    Phase.STARTING: "Starting",
     Phase.DOWNLOADING: "Downloading",
     Phase.RUNNING: "Training",
     Phase.UPLOADING: "Uploading",
+    Phase.INTERRUPTED: "Interrupted",
 }
-
-
-def _check(request: Mapping[str, Any]) -> None:
-    if not request.get("AlgorithmSpecification", {}).get("TrainingImage"):
-        raise RequestInvalidError("AlgorithmSpecification.TrainingImage is missing.")
-    resources = request.get("ResourceConfig", {})
-    if not (resources.get("InstanceType") and resources.get("InstanceCount")):
-        raise RequestInvalidError("ResourceConfig needs InstanceType and InstanceCount.")
-    if "StoppingCondition" not in request:
-        raise RequestInvalidError("StoppingCondition is missing.")
-    parse_s3_uri(
-        request["OutputDataConfig"]["S3OutputPath"], member="OutputDataConfig.S3OutputPath"
-    )
-    channels = Counter(channel["ChannelName"] for channel in _channels(request))
-    if repeated := [name for name, count in channels.items() if count > 1]:
-        raise RequestInvalidError(f"Names of channels must be unique: {repeated}.")
-    if escaping := {".", ".."} & set(channels):
-        raise RequestInvalidError(f"{escaping} cannot be a channel's name: it names a folder.")
-    for channel in _channels(request):
-        where = f"InputDataConfig, {channel['ChannelName']}"
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None:
-            raise RequestInvalidError(f"{where}: DataSource.S3DataSource is missing.")
-        parse_s3_uri(source["S3Uri"], member=f"{where}: S3Uri")
-    _metrics(request)
-
-
-def _metrics(request: Mapping[str, Any]) -> tuple[tuple[str, Pattern], ...]:
-    definitions = request["AlgorithmSpecification"].get("MetricDefinitions", [])
-    try:
-        return tuple((entry["Name"], compile_expression(entry["Regex"])) for entry in definitions)
-    except ExpressionError as error:
-        raise RequestInvalidError(
-            "AlgorithmSpecification.MetricDefinitions: a Regex is not a regular"
-            f" expression: {error}"
-        ) from error
+_OUT_OF_TIME = {End.TIMED_OUT: "MaxRuntimeExceeded", End.WAITED_OUT: "MaxWaitTimeExceeded"}
 
 
 def _describe(request: Mapping[str, Any]) -> dict[str, object]:
     described = {key: value for key, value in request.items() if key != "Tags"}
     condition = described["StoppingCondition"]
-    described["StoppingCondition"] = {"MaxRuntimeInSeconds": _DAY, **condition}
+    described["StoppingCondition"] = {"MaxRuntimeInSeconds": DAY, **condition}
     for switch in (
         "EnableNetworkIsolation",
         "EnableInterContainerTrafficEncryption",
@@ -94,7 +77,8 @@ def _describe(request: Mapping[str, Any]) -> dict[str, object]:
 def _plan(job: Document, environment: Environment) -> Plan:
     described: Mapping[str, Any] = job
     algorithm = described["AlgorithmSpecification"]
-    channels = _channels(described)
+    channels = channels_of(described)
+    condition = described["StoppingCondition"]
     return Plan(
         kind=TRAINING,
         region=described["TrainingJobArn"].split(":")[3],
@@ -114,6 +98,8 @@ def _plan(job: Document, environment: Environment) -> Plan:
             Download(
                 parse_s3_uri(channel["DataSource"]["S3DataSource"]["S3Uri"], member="S3Uri"),
                 f"input/data/{channel['ChannelName']}",
+                manifest=channel["DataSource"]["S3DataSource"]["S3DataType"] == "ManifestFile",
+                sharded=_distribution(channel) == "ShardedByS3Key",
             )
             for channel in channels
         ),
@@ -121,13 +107,18 @@ def _plan(job: Document, environment: Environment) -> Plan:
         files={
             "input/config/hyperparameters.json": described.get("HyperParameters", {}),
             "input/config/inputdataconfig.json": {
-                channel["ChannelName"]: _input_config(channel) for channel in channels
+                channel["ChannelName"]: _input_config(described, channel) for channel in channels
             },
-            "input/config/resourceconfig.json": _resource_config(described),
+            **_checkpoint_files(described.get("CheckpointConfig")),
         },
-        metrics=_metrics(described),
+        hosts=described["ResourceConfig"]["InstanceCount"],
+        host_files=partial(_host_files, described),
+        delivered=("model", "output/data"),
+        metrics=metrics_of(described),
         image_metric=environment.image.metric,
-        maximum_runtime=float(described["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        maximum_runtime=float(condition["MaxRuntimeInSeconds"]),
+        maximum_wait=condition.get("MaxWaitTimeInSeconds"),
+        checkpoints=_checkpoints(described.get("CheckpointConfig")),
     )
 
 
@@ -142,11 +133,30 @@ def _own_command(described: Mapping[str, Any], environment: Environment) -> Sequ
     return ("python3", str(program))
 
 
-def _input_config(channel: Mapping[str, Any]) -> dict[str, str]:
+def _checkpoints(config: Mapping[str, str] | None) -> CheckpointPlace | None:
+    if config is None:
+        return None
+    local = config.get("LocalPath", CHECKPOINTS).rstrip("/")
+    return CheckpointPlace(
+        parse_s3_uri(config["S3Uri"], member="S3Uri"), local.removeprefix(f"{CONTAINER_ROOT}/")
+    )
+
+
+def _checkpoint_files(config: Mapping[str, str] | None) -> dict[str, object]:
+    if config is None:
+        return {}
+    return {"input/config/checkpointconfig.json": {"LocalPath": CHECKPOINTS, **config}}
+
+
+def _distribution(channel: Mapping[str, Any]) -> str:
     source = channel["DataSource"]["S3DataSource"]
+    return str(source.get("S3DataDistributionType", "FullyReplicated"))
+
+
+def _input_config(described: Mapping[str, Any], channel: Mapping[str, Any]) -> dict[str, str]:
     config = {
-        "TrainingInputMode": "File",
-        "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+        "TrainingInputMode": input_mode(described, channel),
+        "S3DistributionType": _distribution(channel),
         "RecordWrapperType": "None",
     }
     if "ContentType" in channel:
@@ -154,28 +164,31 @@ def _input_config(channel: Mapping[str, Any]) -> dict[str, str]:
     return config
 
 
-def _resource_config(described: Mapping[str, Any]) -> dict[str, object]:
+def _host_files(
+    described: Mapping[str, Any], names: tuple[str, ...], current: str
+) -> dict[str, object]:
     instance_type = described["ResourceConfig"]["InstanceType"]
-    return {
-        "current_host": _HOST,
+    config = {
+        "current_host": current,
         "current_instance_type": instance_type,
         "current_group_name": "homogeneousCluster",
-        "hosts": [_HOST],
+        "hosts": names,
         "instance_groups": [
             {
                 "instance_group_name": "homogeneousCluster",
                 "instance_type": instance_type,
-                "hosts": [_HOST],
+                "hosts": names,
             }
         ],
         "network_interface_name": "lo",
     }
+    return {"input/config/resourceconfig.json": config}
 
 
 def _begin(job: Document, phase: Phase, *, now: float) -> dict[str, object]:
     changes = _enter(job, _SECONDARY[phase], now=now)
-    if phase is Phase.DOWNLOADING:
-        changes["TrainingStartTime"] = now
+    if phase is Phase.DOWNLOADING:  # the first time: it may have been interrupted
+        changes["TrainingStartTime"] = job.get("TrainingStartTime", now)
     return changes
 
 
@@ -235,19 +248,34 @@ def _deliver(job: Document, outcome: Outcome, *, s3: S3State) -> dict[str, objec
 
 
 def _conclude(job: Document, status: str, *, end: End, now: float) -> dict[str, object]:
-    timed_out = status == "Stopped" and end is End.TIMED_OUT
-    changes = _enter(job, "MaxRuntimeExceeded" if timed_out else status, now=now)
+    changes = _enter(job, _OUT_OF_TIME.get(end, status) if status == "Stopped" else status, now=now)
     transitions: Any = changes["SecondaryStatusTransitions"]
     transitions[-1]["EndTime"] = now
     changes["TrainingEndTime"] = now
     if "TrainingStartTime" in job:
         seconds = max(1, round(now - float(str(job["TrainingStartTime"]))))
-        changes |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+        share = _SPOT_SHARE if job.get("EnableManagedSpotTraining") else 1
+        changes |= {
+            "TrainingTimeInSeconds": seconds,
+            "BillableTimeInSeconds": max(1, int(seconds * share)),
+        }
     return changes
 
 
-def _channels(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(request.get("InputDataConfig", []))
+def _passing(job: Mapping[str, Any], now: float) -> dict[str, object]:
+    """Return what becomes of a warm pool, which here nothing is kept of and no job reuses."""
+    period = job["ResourceConfig"].get("KeepAlivePeriodInSeconds")
+    if not period:
+        return {}
+    if "TrainingEndTime" not in job:
+        return {"WarmPoolStatus": {"Status": "InUse"}}
+    kept = min(int(now - job["TrainingEndTime"]), period)
+    return {
+        "WarmPoolStatus": {
+            "Status": "Available" if kept < period else "Terminated",
+            "ResourceRetainedBillableTimeInSeconds": kept,
+        }
+    }
 
 
 TRAINING = JobKind(
@@ -272,15 +300,17 @@ TRAINING = JobKind(
             "SecondaryStatus",
         ),
     ),
-    check=_check,
+    check=check_request,
     describe=_describe,
     plan=_plan,
     image=lambda request: str(request["AlgorithmSpecification"]["TrainingImage"]),
     instance_type=lambda request: str(request["ResourceConfig"]["InstanceType"]),
+    instance_count=lambda request: int(request["ResourceConfig"]["InstanceCount"]),
     create=lambda now: _enter({}, "Starting", now=now),
     begin=_begin,
     stopping=lambda job, now: _enter(job, "Stopping", now=now),
     failure=_failure,
     deliver=_deliver,
     conclude=_conclude,
+    passing=_passing,
 )

@@ -6,14 +6,20 @@ import io
 import os
 import sqlite3
 import tarfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from local_sagemaker.jobs.plan import CONTAINER_ROOT, JobFailedError, failed
+from local_sagemaker.s3_places import Bucketed
 
 if TYPE_CHECKING:
-    from local_sagemaker.s3_places import Bucketed
+    from collections.abc import Iterable, Iterator
+
     from local_sagemaker.s3_state import S3State
+
+# An object, and the folders and the name of its file.
+ObjectFile = tuple[Bucketed, list[str]]
 
 
 def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: str) -> int:
@@ -32,10 +38,17 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
     Raises:
         JobFailedError: There is nothing to copy, or a key cannot be a file's name here.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise failed(f"{source.uri} cannot be copied to its LocalPath", error) from error
+    files = objects_below(s3, source, role=role, region=region)
+    write_files(s3, files, folder=folder, source=source)
+    return len(files)
+
+
+def objects_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> list[ObjectFile]:
+    """Return the objects of a key prefix, in the order of their keys, and how each is called.
+
+    Raises:
+        JobFailedError: There are none, or a key cannot be a file's name here.
+    """
     try:
         keys = s3.list_keys(source.bucket, source.key)
     except KeyError:
@@ -48,25 +61,46 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
             f' "s3:ListBucket" permissions on bucket "{source.bucket}".'
         )
     # Folders' own markers hold no data.
-    files = [key for key in keys if not key.endswith("/")]
-    for key in files:
-        target = folder.joinpath(*_relative_name(source, key))
+    return [
+        (Bucketed(source.bucket, key), _relative_name(source, key))
+        for key in keys
+        if not key.endswith("/")
+    ]
+
+
+def write_files(
+    s3: S3State, files: Iterable[ObjectFile], *, folder: Path, source: Bucketed
+) -> None:
+    """Copy objects into a folder, which is made if it does not exist.
+
+    Args:
+        s3: The buckets.
+        files: What to copy.
+        folder: Where to.
+        source: For the error: where they were found.
+
+    Raises:
+        JobFailedError: There is no such object, or it cannot be written under its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise failed(f"{source.uri} cannot be copied to its LocalPath", error) from error
+    for there, name in files:
+        target = folder.joinpath(*name)
         try:
-            content = s3.read(source.bucket, key)
+            content = s3.read(there.bucket, there.key)
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 file.write(content)
         except KeyError as error:
             raise JobFailedError(
-                f"ClientError: Data download failed: s3://{source.bucket}/{key} was deleted"
-                " meanwhile."
+                f"ClientError: Data download failed: there is no object {there.uri}."
             ) from error
         except (OSError, ValueError) as error:
             raise failed(
-                f"Data download failed: s3://{source.bucket}/{key} cannot be written as a file",
-                error,
+                f"Data download failed: {there.uri} cannot be written as a file", error
             ) from error
-    return len(files)
 
 
 def _relative_name(source: Bucketed, key: str) -> list[str]:
@@ -76,10 +110,19 @@ def _relative_name(source: Bucketed, key: str) -> list[str]:
         relative = key[len(source.key) :]
     else:  # the prefix ends inside of a name: that name is kept whole
         relative = key[source.key.rfind("/") + 1 :]
+    return file_name(relative, place=Bucketed(source.bucket, key))
+
+
+def file_name(relative: str, *, place: Bucketed) -> list[str]:
+    """Return the folders and the name of an object's file, below an input's folder.
+
+    Raises:
+        JobFailedError: It would be somewhere else.
+    """
     parts = [part for part in relative.split("/") if part]
     if not parts or {".", ".."} & set(parts):
         raise JobFailedError(
-            f"ClientError: Data download failed: the key s3://{source.bucket}/{key} would be"
+            f"ClientError: Data download failed: the key {place.uri} would be"
             " written outside of the input's folder."
         )
     return parts
@@ -113,10 +156,8 @@ def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
         JobFailedError: A file cannot be read or copied, or there is no such bucket.
     """
     try:
-        for file in _below(folder):
-            if _is_output(file, folder):
-                name = file.relative_to(folder).as_posix()
-                _upload(s3, file.read_bytes(), target=target.below(name))
+        for file, name in files_below(folder):
+            upload(s3, file.read_bytes(), target=target.below(name))
     except OSError as error:
         raise failed(f"Failed to upload to {target.uri}", error) from error
 
@@ -142,10 +183,15 @@ def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> 
                     archive.add(file, arcname=str(inside), recursive=False)
     except (OSError, ValueError, tarfile.TarError) as error:
         raise failed(f"Failed to pack {target.uri}", error) from error
-    _upload(s3, buffer.getvalue(), target=target)
+    upload(s3, buffer.getvalue(), target=target)
 
 
-def _upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
+def upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
+    """Store an object.
+
+    Raises:
+        JobFailedError: There is no such bucket, or the disk or S3 refuses it.
+    """
     try:
         s3.put(target.bucket, target.key, content=content)
     except KeyError as error:
@@ -157,6 +203,19 @@ def _upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
         raise failed(f"Failed to upload to {target.uri}", error) from error
 
 
+def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files below a folder, and their relative names.
+
+    Raises:
+        OSError: The folder, or one in it, cannot be read.
+    """
+    for file in _below(folder):
+        # A link out of the output's folder is not output.
+        inside = not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
+        if file.is_file() and inside:
+            yield file, file.relative_to(folder).as_posix()
+
+
 def _below(folder: Path) -> list[Path]:
     """Return all that is below a folder, in order; links are not followed.
 
@@ -165,16 +224,11 @@ def _below(folder: Path) -> list[Path]:
     found: list[Path] = []
     waiting = [folder] if folder.is_dir() and not folder.is_symlink() else []
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        # A command that still runs may have removed it.
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 path = Path(entry.path)
                 found.append(path)
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(path)
     return sorted(found)
-
-
-def _is_output(file: Path, folder: Path) -> bool:
-    # A link out of the output's folder is not output.
-    inside = not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
-    return inside and file.is_file()

@@ -49,10 +49,15 @@ class Workbench:
     logs: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sagemaker = self.server.client("sagemaker")
-        self.s3 = self.server.client("s3")
-        self.logs = self.server.client("logs")
+        self.connect(self.server)
         self.s3.create_bucket(Bucket=self.bucket)
+
+    def connect(self, server: Any) -> None:
+        """Work on another server, whose state is this one's."""
+        self.server = server
+        self.sagemaker = server.client("sagemaker")
+        self.s3 = server.client("s3")
+        self.logs = server.client("logs")
 
     def name(self, prefix: str = "job") -> str:
         """Return a name that no other test has."""
@@ -227,26 +232,47 @@ class Workbench:
             self.sagemaker.stop_training_job(TrainingJobName=name)
 
     def lines(self, name: str) -> list[str]:
-        """Return a job's log."""
+        """Return the log of a job, of its first host and attempt."""
         return [event["message"] for event in self.events(name)]
 
+    def all_lines(self, name: str) -> list[str]:
+        """Return the logs of all hosts and attempts, one after the other."""
+        return [line for lines in self.lines_by_host(name).values() for line in lines]
+
+    def lines_by_host(self, name: str) -> dict[str, list[str]]:
+        """Return a job's log by the host that the stream's name has, of all attempts."""
+        found: dict[str, list[str]] = {}
+        for stream in self._streams(name):
+            host = stream.rpartition("/")[2].rpartition("-")[0]
+            events = self._events(name, stream)
+            found.setdefault(host, []).extend(event["message"] for event in events)
+        return found
+
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Return a job's log events, with their times."""
+        """Return a job's log events, with their times, of its first host and attempt."""
+        streams = self._streams(name)
+        return self._events(name, streams[0]) if streams else []
+
+    def _group(self, name: str) -> str:
         kind = "Processing" if name.startswith("processing") else "Training"
-        group = f"/aws/sagemaker/{kind}Jobs"
+        return f"/aws/sagemaker/{kind}Jobs"
+
+    def _streams(self, name: str) -> list[str]:
         try:
             streams = self.logs.describe_log_streams(
-                logGroupName=group, logStreamNamePrefix=f"{name}/"
+                logGroupName=self._group(name), logStreamNamePrefix=f"{name}/"
             )["logStreams"]
         except self.logs.exceptions.ResourceNotFoundException:
             return []
-        if not streams:
-            return []
-        found, token = [], None
+        return [stream["logStreamName"] for stream in streams]
+
+    def _events(self, name: str, stream: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        token = None
         while True:
             page = self.logs.get_log_events(
-                logGroupName=group,
-                logStreamName=streams[0]["logStreamName"],
+                logGroupName=self._group(name),
+                logStreamName=stream,
                 startFromHead=True,
                 **({"nextToken": token} if token else {}),
             )

@@ -193,6 +193,7 @@ def seed(state: Path, client: Client) -> None:
     store = Store(state / "state.sqlite")
     for noun in ("Processing", "Training"):
         job = {
+            **CHANGES[f"Create{noun}Job"],
             f"{noun}JobName": "seeded",
             f"{noun}JobArn": f"{ARN}:{noun.lower()}-job/seeded",
             f"{noun}JobStatus": "InProgress",
@@ -475,7 +476,7 @@ def test_a_full_disk_refuses_and_keeps_what_it_has(
         s3.put_object(Bucket=bench.bucket, Key="kept", Body=b"old")
         name = bench.start(request)
         poll(lambda: "up" in bench.lines(name), what="the job's start")
-        (home,) = (small_disk / "state" / "jobs").glob("*/home")
+        (home,) = (small_disk / "state" / "jobs").glob("*/algo-1/home")
         (home / "go").touch()
         ballast = fill(small_disk)
         before = objects(client)

@@ -23,7 +23,7 @@ def run(program: str, settings: object, *, server, home: Path) -> dict[str, obje
         input=json.dumps(settings),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
         env={
             **os.environ,
@@ -79,6 +79,7 @@ def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
     role = bench.server.client("iam").create_role(
         RoleName=bench.name("jobs"), AssumeRolePolicyDocument=json.dumps(trust)
     )["Role"]["Arn"]
+    bench.put("sdk-data/more.csv", "4,5,6")
     group = bench.name("sdk")
     bench.sagemaker.create_model_package_group(ModelPackageGroupName=group)
     package = bench.sagemaker.create_model_package(
@@ -104,6 +105,28 @@ def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
     assert results["training"]["name"] in results["training"]["listed"]
     assert results["training"]["model"].endswith("/output/model.tar.gz")
     assert "trained by the SDK" in bench.lines(results["training"]["name"])
+    assert bench.keys("sdk-out/plain/") == ["sdk-out/plain/in.csv", "sdk-out/plain/more.csv"]
+    plain = bench.describe(results["plain"]["name"])
+    assert plain["NetworkConfig"]["VpcConfig"]["Subnets"] == ["subnet-1"]
+    said = bench.get("sdk-out/framework/said").decode()
+    assert said == "from a module beside it, ['--limit', '7']"
+    assert {results[each]["status"] for each in ("plain", "framework", "spot")} == {"Completed"}
+    spot = bench.describe(results["spot"]["name"])
+    assert spot["EnableManagedSpotTraining"] is True
+    assert spot["VpcConfig"]["SecurityGroupIds"] == ["sg-1"]
+    metrics = {entry["MetricName"]: entry["Value"] for entry in spot["FinalMetricDataList"]}
+    assert metrics == {"loss": 0.5, "accuracy": 0.25}
+    assert bench.keys("sdk-out/checkpoints/") == [f"sdk-out/checkpoints/algo-{n}" for n in (1, 2)]
+    for rank, (host, lines) in enumerate(
+        sorted(bench.lines_by_host(spot["TrainingJobName"]).items())
+    ):
+        shard = ["in.csv", "more.csv"][rank]
+        assert host == f"algo-{rank + 1}"
+        assert "epochs 3 [8, 4]" in lines
+        assert f'hosts ["algo-1", "algo-2"] {rank}' in lines
+        assert f"shard ['{shard}']" in lines
+    warm = bench.describe(results["training"]["name"])
+    assert warm["WarmPoolStatus"]["Status"] == "Available"
     assert results["registry"]["approval"] == "PendingManualApproval"
     assert results["registry"]["version"] == 1
 

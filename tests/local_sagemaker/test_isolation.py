@@ -126,3 +126,19 @@ def test_a_daemon_without_the_jobs_variables_ends_with_the_job(isolated, poll, w
         bench.stop(name)
     bench.finish(name)
     assert sleepers(seconds) == []
+
+
+def test_the_hosts_of_a_job_have_names_that_resolve(isolated):
+    _, bench = isolated
+    request = bench.training_request(
+        """
+        import json, os, socket
+        config = os.environ["SAGEMAKER_BASE_DIR"] + "/input/config/resourceconfig.json"
+        hosts = json.load(open(config))["hosts"]
+        addresses = {socket.gethostbyname(host) for host in hosts}
+        print(len(addresses), {address.partition(".")[0] for address in addresses})
+        """
+    )
+    request["ResourceConfig"]["InstanceCount"] = 2
+    name = bench.run(request)["TrainingJobName"]
+    assert bench.lines_by_host(name) == {host: ["2 {'127'}"] for host in ("algo-1", "algo-2")}

@@ -129,12 +129,12 @@ def test_a_request_is_validated_before_anything_happens(bench):
 
 def test_a_member_that_is_not_emulated_is_refused_and_no_job_is_made(bench):
     request = bench.processing_request("")
-    request["ProcessingInputs"][0]["S3Input"]["S3DataType"] = "ManifestFile"
+    request["ProcessingInputs"][0]["S3Input"]["S3InputMode"] = "Pipe"
     error = refused(bench.sagemaker.create_processing_job, **request)
     assert error["Code"] == "UnsupportedOperation"
     assert (
-        "CreateProcessingJob: ProcessingInputs[].S3Input.S3DataType = 'ManifestFile' is not"
-        " emulated here; only S3Prefix is." in error["Message"]
+        "CreateProcessingJob: ProcessingInputs[].S3Input.S3InputMode = 'Pipe' is not"
+        " emulated here; only File is." in error["Message"]
     )
     with pytest.raises(ClientError, match="Requested resource not found"):
         bench.describe(request["ProcessingJobName"])
@@ -167,15 +167,22 @@ def test_regions_do_not_share_names(bench):
 def test_too_many_running_jobs_are_refused_as_the_service_does(
     run_embedded_sagemaker, make_workbench, tmp_path
 ):
-    options = ("--max-jobs", "1", "--isolation", "none")
+    """A job of several instances counts as many times."""
+    options = ("--max-jobs", "3", "--isolation", "none")
     with run_embedded_sagemaker(tmp_path / "state", *options) as server:
         bench = make_workbench(server)
-        first = bench.start(bench.processing_request("import time; time.sleep(300)"))
+        request = bench.processing_request("import time; time.sleep(300)")
+        request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = 2
+        first = bench.start(request)
+        request = bench.training_request("")
+        request["ResourceConfig"]["InstanceCount"] = 2
         with pytest.raises(
             bench.sagemaker.exceptions.ResourceLimitExceeded,
-            match=r"service limit 'ml\.m5\.large for training job usage' is 1 Instances",
+            match=r"service limit 'ml\.m5\.large for training job usage' is 3 Instances, with"
+            " current utilization of 2 Instances and a request delta of 2 Instances",
         ):
-            bench.start(bench.training_request(""))
+            bench.start(request)
+        assert bench.run(bench.training_request(""))["TrainingJobStatus"] == "Completed"
         bench.stop(first)
         bench.finish(first)
         assert bench.run(bench.processing_request(""))["ProcessingJobStatus"] == "Completed"

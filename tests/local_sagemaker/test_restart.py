@@ -9,6 +9,7 @@ import pytest
 
 DETACHED = """
 import os, time
+open(os.environ["SAGEMAKER_BASE_DIR"] + "/checkpoints/step", "w").write("1")
 if os.fork() == 0:
     os.setsid()
     time.sleep(3300)
@@ -53,8 +54,10 @@ def test_everything_but_running_jobs_survives(
         }
         arn = bench.sagemaker.create_model_package(**package)["ModelPackageArn"]
         described = bench.sagemaker.describe_model_package(ModelPackageName=arn)
-        name = bench.start(bench.training_request(DETACHED))
+        config = {"S3Uri": f"s3://{bench.bucket}/checkpoints"}
+        name = bench.start(bench.training_request(DETACHED, CheckpointConfig=config))
         poll(lambda: "up" in bench.lines(name), what="the job's start")
+        poll(lambda: bench.keys("checkpoints/"), what="the copy of its checkpoint")
         job_arn = bench.describe(name)["TrainingJobArn"]
         assert processes_of(job_arn)
         server.process.send_signal(number)
@@ -63,9 +66,7 @@ def test_everything_but_running_jobs_survives(
         assert processes_of(job_arn) == []
 
     with run_embedded_sagemaker(tmp_path / "state", *options) as server:
-        bench.server = server
-        bench.sagemaker, bench.s3 = server.client("sagemaker"), server.client("s3")
-        bench.logs = server.client("logs")
+        bench.connect(server)
         assert processes_of(job_arn) == []
         assert list((tmp_path / "state" / "jobs").iterdir()) == []
         interrupted = bench.describe(name)
@@ -78,6 +79,7 @@ def test_everything_but_running_jobs_survives(
         assert without_metadata(again) == without_metadata(done)
         assert bench.lines(done["TrainingJobName"]) == ["said"]
         assert bench.get("kept/object") == b"content"
+        assert bench.get("checkpoints/step") == b"1"
         redescribed = bench.sagemaker.describe_model_package(ModelPackageName=arn)
         assert without_metadata(redescribed) == without_metadata(described)
         assert bench.sagemaker.create_model_package(**package)["ModelPackageArn"] == arn
@@ -130,5 +132,5 @@ def test_job_folders_can_be_kept_for_a_look_at_them(
         job = bench.run(bench.processing_request("open('left-behind', 'w').write('x')"))
         name = job["ProcessingJobName"]
     (folder,) = (tmp_path / "state" / "jobs").glob(f"{name}-*")
-    assert (folder / "work" / "left-behind").read_text() == "x"
-    assert (folder / "ml" / "processing" / "input" / "code" / "script.py").exists()
+    assert (folder / "algo-1" / "work" / "left-behind").read_text() == "x"
+    assert (folder / "algo-1" / "ml" / "processing" / "input" / "code" / "script.py").exists()

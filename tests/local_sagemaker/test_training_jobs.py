@@ -232,3 +232,37 @@ def test_an_object_and_a_folder_of_one_name_fail_the_job(bench):
         bench.training_request("", channels={"train": f"s3://{bench.bucket}/clash/in/"})
     )
     assert "clash/in/a/b cannot be written" in job["FailureReason"]
+
+
+def test_a_warm_pool_is_told_and_ends_with_its_period(bench, poll):
+    for period in (60, 1):
+        request = bench.training_request("")
+        request["ResourceConfig"]["KeepAlivePeriodInSeconds"] = period
+        job = bench.run(request)
+        assert job["ResourceConfig"]["KeepAlivePeriodInSeconds"] == period
+        name = job["TrainingJobName"]
+        if period == 60:
+            assert job["WarmPoolStatus"]["Status"] == "Available"
+    poll(
+        lambda: (
+            bench.describe(name)["WarmPoolStatus"]
+            == {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 1}
+        ),
+        what="the end of the warm pool",
+    )
+
+
+def test_keys_and_networks_are_kept_and_told(bench):
+    network = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+    training = bench.training_request("", VpcConfig=network)
+    training["ResourceConfig"]["VolumeKmsKeyId"] = "key-1"
+    training["OutputDataConfig"]["KmsKeyId"] = "key-2"
+    processing = bench.processing_request(
+        "", outputs=("o",), NetworkConfig={"EnableNetworkIsolation": True, "VpcConfig": network}
+    )
+    processing["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] = "key-1"
+    processing["ProcessingOutputConfig"]["KmsKeyId"] = "key-2"
+    for request in (training, processing):
+        job = bench.run(request)
+        for member in set(request) - {"Tags"}:
+            assert job[member] == request[member]

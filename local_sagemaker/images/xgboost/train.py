@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import xgboost
 from channels import check_channels, content_form, read_channel, what_failed
+from checkpoints import SaveCheckpoint, checkpoint_folder, last_checkpoint
 from hyperparameters import MAXIMIZED, OWN_METRICS, UserError, validated
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 class _PrintRound(xgboost.callback.TrainingCallback):
     """Prints a round's metrics as CloudWatch Logs shows the container's: tabs as #011."""
 
+    def __init__(self, begin: int) -> None:
+        super().__init__()
+        self._begin = begin
+
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         del model
         scores = (
@@ -40,7 +45,7 @@ class _PrintRound(xgboost.callback.TrainingCallback):
             for channel, metrics in evals_log.items()
             for metric, history in metrics.items()
         )
-        print(f"[{epoch}]{''.join(scores)}", flush=True)
+        print(f"[{self._begin + epoch}]{''.join(scores)}", flush=True)
         return False
 
 
@@ -90,6 +95,9 @@ def _train(root: Path) -> None:
     for name, needs in _NOT_EMULATED.items():
         if name in values and needs in (None, values[name]):
             raise UserError(f"Hyperparameter {name} is not emulated by the embedded SageMaker.")
+    hosts = json.loads((config / "resourceconfig.json").read_text(encoding="utf-8"))["hosts"]
+    if len(hosts) > 1:
+        raise UserError("Several instances are not emulated by the embedded SageMaker; use one.")
     channels = json.loads((config / "inputdataconfig.json").read_text(encoding="utf-8"))
     check_channels(channels)
     form = content_form(channels["train"].get("ContentType"))
@@ -115,11 +123,15 @@ def _train(root: Path) -> None:
     if "validation" in matrices:
         log.info("Validation matrix has %d rows", matrices["validation"].num_row())
     model = root / "model" / _MODEL
-    _boost(values, matrices, model=model).save_model(model)
+    kept = checkpoint_folder(root)
+    _boost(values, matrices, model=model, kept=kept).save_model(model)
 
 
-def _boost(values: dict[str, Any], matrices: Mapping[str, Any], *, model: Path) -> Any:
-    rounds = values.pop("num_round")
+def _boost(
+    values: dict[str, Any], matrices: Mapping[str, Any], *, model: Path, kept: Path | None
+) -> Any:
+    checkpoint, begin = last_checkpoint(kept) if kept else (None, 0)
+    rounds = values.pop("num_round") - begin
     patience = values.pop("early_stopping_rounds", None)
     values.pop("use_dask_gpu_training", None)
     asked = list(values.pop("eval_metric", ()))
@@ -130,7 +142,9 @@ def _boost(values: dict[str, Any], matrices: Mapping[str, Any], *, model: Path) 
         values["eval_metric"] = xgboosts
     if "updater" in values:
         values["updater"] = ",".join(values["updater"])
-    callbacks: list[xgboost.callback.TrainingCallback] = [_PrintRound()]
+    callbacks: list[xgboost.callback.TrainingCallback] = [_PrintRound(begin)]
+    if kept:
+        callbacks.append(SaveCheckpoint(kept, begin=begin))
     if values.pop("save_model_on_termination", "false") == "true":
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         callbacks.append(_SaveRound(model))
@@ -158,6 +172,7 @@ def _boost(values: dict[str, Any], matrices: Mapping[str, Any], *, model: Path) 
             evals=[(matrix, channel) for channel, matrix in matrices.items()],
             callbacks=callbacks,
             verbose_eval=False,
+            xgb_model=checkpoint,
             **custom,
         )
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:

@@ -35,14 +35,24 @@ def test_a_process_that_was_killed_is_started_again_by_the_next_call(
     assert endpoints.processes(name) != [process]
 
 
-def test_a_request_whose_process_dies_is_a_model_error(endpoints, answering):
-    name = endpoints.up(answering("hello", predict="body == 'die' and os.abort()"))
+@pytest.mark.parametrize(
+    ("serverless", "status", "told"),
+    [(None, 502, "<h1>502 Bad Gateway</h1>"), (SERVERLESS, 0, "as the model process exited")],
+    ids=["instances", "serverless"],
+)
+def test_a_request_whose_process_dies_is_a_model_error(
+    endpoints, answering, serverless, status, told
+):
+    """On instances the image's web server outlives its workers, and has the last word."""
+    script = answering("hello", predict="body == 'die' and os.abort()")
+    name = endpoints.up(script, serverless=serverless)
     with pytest.raises(ClientError) as error:
         endpoints.call(name, b"die")
     response = error.value.response
     assert response["Error"]["Code"] == "ModelError"
-    assert response["OriginalStatusCode"] == 0
-    assert "as the model process exited" in response["OriginalMessage"]
+    assert response["OriginalStatusCode"] == status
+    assert told in response["OriginalMessage"]
+    assert f"Received server error ({status}) from" in response["Error"]["Message"]
     endpoints.poll(lambda: not endpoints.processes(name), what="the process's end")
     assert endpoints.call(name) == b"hello"
 

@@ -157,6 +157,8 @@ def model_fn(model_dir):
     return booster
 
 def predict_fn(data, model):
+    if data.num_row() == 7:
+        os.abort()
     return model.predict(data) + 100
 """
     model = xgboost.artefact(trained)["xgboost-model"]
@@ -172,6 +174,8 @@ def predict_fn(data, model):
     assert json.loads(xgboost.call(endpoint, body)) == pytest.approx(expected)
     assert xgboost.refusal(endpoint, "1,2\n3", Accept="text/csv")[0] == 415
     assert xgboost.refusal(endpoint, "{}", ContentType="application/json")[0] == 415
+    status, died = xgboost.refusal(endpoint, "1,2,3\n" * 7)
+    assert (status, json.loads(died)["message"]) == (500, "Worker died.")
 
 
 def test_a_users_module_must_load_the_model(xgboost, trained):

@@ -284,3 +284,28 @@ def test_a_processing_job_has_the_image_s_libraries(xgboost):
     }
     name = xgboost.bench.run(request)["ProcessingJobName"]
     assert xgboost.bench.lines(name) == ["2.1.0 2.2.3 1.5.2 3.0.5"]
+
+
+def test_a_job_goes_on_from_the_checkpoints_of_the_one_before(xgboost, table, as_csv):
+    bench, folder = xgboost.bench, xgboost.bench.name("checkpoints")
+    broken = bench.put(f"{folder}/xgboost-checkpoint.9", "no model").rpartition("/")[0]
+    rounds = {}
+    for count in ("5", "8"):
+        channels = [xgboost.channel("train", as_csv(table), "text/csv")]
+        request = xgboost.request(channels, num_round=count)
+        job = bench.run({**request, "CheckpointConfig": {"S3Uri": broken}})
+        assert job["TrainingJobStatus"] == "Completed", job
+        lines = bench.lines(job["TrainingJobName"])
+        rounds[count] = [line.partition("]")[0] for line in lines if "#011train-rmse" in line]
+        bench.s3.delete_object(Bucket=bench.bucket, Key=f"{folder}/xgboost-checkpoint.9")
+    assert rounds == {"5": ["[0", "[1", "[2", "[3", "[4"], "8": ["[5", "[6", "[7"]}
+    kept = [key.rpartition(".")[2] for key in bench.keys(f"{folder}/")]
+    assert kept == ["3", "4", "5", "6", "7"]
+
+
+def test_several_instances_are_refused_by_the_algorithm(xgboost, table, as_csv):
+    request = xgboost.request([xgboost.channel("train", as_csv(table), "text/csv")])
+    request["ResourceConfig"]["InstanceCount"] = 2
+    job = xgboost.bench.run(request)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "Several instances are not emulated by the embedded SageMaker" in job["FailureReason"]
