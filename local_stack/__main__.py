@@ -109,7 +109,7 @@ def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
     import boto3  # noqa: PLC0415
     from retraining import naming  # noqa: PLC0415
 
-    from local_stack.samples import landing  # noqa: PLC0415
+    from local_stack.samples import pipeline_data  # noqa: PLC0415
     from local_stack.services import embedded_sagemaker  # noqa: PLC0415
 
     if options.deployment:
@@ -121,12 +121,13 @@ def _land_snapshot(place: Place, options: argparse.Namespace) -> int:
     day = options.date or datetime.now(UTC).date().isoformat()
     for pipeline in chosen_pipelines(options.pipeline):
         try:
-            uri = naming.snapshot_uri(bucket, pipeline.name, day)
+            landed = pipeline_data.land(
+                s3, bucket, pipeline,
+                day=day, table=options.sample, make_bucket=options.make_bucket,
+            )  # fmt: skip
         except naming.InvalidNameError as error:
             return _failed(options.command, error)
-        table = options.sample or pipeline.table
-        landed = landing.land(s3, uri, {table.name: table}, make_bucket=options.make_bucket)
-        _say(options.command, f"{uri} {'landed' if landed.is_new else 'lies there already'}")
+        _say(options.command, f"{landed.uri} {'landed' if landed.is_new else 'lies there already'}")
     return 0
 
 

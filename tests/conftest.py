@@ -109,8 +109,8 @@ def embedded_sagemaker(
     """The server that tests share; use names of your own."""
     state = tmp_path_factory.mktemp("embedded-sagemaker") / "state"
     spot = ("training-interrupted-*:1", "training-waiting-*:0.1:300")
-    options = ["--stop-grace", "1", "--host-name", host_name]
-    options += [word for rule in spot for word in ("--interrupt-spot", rule)]
+    rules = [word for rule in spot for word in ("--interrupt-spot", rule)]
+    options = ("--stop-grace", "1", "--host-name", host_name, *rules)
     with _run_embedded_sagemaker(state, *options) as server:
         yield server
 

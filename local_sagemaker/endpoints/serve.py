@@ -168,6 +168,8 @@ def _by_the_toolkit(handler: Any) -> Respond:
     class Exchange:
         """One request and its response, in the form in which the model server hands them over."""
 
+        model_name = "model"
+
         def __init__(self, content_type: str, accept: str) -> None:
             self.system_properties = {"model_dir": environment.model_dir}
             self.request_processor = [self]

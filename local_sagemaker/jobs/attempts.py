@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,15 @@ from local_sagemaker.jobs.execution import Control, Execution
 from local_sagemaker.jobs.inputs import fetch_input
 from local_sagemaker.jobs.interruptions import Interruption, interruption_of
 from local_sagemaker.jobs.metrics import Metrics
-from local_sagemaker.jobs.plan import CONTAINER_ROOT, End, JobFailedError, Phase, Plan, failed
+from local_sagemaker.jobs.plan import (
+    CONTAINER_ROOT,
+    End,
+    JobFailedError,
+    Outcome,
+    Phase,
+    Plan,
+    failed,
+)
 from local_sagemaker.jobs.transfers import place
 
 if TYPE_CHECKING:
@@ -33,9 +41,6 @@ if TYPE_CHECKING:
     from local_sagemaker.s3_state import S3State
 
 _HOSTS_FILE = Path("/etc/hosts")
-
-# Why a command ended, its exit code, and the root of the host that this is told of.
-Ended = tuple[End, int | None, Path]
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +52,10 @@ class Reports:
     Attributes:
         begin: Takes each phase as it begins.
         stopping: Called when time is up, before the command is ended.
-        metrics: Gets the metrics of any host: name to the last value in its log, and its time.
     """
 
     begin: Callable[[Phase], None]
     stopping: Callable[[], object]
-    metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Attempts:
 
     def run(
         self, plan: Plan, folder: Path, *, role: str, control: Control, reports: Reports
-    ) -> Ended:
+    ) -> Outcome:
         """Run a job's command to its end.
 
         Args:
@@ -113,43 +116,45 @@ class Attempts:
         Raises:
             JobFailedError: An input or a checkpoint cannot be had, or a command cannot be started.
         """
-        began = time.monotonic()
-        waits_until = began + (plan.maximum_wait or threading.TIMEOUT_MAX)
+        waits_until = time.monotonic() + (plan.maximum_wait or threading.TIMEOUT_MAX)
         left = plan.maximum_runtime
-        rule = None
-        if plan.maximum_wait is not None:
-            rule = interruption_of(self.interruptions, plan.name)
+        spot = plan.maximum_wait is not None
+        rule = interruption_of(self.interruptions, plan.name) if spot else None
+        metrics: dict[str, tuple[float, float]] = {}
         attempt = 1
         while True:
             hosts = self._lay_out(plan, folder, attempt=attempt)
             reports.begin(Phase.DOWNLOADING)
             self._download(plan, hosts, role=role, control=control)
             if control.told:
-                return End.STOPPED, None, hosts[0].folder.root
+                return Outcome(End.STOPPED, None, metrics, hosts[0].folder.root)
             reports.begin(Phase.RUNNING)
             started = time.monotonic()
             limits = {End.TIMED_OUT: started + left, End.WAITED_OUT: waits_until}
             if rule:
                 limits[End.INTERRUPTED] = started + rule.after
-            ended = self._run_hosts(hosts, limits, control=control, reports=reports)
-            if ended[0] is not End.INTERRUPTED or rule is None:
-                return ended
+            outcome = self._run_hosts(hosts, limits, control=control, reports=reports)
+            metrics.update(outcome.metrics)
+            outcome = replace(outcome, metrics=metrics)
+            if outcome.end is not End.INTERRUPTED or rule is None:
+                return outcome
             if control.told:
-                return End.STOPPED, *ended[1:]
+                return replace(outcome, end=End.STOPPED)
             reports.begin(Phase.INTERRUPTED)
             if not self.keep_folders:
                 for host in hosts:
                     host.folder.remove()
             left -= time.monotonic() - started
-            back, rule = time.monotonic() + rule.wait, None
+            until = min(time.monotonic() + rule.wait, waits_until)
             control.wake.clear()
             if not control.told:
-                control.wake.wait(min(back, waits_until) - time.monotonic())
+                control.wake.wait(until - time.monotonic())
             if control.told:
-                return End.STOPPED, None, ended[2]
-            if back > waits_until:
+                return replace(outcome, end=End.STOPPED, exit_code=None)
+            if until == waits_until:
                 reports.stopping()
-                return End.WAITED_OUT, None, ended[2]
+                return replace(outcome, end=End.WAITED_OUT, exit_code=None)
+            rule = None
             reports.begin(Phase.STARTING)
             attempt += 1
 
@@ -163,10 +168,9 @@ class Attempts:
         lines = (f"{address}\t{name}\n" for address, name in zip(addresses, names, strict=True))
         known = "".join(lines).encode() + (_HOSTS_FILE.read_bytes() if named else b"")
         hosts = []
-        for number, (name, label) in enumerate(zip(names, algo, strict=True), start=1):
+        for number, (name, called) in enumerate(zip(names, algo, strict=True), start=1):
             own = replace(plan, files={**plan.files, **plan.host_files(names, name)})
-            suffix = "" if attempt == 1 else f"-attempt-{attempt}"
-            there = JobFolder(folder / f"{label}{suffix}")
+            there = JobFolder(folder / (called if attempt == 1 else f"{called}-attempt-{attempt}"))
             there.make(own, rewrite_files=bare, hosts=known if named else b"")
             checkpoints = None
             if plan.checkpoints:
@@ -198,11 +202,11 @@ class Attempts:
         *,
         control: Control,
         reports: Reports,
-    ) -> Ended:
+    ) -> Outcome:
         if len(hosts) == 1:
             return self._run_host(hosts[0], limits, control=control, reports=reports)
         controls = [Control() for _ in hosts]
-        ended: list[Ended | Exception] = []
+        ended: list[Outcome | Exception] = []
 
         def run(host: _Host, own: Control) -> None:
             try:
@@ -229,21 +233,25 @@ class Attempts:
         first = _first_that_failed(ended)
         if isinstance(first, Exception):
             raise first
-        end, code, root = first or (End.EXITED, 0, hosts[0].folder.root)
-        others = [host for host in hosts if host.folder.root != root]
+        told = [how for how in ended if isinstance(how, Outcome)]
+        chosen = first or next(how for how in told if how.root == hosts[0].folder.root)
         # The first thing that went wrong is what a reader needs.
-        with suppress(JobFailedError) if end is End.EXITED and code else nullcontext():
-            for host in others if end is not End.INTERRUPTED else []:
-                _gather(host, root)
-        return end, code, root
+        broken = chosen.end is End.EXITED and chosen.exit_code
+        with suppress(JobFailedError) if broken else nullcontext():
+            for host in hosts if chosen.end is not End.INTERRUPTED else []:
+                if host.folder.root != chosen.root:
+                    _gather(host, chosen.root)
+        found = sorted((item for how in told for item in how.metrics.items()), key=_time)
+        return replace(chosen, metrics=dict(found))
 
     def _run_host(
         self, host: _Host, limits: Mapping[End, float], *, control: Control, reports: Reports
-    ) -> Ended:
+    ) -> Outcome:
         plan = host.plan
         name = f"algo-{host.number}"
         stream = (plan.kind.log_group, f"{plan.name}/{name}-{int(time.time())}")
         self.logs.write(plan.region, stream, lines=[])
+        mark = f"{self.identity}/{plan.arn};{name};"
 
         def ship(lines: list[Line]) -> None:
             self.logs.write(plan.region, stream, lines=lines)
@@ -252,7 +260,7 @@ class Attempts:
             log.warning("%s, %s: %s", plan.arn, name, text)
             ship([(time.time_ns() // 1_000_000, text)])
 
-        mark = f"{self.identity}/{plan.arn};{name};"
+        metrics = Metrics(plan, tell)
         with host.checkpoints.kept() if host.checkpoints else nullcontext():
             end, code = self.execution.run(
                 plan,
@@ -260,11 +268,11 @@ class Attempts:
                 environment=job_environment(plan, host.folder, endpoint=self.endpoint, mark=mark),
                 control=control,
                 ship=ship,
-                metrics=Metrics(plan, reports.metrics, tell=tell),
+                metrics=metrics,
                 limits=limits,
                 ending=lambda end: None if end is End.INTERRUPTED else reports.stopping(),
             )
-        return end, code, host.folder.root
+        return Outcome(end, code, metrics.found, host.folder.root)
 
 
 def _addresses(plan: Plan) -> tuple[str, ...]:
@@ -273,10 +281,20 @@ def _addresses(plan: Plan) -> tuple[str, ...]:
     return tuple(str(IPv4Address(network + number)) for number in range(1, plan.hosts + 1))
 
 
-def _first_that_failed(ended: list[Ended | Exception]) -> Ended | Exception | None:
+def _first_that_failed(ended: list[Outcome | Exception]) -> Outcome | Exception | None:
     return next(
-        (how for how in ended if isinstance(how, Exception) or how[:2] != (End.EXITED, 0)), None
+        (
+            how
+            for how in ended
+            if isinstance(how, Exception) or how.end is not End.EXITED or how.exit_code
+        ),
+        None,
     )
+
+
+def _time(metric: tuple[str, tuple[float, float]]) -> float:
+    _, (_, when) = metric
+    return when
 
 
 def _gather(host: _Host, root: Path) -> None:
@@ -287,8 +305,8 @@ def _gather(host: _Host, root: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _merge(source, target)
         except OSError as error:
-            doing = f"What host algo-{host.number} left in {CONTAINER_ROOT}/{name}"
-            raise failed(f"{doing} cannot be collected", error) from error
+            told = f"{CONTAINER_ROOT}/{name} of host algo-{host.number} cannot be collected"
+            raise failed(told, error) from error
 
 
 def _merge(source: Path, target: Path) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # How long ending everything at once may take before the kernel is asked a second time.
 _HARD_STOP_SECONDS = 2.0
-# For metrics in lines that were still unread when the command ended by itself, or was ended.
-_METRICS_SECONDS, _HURRIED_METRICS_SECONDS = 15.0, 1.0
+# For metrics in lines that were still unread when the command ended, by itself or not.
+_METRICS_SECONDS, _METRICS_SECONDS_OF_STOPPED = 15.0, 1.0
 
 
 class Supervisor(Protocol):
@@ -136,8 +136,9 @@ class Execution:
             if end is not End.EXITED:
                 self.end(process, ended)
             waiter.join()
-            seconds = _METRICS_SECONDS if end is End.EXITED else _HURRIED_METRICS_SECONDS
-            metrics.end_by(time.monotonic() + seconds)
+            by_itself = end is End.EXITED
+            left = _METRICS_SECONDS if by_itself else _METRICS_SECONDS_OF_STOPPED
+            metrics.end_by(time.monotonic() + left)
             end_marked(environment[MARK])
             reader.join()
             process.stdout.close()

@@ -56,7 +56,7 @@ def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
     except KeyError as error:
         raise _unreadable(manifest, "there is no such object") from error
     except OSError as error:
-        raise failed(f"Data download failed: the manifest {manifest.uri}", error) from error
+        raise failed(f"Data download failed: {manifest.uri} cannot be read", error) from error
     except (ValueError, RecursionError) as error:
         raise _unreadable(manifest, f"it is not JSON: {error}") from error
     if not isinstance(entries, list) or not entries or not isinstance(entries[0], dict):
@@ -71,7 +71,7 @@ def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
     except RequestInvalidError as error:
         raise _unreadable(manifest, error.message) from error
     found = (Bucketed(place.bucket, f"{place.key}{key}") for key in keys)
-    return [(there, file_name(key, place=there)) for there, key in zip(found, keys, strict=True)]
+    return [(there, file_name(key, at=there)) for there, key in zip(found, keys, strict=True)]
 
 
 def _unreadable(manifest: Bucketed, told: str) -> JobFailedError:

@@ -17,20 +17,20 @@ _SEARCH_SECONDS = 1.0
 
 
 class Metrics:
-    """Looks for a job's metrics in the log of one host, in one attempt."""
+    """The metrics of one job.
 
-    def __init__(
-        self, plan: Plan, found: dict[str, tuple[float, float]], *, tell: Callable[[str], None]
-    ) -> None:
+    Attributes:
+        found: Name to the last value in the log and its time, in epoch seconds.
+    """
+
+    def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Look for a plan's metrics.
 
         Args:
             plan: The job.
-            found: Gets each metric: name to the last value in the log and its time, in epoch
-                seconds. All hosts and attempts of a job share it.
-            tell: Takes a line for this log.
+            tell: Takes a line for the job's log.
         """
-        self._found = found
+        self.found: dict[str, tuple[float, float]] = {}
         self._image_metric = plan.image_metric
         self._wanted = list(plan.metrics)
         self._tell = tell
@@ -45,7 +45,7 @@ class Metrics:
         timestamp, text = line
         if self._image_metric:
             for part, name, value in re.findall(self._image_metric, text):
-                self._found[f"{part}:{name}"] = float(value), timestamp / 1000
+                self.found[f"{part}:{name}"] = float(value), timestamp / 1000
         for wanted in list(self._wanted):
             name, pattern = wanted
             left = self._until - time.monotonic()
@@ -56,7 +56,7 @@ class Metrics:
             try:
                 match = pattern.search(text, timeout=min(_SEARCH_SECONDS, left))
                 if match and match.lastindex:
-                    self._found[name] = float(match[1]), timestamp / 1000
+                    self.found[name] = float(match[1]), timestamp / 1000
             except TimeoutError:
                 self._wanted.remove(wanted)
                 self._tell(

@@ -161,7 +161,6 @@ class Runner:
         log.info("%s: %s%s", plan.arn, ended.status, reason)
 
     def _prepare_and_execute(self, plan: Plan, folder: Path, *, control: Control) -> Outcome:
-
         attempts = Attempts(
             s3=self.s3,
             logs=self.logs,
@@ -171,20 +170,19 @@ class Runner:
             interruptions=self.interruptions,
             keep_folders=self.keep_folders,
         )
-        reports = Reports(
-            begin=lambda phase: self._begin(plan, phase),
-            stopping=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
-        )
-        end, code, root = attempts.run(
+        outcome = attempts.run(
             plan,
             folder,
             role=str(self._description(plan)["RoleArn"]),
             control=control,
-            reports=reports,
+            reports=Reports(
+                begin=lambda phase: self._begin(plan, phase),
+                stopping=lambda: self.mark_stopping(plan.region, plan.kind, name=plan.name),
+            ),
         )
-        if code is not None:
+        if outcome.exit_code is not None:
             self._begin(plan, Phase.UPLOADING)
-        return Outcome(end, code, reports.metrics, root)
+        return outcome
 
     def _deliver(self, plan: Plan, outcome: Outcome) -> _Ended:
         failed = outcome.end is End.EXITED and outcome.exit_code != 0

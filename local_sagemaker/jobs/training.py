@@ -79,6 +79,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
     algorithm = described["AlgorithmSpecification"]
     channels = channels_of(described)
     condition = described["StoppingCondition"]
+    module = environment.image.training_module
     return Plan(
         kind=TRAINING,
         region=described["TrainingJobArn"].split(":")[3],
@@ -92,6 +93,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         variables={
             "TRAINING_JOB_NAME": described["TrainingJobName"],
             "TRAINING_JOB_ARN": described["TrainingJobArn"],
+            **({"SAGEMAKER_TRAINING_MODULE": module} if module else {}),
             **described.get("Environment", {}),
         },
         downloads=tuple(

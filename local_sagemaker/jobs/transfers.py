@@ -86,20 +86,21 @@ def write_files(
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise failed(f"{source.uri} cannot be copied to its LocalPath", error) from error
-    for there, name in files:
+    for at, name in files:
         target = folder.joinpath(*name)
         try:
-            content = s3.read(there.bucket, there.key)
+            content = s3.read(at.bucket, at.key)
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 file.write(content)
         except KeyError as error:
             raise JobFailedError(
-                f"ClientError: Data download failed: there is no object {there.uri}."
+                f"ClientError: Data download failed: {at.uri} does not exist, or was deleted"
+                " meanwhile."
             ) from error
         except (OSError, ValueError) as error:
             raise failed(
-                f"Data download failed: {there.uri} cannot be written as a file", error
+                f"Data download failed: {at.uri} cannot be written as a file", error
             ) from error
 
 
@@ -110,10 +111,10 @@ def _relative_name(source: Bucketed, key: str) -> list[str]:
         relative = key[len(source.key) :]
     else:  # the prefix ends inside of a name: that name is kept whole
         relative = key[source.key.rfind("/") + 1 :]
-    return file_name(relative, place=Bucketed(source.bucket, key))
+    return file_name(relative, at=Bucketed(source.bucket, key))
 
 
-def file_name(relative: str, *, place: Bucketed) -> list[str]:
+def file_name(relative: str, *, at: Bucketed) -> list[str]:
     """Return the folders and the name of an object's file, below an input's folder.
 
     Raises:
@@ -122,7 +123,7 @@ def file_name(relative: str, *, place: Bucketed) -> list[str]:
     parts = [part for part in relative.split("/") if part]
     if not parts or {".", ".."} & set(parts):
         raise JobFailedError(
-            f"ClientError: Data download failed: the key {place.uri} would be"
+            f"ClientError: Data download failed: the key {at.uri} would be"
             " written outside of the input's folder."
         )
     return parts
@@ -210,9 +211,10 @@ def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
         OSError: The folder, or one in it, cannot be read.
     """
     for file in _below(folder):
+        if not file.is_file():  # nor a link that leads nowhere, or to itself
+            continue
         # A link out of the output's folder is not output.
-        inside = not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
-        if file.is_file() and inside:
+        if not file.is_symlink() or file.resolve().is_relative_to(folder.resolve()):
             yield file, file.relative_to(folder).as_posix()
 
 

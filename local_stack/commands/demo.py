@@ -18,8 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retraining import naming
-
 from local_stack.commands.demo_outcome import DemoError, Evidence, Run, check, gather, tables
 from local_stack.programs import control
 from local_stack.programs.keys import keys
@@ -32,7 +30,7 @@ from local_stack.programs.processes import (
     no_survivors,
     obituary,
 )
-from local_stack.samples import landing
+from local_stack.samples import pipeline_data
 from local_stack.services import embedded_sagemaker, environment, migration
 
 if TYPE_CHECKING:
@@ -106,9 +104,8 @@ def _retrain(
     aws = environment.embedded_aws_environment(url)
     s3 = embedded_sagemaker.s3(aws)
     for pipeline in pipelines:
-        uri = naming.snapshot_uri(environment.BUCKET, pipeline.name, day)
-        landing.land(s3, uri, {pipeline.table.name: pipeline.table}, make_bucket=True)
-        say(f"snapshot {uri} landed on {url}")
+        landed = pipeline_data.land(s3, environment.BUCKET, pipeline, day=day, make_bucket=True)
+        say(f"snapshot {landed.uri} landed on {url}")
     variables = inherited | _airflow_environment(own) | aws
     variables |= environment.retraining_environment(git_commit=git_commit(own.project))
     _migrate(own, children, variables, say=say)

@@ -117,7 +117,7 @@ def check(evidence: Evidence, pipelines: Sequence[SamplePipeline], snapshot_date
         if outcome is None:
             wrong.append(f"the run with {run.about} did not end")
             continue
-        if outcome.run.state != "success":
+        if outcome.run.state != run.state:
             wrong.append(f"the run with {run.about} ended as {outcome.run.state}")
         verdict, versions = ("pass", 1) if run.passes else ("reject", 0)
         if outcome.verdict != verdict:

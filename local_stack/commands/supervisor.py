@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import sys
@@ -10,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from local_stack.programs import control
 from local_stack.programs.keys import ADMIN, Keys, keys, write_passwords, write_private
@@ -23,6 +24,7 @@ from local_stack.programs.processes import (
     ProgramEndedError,
     interruptible,
     no_survivors,
+    obituary,
 )
 from local_stack.samples import landing
 from local_stack.samples.pipelines import PIPELINES
@@ -38,6 +40,8 @@ _DATABASE, _SAGEMAKER, _AIRFLOW = range(3)
 _HEALTHY_S = 240.0
 _LISTED_S = 120.0
 _WATCH_S = 0.5
+# What ends at once is not started more often.
+_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Choice:
 def supervise(
     place: Place, choice: Choice, *, say: Callable[[str], None], ready: Callable[[], None]
 ) -> None:
-    """Run a place until a signal or the end of one of its programs.
+    """Run a place until a signal or the end of its database; what else ends is started again.
 
     Args:
         place: Its folders.
@@ -69,7 +73,8 @@ def supervise(
     Raises:
         AlreadyRunningError: Another process runs it.
         KeyboardInterrupt: A signal asked for the end; all is stopped.
-        ProgramEndedError: A program ended; the others are stopped.
+        ProgramEndedError: The database ended, or a program did while the place was starting; the
+            others are stopped.
         NotReadyError: A program did not become ready in time; all is stopped.
     """
     with contextlib.ExitStack() as stack:
@@ -85,14 +90,47 @@ def supervise(
         _start(place, choice, database=database, children=children, say=say)
         ready()
         try:
-            while True:
-                children.check()
-                time.sleep(_WATCH_S)
+            _watch(place, children, say)
         except ProgramEndedError as error:
             if record := control.read_record(place):
                 now = datetime.now(UTC).isoformat(" ", "seconds")
                 control.write_record(place, replace(record, ended=f"{now}: {error}"))
             raise
+
+
+def _watch(place: Place, children: Children, say: Callable[[str], None]) -> NoReturn:
+    """Start again what has ended. Nothing goes on without the database, and so neither does this.
+
+    Raises:
+        ProgramEndedError: The database ended.
+    """
+    tried: dict[str, float] = {}
+    is_recorded = True
+    while True:
+        for child in children.ended():
+            name, now = child.program.name, time.monotonic()
+            if child.program.stage == _DATABASE:
+                raise ProgramEndedError(obituary(child))
+            if now - tried.get(name, -math.inf) < _PAUSE_S:
+                continue
+            tried[name] = now
+            is_recorded = False
+            # A full disk is no reason to stop all: it is tried again.
+            with contextlib.suppress(OSError):
+                say(f"{obituary(child)}\nstarting {name} again; the others go on")
+            with contextlib.suppress(OSError):
+                children.start_again(child)
+        if not is_recorded:
+            with contextlib.suppress(OSError):
+                _record_programs(place, children)
+                is_recorded = True
+        time.sleep(_WATCH_S)
+
+
+def _record_programs(place: Place, children: Children) -> None:
+    if record := control.read_record(place):
+        programs = control.record_of(children.running).programs
+        control.write_record(place, replace(record, programs=programs))
 
 
 def _start(

@@ -14,7 +14,7 @@ from local_stack.errors import LocalStackError
 from local_stack.programs import control, kernel, ports
 from local_stack.programs.places import PROJECT
 from local_stack.programs.processes import interruptible
-from local_stack.services import environment
+from local_stack.services import airflow_api, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ SAGEMAKER_PORT = 8090
 # The last line that the process in the background says before it is left alone.
 READY = "all is healthy"
 _STOP_S = 90.0
+_AGAIN_S = 120.0
 _POLL_S = 0.1
 
 
@@ -57,11 +58,11 @@ def up(place: Place, wanted: Wanted, say: Callable[[str], None]) -> control.Reco
     """Start the place and leave it running.
 
     Returns:
-        What runs. Also if it ran already.
+        What runs. Also if it ran already: then what had ended meanwhile runs again, too.
 
     Raises:
         PortTakenError: A port that was asked for is in use; nothing was started.
-        UpError: Something did not start; all is stopped again.
+        UpError: Something did not start; all is stopped again, unless it ran already.
         KeyboardInterrupt: A signal asked for the end; all is stopped again.
     """
     running = control.holder(place)
@@ -70,7 +71,8 @@ def up(place: Place, wanted: Wanted, say: Callable[[str], None]) -> control.Reco
         if not record.url:
             raise UpError(f"process {running} is just starting it; wait, or stop it: make down")
         say(f"already running (process {running})")
-        return record
+        _wait_until_whole(place, say)
+        return _recorded(place)
     port = ports.choose(wanted.port, UI_PORT, purpose="Airflow's UI", option="PORT")
     if wanted.port is None and port != UI_PORT:
         say(f"port {UI_PORT} is in use, Airflow's UI takes {port}")
@@ -174,6 +176,34 @@ def _start_supervisor(place: Place, *arguments: str) -> subprocess.Popen[str]:
             # Until all is healthy it lives and dies with this process.
             preexec_fn=kernel.before_exec(signal.SIGTERM, None),  # noqa: PLW1509 - no threads
         )
+
+
+def _wait_until_whole(place: Place, say: Callable[[str], None]) -> None:
+    """Wait for what the process in the background starts again."""
+    give_up = time.monotonic() + _AGAIN_S
+    said: list[str] = []
+    while lacking := _lacking(_recorded(place)):
+        if lacking != said:
+            say(f"waiting for what has ended and is started again: {', '.join(lacking)}")
+            said = lacking
+        if time.monotonic() > give_up:
+            raise UpError(
+                f"not running after {_AGAIN_S:.0f} s: {', '.join(lacking)}. Why is in"
+                f" {supervisor_log(place)}; all else goes on"
+            )
+        time.sleep(_POLL_S)
+
+
+def _lacking(record: control.Record) -> list[str]:
+    gone = [
+        name
+        for name, (pid, started) in record.programs.items()
+        if (kernel.start_time(pid) or "") != started
+    ]
+    # One that has just been started does not answer yet.
+    gone += [] if airflow_api.unhealthy(record.url) is not None else ["api-server"]
+    gone += [] if ports.answers(record.sagemaker_url) else ["local-sagemaker"]
+    return sorted({*gone})
 
 
 def _relay(supervisor: subprocess.Popen[str], say: Callable[[str], None]) -> bool:

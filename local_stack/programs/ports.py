@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from urllib.parse import urlsplit
 
 from local_stack.errors import LocalStackError
 
@@ -23,6 +24,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def answers(url: str) -> bool:
+    """Tell whether something listens where a URL of this machine leads."""
+    try:
+        with socket.create_connection((LOOPBACK, urlsplit(url).port or 80), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def any_free() -> int:

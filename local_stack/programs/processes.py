@@ -111,14 +111,14 @@ class Children:
         """Stop all."""
         self.stop()
 
-    def start(self, program: Program) -> Child:
-        """Start a program.
+    def start(self, program: Program, *, is_again: bool = False) -> Child:
+        """Start a program; ``is_again`` keeps what its log has.
 
         Raises:
             OSError: There is no such program, or no right to run it.
         """
         program.log.parent.mkdir(parents=True, exist_ok=True)
-        with program.log.open("wb") as log:
+        with program.log.open("ab" if is_again else "wb") as log:
             process = subprocess.Popen(
                 program.command,
                 env=dict(program.environment),
@@ -188,10 +188,27 @@ class Children:
         Raises:
             ProgramEndedError: One does not.
         """
-        kernel.reap_orphans({child.pid for child in self.running})
-        for child in self.running:
-            if child is not but and child.has_ended():
+        for child in self.ended():
+            if child is not but:
                 raise ProgramEndedError(obituary(child))
+
+    def ended(self) -> list[Child]:
+        """Return the programs that have ended although they should run on."""
+        kernel.reap_orphans({child.pid for child in self.running})
+        return [child for child in self.running if child.has_ended()]
+
+    def start_again(self, child: Child) -> Child:
+        """Start a program that has ended once more, without what is left of its process group.
+
+        Raises:
+            OSError: It cannot be started now; it is still among those that have ended.
+        """
+        self._end([child])
+        try:
+            return self.start(child.program, is_again=True)
+        except OSError:
+            self.running.append(child)
+            raise
 
     def stop(self) -> None:
         """Stop all programs with their process groups, the last stage first."""
@@ -211,8 +228,10 @@ class Children:
         while time.monotonic() < deadline and not all(c.has_ended() for c in children):
             time.sleep(_POLL_S)
         for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            # Of one that was reaped the id may be another's by now.
+            if child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
             child.process.wait()
             self.running.remove(child)
 

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-PIPELINE = "california-housing"
 BUCKET = "gated-retraining-local"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/gated-retraining-local"
 # Those images that the embedded SageMaker has environments for, as the SageMaker SDK names them.
 # Saying so spares each run the four seconds that importing the SDK takes.
 _REGISTRY = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+_DEEP_LEARNING = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 SKLEARN_IMAGE_URI = f"{_REGISTRY}/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 IMAGE_URIS: Mapping[str, str] = {
     "sklearn:1.4-2-py312": SKLEARN_IMAGE_URI,
     "xgboost:3.0-5": f"{_REGISTRY}/sagemaker-xgboost:3.0-5",
     "xgboost:1.7-1": f"{_REGISTRY}/sagemaker-xgboost:1.7-1",
+    "pytorch:2.6.0:training": f"{_DEEP_LEARNING}/pytorch-training:2.6.0-cpu-py312",
+    "pytorch:2.6.0:inference": f"{_DEEP_LEARNING}/pytorch-inference:2.6.0-cpu-py312",
 }
 # The library's default. So many jobs keep two cores busy while other runs wait for theirs.
 JOB_POOL = "sagemaker_jobs"

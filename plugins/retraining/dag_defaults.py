@@ -6,7 +6,7 @@ documentation are the DAG's own.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retraining import notifications, retries
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Named and not imported: the scheduler looks it up.
 _NIGHTLY_FIRST = "retraining.plugin.priority.NightlyFirst"
+_LONGEST_MAINTENANCE = timedelta(minutes=15)
 _START = datetime(2026, 1, 1)  # noqa: DTZ001 - Airflow takes it as UTC
 
 
@@ -48,20 +49,23 @@ def deployment(pipeline: str) -> dict[str, Any]:
 
 
 def maintenance() -> dict[str, Any]:
-    """Return the arguments of a DAG that works for all pipelines: one run at a time."""
+    """Return the arguments of a DAG that works for all pipelines: one run at a time, in bounds."""
     return {
         "start_date": _START,
         "catchup": False,
         "max_active_runs": 1,
-        "default_args": {"retries": 2, "retry_policy": retries.PassingFailuresPolicy()},
+        "default_args": {
+            "retries": 2,
+            "retry_policy": retries.PassingFailuresPolicy(),
+            # One that hangs would keep all later runs waiting.
+            "execution_timeout": _LONGEST_MAINTENANCE,
+        },
         "tags": ["maintenance"],
     }
 
 
 def _common(pipeline: str, *, role: str) -> dict[str, Any]:
-    title = pipeline.replace("-", " ").capitalize()
     return {
-        "dag_display_name": f"{title}: {role}",
         "start_date": _START,
         "catchup": False,
         # The page "Model quality" finds a pipeline's DAGs by these.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import date
+from datetime import UTC, date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 # Patterns and lengths of the SageMaker API.
 JOB_NAME_LENGTH = 63
@@ -72,6 +73,28 @@ def source_archive_uri(code_uri: str) -> str:
     return f"{code_uri}sourcedir.tar.gz"
 
 
+def pretrained_uri(bucket: str, pipeline: str, model: str) -> str:
+    """Return the folder of a pretrained model.
+
+    Args:
+        bucket: The bucket.
+        pipeline: Whose model.
+        model: Its name, or a folder anywhere on S3.
+
+    Raises:
+        InvalidNameError: It is neither.
+    """
+    if "://" in model:
+        split_s3_uri(model)
+        return f"{model.rstrip('/')}/"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model):
+        raise InvalidNameError(
+            f"{model!r} is no pretrained model: give its name, of letters, digits, '.', '_' and"
+            " '-', or its folder, s3://bucket/key/"
+        )
+    return f"s3://{bucket}/{pipeline}/pretrained/{model}/"
+
+
 def runs_uri(bucket: str, pipeline: str) -> str:
     """Return the folder that holds a folder of runs a snapshot."""
     return f"s3://{bucket}/{pipeline}/runs/"
@@ -102,6 +125,21 @@ def report_uri(run_uri: str) -> str:
 def decision_uri(run_uri: str) -> str:
     """Return the URI of the record of why a model was registered or not."""
     return f"{output_uri(run_uri, 'evaluation')}decision.json"
+
+
+def earlier_decision_uri(run_uri: str, *, written: datetime, content: bytes) -> str:
+    """Return the URI at which a decision record is kept that another has taken the place of.
+
+    The same record has one URI, however often it is kept.
+
+    Args:
+        run_uri: The run's folder.
+        written: When the record was last written.
+        content: All of it.
+    """
+    mark = hashlib.sha256(content).hexdigest()[:8]
+    moment = written.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    return f"{output_uri(run_uri, 'decisions')}{moment}-{mark}.json"
 
 
 def run_of_report(uri: str) -> str:
@@ -214,11 +252,16 @@ def registered_model_name(pipeline: str, number: int, *, identity: object) -> st
     return f"{deployment_stem(pipeline)}-version-{number}-{ending}"
 
 
+def deployed_number(name: str, *, endpoint: str) -> int | None:
+    """Return the version in a name that ``deployment_name`` made; None of any other name."""
+    stem = re.escape(deployment_stem(endpoint))
+    found = re.fullmatch(rf"{stem}-v([0-9]+)-[0-9a-f]{{8}}", name)
+    return int(found[1]) if found else None
+
+
 def is_deployment_name(name: str, *, endpoint: str) -> bool:
     """Say whether ``deployment_name`` made a name for this endpoint."""
-    return bool(
-        re.fullmatch(rf"{re.escape(deployment_stem(endpoint))}-v[0-9]+-[0-9a-f]{{8}}", name)
-    )
+    return deployed_number(name, endpoint=endpoint) is not None
 
 
 def deployment_stem(endpoint: str) -> str:

@@ -1,4 +1,4 @@
-"""Tells people that a task failed or that a run is late, where the settings say whom.
+"""Tells people that a task failed, that a run is late or what serves, where settings say whom.
 
 ========================================  ==========================================
 ``RETRAINING_NOTIFY_SNS``                 the ARN of an SNS topic
@@ -40,6 +40,13 @@ _FAILED = """\
 {{ exception }}
 
 {{ ti.log_url }}"""
+_ALARM_SUBJECT = "{{ ti.dag_id }}: what serves was rejected"
+_ALARM = """\
+{{ ti.task_id }} of {{ ti.dag_id }}, run {{ run_id }}, found this and goes on:
+
+{{ alarm }}
+
+{{ ti.log_url }}"""
 _LATE_SUBJECT = "{{ dag_run.dag_id }} is late"
 _LATE = """\
 {{ dag_run.dag_id }}, run {{ dag_run.dag_run_id or dag_run.run_id }}, is not over by \
@@ -58,6 +65,21 @@ def failure_callbacks() -> list[BaseNotifier]:
         NotificationError: A setting is malformed, or the provider that it needs is not installed.
     """
     return _notifiers(_FAILED_SUBJECT, _FAILED)
+
+
+def tell_alarm(alarm: str, *, ti: Any, run_id: str) -> None:
+    """Tell people what a task has found that fails no task.
+
+    Args:
+        alarm: What it is, in a sentence.
+        ti: The task's instance.
+        run_id: Its run.
+
+    Raises:
+        NotificationError: As of ``failure_callbacks``.
+    """
+    for notifier in _notifiers(_ALARM_SUBJECT, _ALARM):
+        notifier({"ti": ti, "run_id": run_id, "alarm": alarm})
 
 
 def deadline() -> DeadlineAlert | None:

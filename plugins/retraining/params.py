@@ -73,6 +73,15 @@ def retraining(
             title="Approval status of a version that a backfill registers",
             description="Instead of the one above, so that history is not deployed unasked.",
         ),
+        "register_against_gate": Param(
+            "",
+            type="string",
+            # Python's $ is also before a newline at the end.
+            pattern=r"^(\S[^\x00-\x1f\x7f]*)?$(?!\n)",
+            maxLength=200,
+            title="Why a model is registered though the gate rejects it",
+            description="Empty: it is not. The version is pending at best, and keeps who and why.",
+        ),
         "ask_for_approval": Param(
             ask_for_approval,
             type="boolean",
@@ -142,6 +151,17 @@ def threshold(
         description=description,
         minimum=least,
         maximum=most,
+    )
+
+
+def pretrained(default: str) -> Param:
+    """Return the pretrained model that training begins with; ``resolve_run`` finds its folder."""
+    return Param(
+        default,
+        type="string",
+        **_text(r"s3://[a-z0-9.-]+/[^\x00-\x1f\x7f]*|[A-Za-z0-9][A-Za-z0-9._-]*", longest=1024),
+        title="Pretrained model",
+        description="Its folder below the pipeline's pretrained/, or any on S3: s3://…",
     )
 
 

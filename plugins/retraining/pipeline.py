@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 PREDICTED_AGAINST_ACTUAL = "predicted_against_actual"
 RESIDUALS = "residuals"
 CONFUSION_MATRIX = "confusion_matrix"
-PLOTS = (PREDICTED_AGAINST_ACTUAL, RESIDUALS, CONFUSION_MATRIX)
+# Of the report's members of the same names.
+CLASS_METRICS = "class_metrics"
+LEARNING_CURVES = "learning_curves"
+WORST_ERRORS = "worst_errors"
+PLOTS = (
+    PREDICTED_AGAINST_ACTUAL, RESIDUALS, CONFUSION_MATRIX,
+    CLASS_METRICS, LEARNING_CURVES, WORST_ERRORS,
+)  # fmt: skip
 
 # A folder in the bucket, a model package group and an endpoint bear the name.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -27,7 +34,7 @@ _VERSION = re.compile(r"[\w.-]+")
 # What the library itself writes into the metadata of each version, of the 50 that there may be.
 OWN_METADATA = frozenset({
     "snapshot", "fingerprint", "headline", "better", "tolerance", "run_id", "run_type",
-    "training_job", "code_sha256", "data_fingerprint",
+    "training_job", "code_sha256", "data_fingerprint", "against_gate",
 })  # fmt: skip
 _LARGEST_METADATA = 50
 _LONGEST_DESCRIPTION = 1024
@@ -81,7 +88,7 @@ class Pipeline:
         metadata_metrics: The paths of metrics that go there, besides the headline and the policy's.
         tolerance: How far a number of an answer may be from what evaluation predicted, relatively;
             a text must be the same.
-        plots: What the page draws of ``predictions.csv``: some of ``PLOTS``.
+        plots: What the page draws of ``predictions.csv`` and the report: some of ``PLOTS``.
 
     Raises:
         ValueError: A value cannot be used; the message names the pipeline and the value.

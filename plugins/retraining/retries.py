@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, XComNotFound
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from jinja2 import UndefinedError
 
@@ -35,7 +35,8 @@ _JOB_FAILURES: Mapping[str, timedelta] = {
     "InternalServerError": _JOB,
     "ResourceLimitExceeded": _LIMIT,
 }
-_THROTTLING = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown")
+# An endpoint's ModelNotReady is a container that is still on its way.
+_THROTTLING = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "ModelNotReady")
 _SERVER_ERROR = 500
 
 
@@ -75,9 +76,9 @@ class PassingFailuresPolicy(RetryPolicy):
             return RetryDecision.fail("the service refuses this request, and would again")
         if isinstance(exception, ParamValidationError):
             return RetryDecision.fail("the request is malformed, and would be again")
-        if isinstance(exception, UndefinedError):
+        if isinstance(exception, UndefinedError | XComNotFound):
             return RetryDecision.fail(
-                "a template finds no result of an earlier task: if that was marked as success by"
+                "there is no result of an earlier task: if that was marked as success by"
                 " hand, clear it"
             )
         if attempt > _UNKNOWN_RETRIES:

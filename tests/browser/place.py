@@ -28,9 +28,10 @@ from local_stack.programs import control, ports
 from local_stack.programs.keys import keys
 from local_stack.programs.places import PROJECT, Place, local_place
 from local_stack.services import airflow_api, embedded_sagemaker, environment
-from local_stack.services.environment import BUCKET, PIPELINE
+from local_stack.services.environment import BUCKET
 from tests.faults.airflow_client import AirflowClient
 from tests.web.past import DAG, SEXES, SHELLS, Past, serve
+from tests.web.stack import PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
-from local_stack.services.environment import PIPELINE
 from tests.browser.place import BAD_RUN, DEPLOYMENT, OTHER_DAG, ROLES, Site, until
 from tests.browser.visitor import NARROW, PAGE, TALL, Visitor, page_frame
 from tests.web.past import DAG
+from tests.web.stack import PIPELINE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,6 +21,31 @@ DAG_ID = "california_housing_deployment"
 SNAPSHOT = "2026-11-20"
 NAME = "california-housing"
 ENTRY_POINT = "code/entry_point.py"
+# A hand on what is being deployed, at a moment that no timing could meet: as it answers.
+CALLS = """
+
+def _call(operation, members):
+    import json, os, urllib.request
+    scope = "AWS4-HMAC-SHA256 Credential=x/20261120/us-east-1/sagemaker/aws4_request"
+    headers = {
+        "X-Amz-Target": f"SageMaker.{operation}",
+        "Content-Type": "application/x-amz-json-1.1",
+        "Authorization": f"{scope}, SignedHeaders=host, Signature=0",
+    }
+    body = json.dumps(members).encode()
+    urllib.request.urlopen(urllib.request.Request(os.environ["AWS_ENDPOINT_URL"], body, headers))
+
+def predict_fn(rows, model):
+    global _call
+    import numpy
+    # Not as it answers those who only call it all the time.
+    if numpy.ravel(rows)[0] != 3:
+        call, _call = _call, lambda *_: None
+        call(%r, %r)
+    return model.predict(rows)
+"""
+RAISING = b"\nraise OSError('no library')\n"
+REGRETS = "by a person, while it was verified"
 OFF = b"\n\ndef predict_fn(rows, model):\n    return model.predict(rows) + 0.01\n"
 
 
@@ -67,11 +92,12 @@ def test_what_serves_is_changed_by_one_arm_and_judged_by_the_next(shape: dict[st
     edges = [edge for edge in shape["edges"] if edge[0] != "choose_version"]
     assert edges == [
         ["deploy_version", "verify_version"],
+        ["keep_version", "flip_back"],
         ["verify_version", "flip_back"],
         ["verify_version", "keep_version"],
     ]
-    assert ["choose_version", "nothing_to_do"] in shape["edges"]
-    assert ["choose_version", "deploy_version"] in shape["edges"]
+    for task in ("nothing_to_do", "deploy_version"):
+        assert ["choose_version", task] in shape["edges"]
 
 
 def test_parameters_and_tasks_are_the_documented_ones(shape: dict[str, Any]) -> None:
@@ -102,8 +128,7 @@ def test_from_registration_to_the_endpoint_and_back(place: Place) -> None:
     for _ in range(2):
         registry.approve(sagemaker, one.arn, reason="by a test, twice")
     # The first version of an endpoint of its own is broken: there is nothing to flip back to.
-    raising = b"\nraise OSError('no library')\n"
-    first = place.register_like(one.arn, snapshot="2026-10-02", changed={ENTRY_POINT: raising})
+    first = place.register_like(one.arn, snapshot="2026-10-02", changed={ENTRY_POINT: RAISING})
     runs, log = place.run(
         DAG_ID,
         {"endpoint_name": "of-its-own", "version": first.number, "reject_when_broken": False},
@@ -121,7 +146,7 @@ def test_from_registration_to_the_endpoint_and_back(place: Place) -> None:
     check_predictions(place, one)
 
     two = place.register_like(one.arn, snapshot=SNAPSHOT)
-    raises = place.register_like(one.arn, snapshot="2026-11-22", changed={ENTRY_POINT: raising})
+    raises = place.register_like(one.arn, snapshot="2026-11-22", changed={ENTRY_POINT: RAISING})
     missing = place.register_like(one.arn, snapshot="2026-11-23", is_there=False)
     off = place.register_like(
         one.arn,
@@ -129,19 +154,21 @@ def test_from_registration_to_the_endpoint_and_back(place: Place) -> None:
         changed={ENTRY_POINT: OFF},
     )
     late = place.register_like(one.arn, snapshot="2026-10-01")
+    regretted = register_regretted(place, after=late)
     with hammered(place) as answers:
         # The newest snapshots first; then there is nothing newer; then a person rolls back.
         runs, log = place.run(DAG_ID, {}, {}, {}, {}, {}, {"version": one.number}, {})
     broken = ["deploy_version", "flip_back", "verify_version"]
     good = ["deploy_version", "keep_version", "verify_version"]
+    regretted_late = sorted({*good, *broken})
     idle = ["nothing_to_do"]
-    assert [did(run) for run in runs] == [broken, broken, broken, good, idle, good, idle]
+    assert [did(run) for run in runs] == [regretted_late, broken, broken, good, idle, good, idle]
     assert [run["state"] for run in runs] == ["failed"] * 3 + ["success"] * 4
     assert len(answers) > 100
     assert {str(answer) for answer in answers if isinstance(answer, Exception)} == set()
     for version, words in (
         (raises, "the service took the update back"),
-        (missing, "the service took the update back"),
+        (regretted, REGRETS),
         (off, "row 1 of the test split is predicted as"),
     ):
         judged = registry.describe(sagemaker, version.arn)
@@ -149,8 +176,10 @@ def test_from_registration_to_the_endpoint_and_back(place: Place) -> None:
         assert words in judged.approval_reason
         assert f"version {version.number} was not kept" in log
     assert f"version {two.number} serves already" in log
-    assert f"version {two.number} was passed over by hand" in log
-    assert registry.describe(sagemaker, late.arn).approval == registry.APPROVED
+    assert f"version {missing.number} was passed over by hand" in log
+    for left in (late, missing):
+        assert registry.describe(sagemaker, left.arn).approval == registry.APPROVED
+    assert f"version {missing.number} is passed over: its model data is gone" in log
     found = endpoints.find(sagemaker, NAME)
     assert found is not None
     assert found.is_sound
@@ -158,6 +187,33 @@ def test_from_registration_to_the_endpoint_and_back(place: Place) -> None:
     assert serving is not None
     assert serving.number == one.number
     check_predictions(place, one)
+    check_that_a_deleted_endpoint_is_not_the_versions_fault(place, one)
+
+
+def register_regretted(place: Place, *, after: registry.Version) -> registry.Version:
+    """A good version that is rejected while it is verified."""
+    arn = after.arn.replace(f"/{after.number}", f"/{after.number + 1}")
+    said = {"ModelApprovalStatus": "Rejected", "ApprovalDescription": REGRETS}
+    rejects = CALLS % ("UpdateModelPackage", {"ModelPackageArn": arn, **said})
+    regretted = place.register_like(
+        after.arn, snapshot="2026-11-25", changed={ENTRY_POINT: rejects.encode()}
+    )
+    assert regretted.arn == arn
+    return regretted
+
+
+def check_that_a_deleted_endpoint_is_not_the_versions_fault(
+    place: Place, one: registry.Version
+) -> None:
+    sagemaker = place.client("sagemaker")
+    deletes = CALLS % ("DeleteEndpoint", {"EndpointName": NAME})
+    orphan = place.register_like(
+        one.arn, snapshot="2026-11-26", changed={ENTRY_POINT: deletes.encode()}
+    )
+    (run,), log = place.run(DAG_ID, {})
+    assert (run["state"], did(run)) == ("failed", ["deploy_version", "verify_version"]), log
+    assert registry.describe(sagemaker, orphan.arn).approval == registry.APPROVED
+    assert endpoints.find(sagemaker, NAME) is None
 
 
 def check_predictions(place: Place, version: registry.Version) -> None:

@@ -116,6 +116,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
         "ask_for_approval": False,
         "approval_hours": 24,
         "backfill_approval_status": "PendingManualApproval",
+        "register_against_gate": "",
         "when_rejected": "skip",
         "reuse_steps": "backfills",
     }

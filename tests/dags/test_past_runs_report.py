@@ -63,8 +63,11 @@ def test_every_pipeline_in_the_bucket_has_a_report(
         for pipeline in GATES:
             folder = naming.reports_uri(BUCKET, pipeline)
             pages[pipeline] = place.body(f"{folder}history.html").decode()
-            (row,) = place.table(f"{folder}history.csv")
+            row, *unread = place.table(f"{folder}history.csv")
             assert row["snapshot"] == "2026-11-20"
+            assert [other["verdict"] for other in unread] == (
+                ["unreadable"] if pipeline == "reviews" else []
+            )
         assert "mse by snapshot: lower is better" in pages["rings"]
         assert "the gate asks for ≤ 6, an upper bound" in pages["rings"]
         assert "accuracy by snapshot: higher is better" in pages["reviews"]

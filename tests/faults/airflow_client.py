@@ -9,8 +9,11 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _TIMEOUT_S = 60.0
@@ -101,9 +104,17 @@ class AirflowClient:
         return self.log(dag_id, run_id, task_id=task_id, attempt=attempt)
 
     def mark(self, dag_id: str, run_id: str, *, task_id: str, state: str) -> None:
-        """Mark a task ``failed`` or ``success``, as a person does."""
+        """Mark a task ``failed``, ``success`` or ``skipped``, as a person does."""
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}"
         self._ask("PATCH", path, {"new_state": state})
+
+    def mark_succeeded(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
+        """Mark several tasks as success at once, as a person does."""
+        entities = [{"task_id": task_id, "new_state": "success"} for task_id in task_ids]
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
+        actions = [{"action": "update", "entities": entities}]
+        answer = self._ask("PATCH", path, {"actions": actions})
+        assert len(answer["update"]["success"]) == len(task_ids), answer
 
     def clear(self, dag_id: str, run_id: str, *, task_id: str) -> None:
         """Clear a task and all that follows it, as a person does."""

@@ -233,7 +233,7 @@ def test_a_refused_request_changes_nothing_and_a_restart_nothing_more(bad_disk, 
         client = Client(server.url)
         seed(tmp_path / "state", client)
         for operation, members in CHANGES.items():
-            before = poll(lambda: quiet(client), what="the ends of jobs and deployments")
+            before = poll(lambda: quiet(client), what="the ends of jobs", seconds=90)
             for number in itertools.count(1):
                 with refusing(control, number):
                     status, answer = client.call(operation, members)
@@ -242,7 +242,7 @@ def test_a_refused_request_changes_nothing_and_a_restart_nothing_more(bad_disk, 
                 assert status == 500, (operation, number, answer)
                 assert client.served() == before, (operation, number)
             assert number > 1, f"{operation} writes nothing"
-        before = poll(lambda: quiet(client), what="the ends of jobs and deployments")
+        before = poll(lambda: quiet(client), what="the ends of jobs", seconds=90)
     with bad_disk() as (server, _):
         after = Client(server.url).served()
     for kind in ("processing", "training"):  # they have no process, and so were concluded
@@ -285,13 +285,17 @@ def test_a_job_whose_end_cannot_be_written_ends_when_it_can_and_holds_up_no_shut
         with refusing(control, "all", whose="job"):
             client.call("CreateTrainingJob", members)
             log = server.state.with_suffix(".log")
-            poll(lambda: log.read_text().count("its end could not be written") > 1, what="retries")
+            poll(
+                lambda: log.read_text().count("its end could not be written") > 1,
+                what="retries",
+                seconds=90,
+            )
             assert client.call("DescribeTrainingJob", asked)[1]["TrainingJobStatus"] == "InProgress"
-        poll(lambda: quiet(client), what="the job's end")
+        poll(lambda: quiet(client), what="the job's end", seconds=90)
         control.write_text("again job all")
         client.call("CreateTrainingJob", {**members, "TrainingJobName": "second"})
         server.process.terminate()
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=60) == 0
     with bad_disk() as (server, _):
         _, job = Client(server.url).call("DescribeTrainingJob", {"TrainingJobName": "second"})
         assert job["TrainingJobStatus"] == "Failed"
@@ -314,7 +318,7 @@ def test_an_endpoint_settles_whichever_of_its_writes_is_refused(bad_disk, tmp_pa
             name = {"EndpointName": asked["EndpointName"]}
             with refusing(control, 1, whose="job") as fault:
                 assert client.call(operation, asked)[0] == 200
-                poll(lambda: quiet(client), what=f"the end of {operation}")
+                poll(lambda: quiet(client), what=f"the end of {operation}", seconds=90)
             assert control.with_suffix(".refused").read_text() == fault
             status, endpoint = client.call("DescribeEndpoint", name)
             if operation == "DeleteEndpoint":

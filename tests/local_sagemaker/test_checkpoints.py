@@ -52,6 +52,21 @@ def test_the_last_checkpoint_of_a_job_that_fails_is_kept(bench):
     assert bench.get(f"{target}/last") == b"x"
 
 
+def test_a_file_whose_name_is_no_text_fails_the_job_after_the_others_were_copied(bench):
+    target = f"{bench.name('checkpoints')}/kept"
+    script = """
+        for name in (b"a-\\xff", b"good"):
+            open(b"/opt/ml/checkpoints/" + name, "w").write("x")
+    """
+    request = bench.training_request(
+        script, CheckpointConfig={"S3Uri": f"s3://{bench.bucket}/{target}"}
+    )
+    job = bench.run(request)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Failed to upload to ")
+    assert bench.keys(f"{target}/") == [f"{target}/good"]
+
+
 LINKED = "import os; os.rename({place!r}, '/opt/ml/it'); os.symlink('/opt/ml/it', {place!r})"
 
 

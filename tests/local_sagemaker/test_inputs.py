@@ -95,8 +95,8 @@ def test_a_manifest_lists_the_objects_of_an_input(bench, kind):
         ('[{"prefix": "s3://b/"}]', "it lists no objects"),
         ('[{"prefix": "s3://b/"}, 7]', "only keys, as texts, may follow its prefix"),
         ('[{"prefix": "https://b/"}, "a"]', "must be of the form s3://bucket/key"),
-        ('[{"prefix": "s3://workbench/"}, "no-such"]', "there is no object s3://workbench/no-such"),
-        ('[{"prefix": "s3://no-such/"}, "a"]', "there is no object s3://no-such/a"),
+        ('[{"prefix": "s3://workbench/"}, "no-such"]', "s3://workbench/no-such does not exist"),
+        ('[{"prefix": "s3://no-such/"}, "a"]', "s3://no-such/a does not exist"),
         ('[{"prefix": "s3://workbench/"}, "../a"]', "outside of the input's folder"),
     ],
 )

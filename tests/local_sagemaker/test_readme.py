@@ -78,4 +78,4 @@ def test_every_option_is_described(capsys):
 def test_the_command_that_makes_an_image_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for image in image_table():
-        assert f"\n{image.made_by.removeprefix('make ')}:" in makefile
+        assert f"\n{image.made_by.split()[1]}:" in makefile

@@ -6,19 +6,25 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_stack.programs.places import PROJECT
-from local_stack.samples.pipelines import PIPELINES
+from local_stack.samples.pipelines import LARGE_PIPELINES, PIPELINES
+from local_stack.samples.pretrained_model import NAME as PRETRAINED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAKEFILE = (PROJECT / "Makefile").read_text()
 IMAGES = {path.parent.name for path in PROJECT.glob("local_sagemaker/images/*/requirements.in")}
+LARGE_IMAGES = {"pytorch-2.6.0"}
 DATA = {"california_housing.csv", "abalone.csv"}
+REVIEWS = {"product_reviews.csv"}
+LOCK = PROJECT / "local_sagemaker/images/pytorch-2.6.0/torch.txt"
+TORCH = re.findall(r"^torch==(\S+)", LOCK.read_text(), re.MULTILINE)[0]
 
 
 @pytest.fixture
@@ -63,7 +69,14 @@ def would_make(folder: Path, *arguments: str) -> tuple[set[str], set[str]]:
         (["demo"], {"sklearn-1.4-2", "xgboost-3.0-5"}, DATA),
         (["setup"], {"sklearn-1.4-2", "xgboost-3.0-5"}, DATA),
         (["up"], {"sklearn-1.4-2", "xgboost-3.0-5"}, DATA),
-        (["test"], IMAGES, DATA),
+        (["test"], IMAGES - LARGE_IMAGES, DATA),
+        (["demo", "PIPELINE=product_reviews"], LARGE_IMAGES, REVIEWS),
+        (["demo", "PIPELINE=reviews"], LARGE_IMAGES, REVIEWS),
+        (
+            ["setup", "PIPELINE=product-reviews"],
+            {"sklearn-1.4-2", "xgboost-3.0-5"} | LARGE_IMAGES,
+            DATA | REVIEWS,
+        ),
     ],
 )
 def test_a_target_makes_the_environments_and_tables_that_it_needs_and_no_others(
@@ -90,14 +103,69 @@ def test_what_was_made_is_not_made_again_until_its_requirements_change(fresh: Pa
         os.utime(changed, (made_at - 1, made_at - 1))
 
 
-@pytest.mark.parametrize("target", ["demo", "land-snapshot"])
+def test_a_pretrained_model_is_fetched_only_for_the_pipeline_that_begins_with_it(
+    fresh: Path,
+) -> None:
+    def fetched(*arguments: str) -> list[str]:
+        return re.findall(
+            r"samples\.pretrained_model \S+ \.local/sample-data/(\S+)",
+            make(fresh, *arguments).stdout,
+        )
+
+    assert fetched("demo", "PIPELINE=reviews") == [PRETRAINED]
+    assert fetched("test") == fetched("demo") == fetched("up") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "installed"),
+    [
+        ({}, "--require-hashes --no-deps --python {image} --requirement {torch}"),
+        ({"TORCH": "/a/torch.whl"}, "--no-deps --python {image} /a/torch.whl"),
+        ({"TORCH": "/a"}, "--no-deps --python {image} --no-index --find-links /a torch=="),
+        (
+            {"TORCH": "https://a/b"},
+            "--python {image} --default-index https://a/b torch==",
+        ),
+        ({"PIP_FIND_LINKS": "/none {here}"}, "--no-index --find-links {here} torch=="),
+    ],
+)
+def test_torch_comes_with_its_hashes_or_from_where_a_person_says(
+    fresh: Path, arguments: dict[str, str], installed: str
+) -> None:
+    image, source = ".local/images/pytorch-2.6.0", "local_sagemaker/images/pytorch-2.6.0"
+    here = fresh / "wheels"
+    here.mkdir()
+    version = f"cp3{sys.version_info.minor}"
+    (here / f"torch-{TORCH}+cpu-{version}-{version}-any.whl").touch()
+    (fresh / image / "bin").mkdir(parents=True)
+    (fresh / image / "bin/python").symlink_to(sys.executable)
+    uv = fresh / "uv"
+    uv.write_text('#!/bin/sh\necho "uv $*"\n')
+    uv.chmod(0o755)
+    printed = make(fresh, f"{image}/.installed", f"UV={uv}").stdout
+    # The part of the recipe that is about torch, as a shell runs it.
+    (recipe,) = re.findall(r"^if \[ -f \S+/torch\.txt \].*$", printed, re.MULTILINE)
+    given = {name: value.format(here=here) for name, value in arguments.items()}
+    if "TORCH" in given:
+        recipe = recipe.replace("own=''", f"own='{given['TORCH']}'")
+    ran = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", recipe],
+        cwd=fresh, capture_output=True, text=True, check=True,
+        env={"PATH": os.environ["PATH"], **given},
+    ).stdout  # fmt: skip
+    assert installed.format(image=image, torch=f"{source}/torch.txt", here=here) in ran
+    if not given and sys.platform == "linux":
+        assert "about 3 GB to fetch" in ran.splitlines()[0]
+
+
+@pytest.mark.parametrize("target", ["demo", "land-snapshot", "setup"])
 def test_an_unknown_pipeline_is_an_error_before_anything_is_made(fresh: Path, target: str) -> None:
     ran = make(fresh, target, "PIPELINE=abalones")
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert (
-        'there is no data for a pipeline "abalones"; there is for california_housing abalone'
-        in ran.stderr
+        'there is no data for a pipeline "abalones"; there is for california_housing abalone '
+        "product_reviews" in ran.stderr
     )
 
 
@@ -113,11 +181,16 @@ def test_any_pipeline_can_be_reported(fresh: Path) -> None:
 
 
 def test_the_makefile_knows_the_pipelines_that_have_data() -> None:
-    found = re.search(r"^PIPELINES := (.+)$", MAKEFILE, re.MULTILINE)
-    assert found
-    assert found[1].split() == [pipeline.name.replace("-", "_") for pipeline in PIPELINES]
-    assert {pipeline.table.name for pipeline in PIPELINES} == DATA
-    for name in found[1].split():
+    named = {
+        variable: re.findall(rf"^{variable} := (.+)$", MAKEFILE, re.MULTILINE)[0].split()
+        for variable in ("PIPELINES", "LARGE_PIPELINES")
+    }
+    for variable, pipelines, data in (
+        ("PIPELINES", PIPELINES, DATA), ("LARGE_PIPELINES", LARGE_PIPELINES, REVIEWS)
+    ):  # fmt: skip
+        assert named[variable] == [pipeline.name.replace("-", "_") for pipeline in pipelines]
+        assert {pipeline.table.name for pipeline in pipelines} == data
+    for name in (*named["PIPELINES"], *named["LARGE_PIPELINES"]):
         images = re.search(rf"^IMAGES_OF_{name} := (.+)$", MAKEFILE, re.MULTILINE)
         assert images
         assert set(images[1].split()) <= IMAGES

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -79,6 +80,16 @@ def test_uris_split_into_bucket_and_key() -> None:
         naming.split_s3_uri("https://b/k")
 
 
+def test_a_record_is_put_aside_in_one_place_in_the_order_of_time() -> None:
+    def uri(second: int, content: bytes = b"{}") -> str:
+        written = datetime(2026, 11, 20, 9, 5, second, tzinfo=timezone(timedelta(hours=1)))
+        return naming.earlier_decision_uri("s3://b/r/", written=written, content=content)
+
+    assert uri(7) == "s3://b/r/decisions/2026-11-20T08-05-07Z-44136fa3.json"
+    assert uri(7) == uri(7) != uri(7, b"[]")
+    assert sorted((uri(11), uri(7))) == [uri(7), uri(11)]
+
+
 def test_a_run_lies_in_its_snapshots_folder_of_runs() -> None:
     run = naming.run_uri("b", "p", "2026-11-20", "r")
     assert run == f"{naming.runs_uri('b', 'p')}2026-11-20/r/"
@@ -104,3 +115,21 @@ def test_a_step_that_is_no_path_segment_is_refused(step: str) -> None:
     ):
         with pytest.raises(naming.InvalidNameError, match="is not made of letters"):
             refused()
+
+
+@pytest.mark.parametrize(
+    ("model", "uri"),
+    [
+        ("a-model_1.0", "s3://bucket/pipeline/pretrained/a-model_1.0/"),
+        ("s3://elsewhere/berts/large", "s3://elsewhere/berts/large/"),
+        ("s3://elsewhere/berts/large/", "s3://elsewhere/berts/large/"),
+    ],
+)
+def test_a_pretrained_model_is_found_by_its_name_or_its_folder(model: str, uri: str) -> None:
+    assert naming.pretrained_uri("bucket", "pipeline", model) == uri
+
+
+@pytest.mark.parametrize("model", ["", "..", "a/b", "https://host/model", "s3://A/x", "a b"])
+def test_what_is_no_pretrained_model_is_refused(model: str) -> None:
+    with pytest.raises(naming.InvalidNameError):
+        naming.pretrained_uri("bucket", "pipeline", model)

@@ -68,6 +68,17 @@ def test_a_failure_is_published_with_its_reason(queue: Any) -> None:
     assert message["Message"].endswith("http://127.0.0.1/log")
 
 
+def test_what_serves_though_it_was_rejected_is_published(queue: Any) -> None:
+    said = (
+        "version 1 serves though it is Rejected (by {{ ute }}: <bias>); version 2 takes its place"
+    )
+    notifications.tell_alarm(said, ti=context()["ti"], run_id="manual__1")
+    (message,) = queue()
+    assert message["Subject"] == "houses_retraining: what serves was rejected"
+    assert "run manual__1, found this" in message["Message"]
+    assert said in message["Message"]
+
+
 def test_a_late_run_is_published(queue: Any) -> None:
     late = {
         "dag_run": {"dag_id": "houses_retraining", "dag_run_id": "scheduled__1"},

@@ -16,6 +16,7 @@ ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/housing/7"
 GIVEN = {
     "least": LEAST,
     **params.retraining(),
+    "pretrained": params.pretrained("a-model-1.0"),
     **{f"of_{name}": param for name, param in params.deployment("housing").items()},
 }
 
@@ -42,6 +43,9 @@ def test_each_number_has_bounds_and_each_text_a_pattern_and_a_length(name: str) 
         ("instance_type", f"ml.m5.{'l' * 40}"),
         ("instance_type", ""),
         ("approval_hours", 1e-300),
+        ("pretrained", "s3://bucket/a model\n"),
+        ("pretrained", "../other"),
+        ("pretrained", "m" * 1_025),
         ("of_version", "١"),
         ("of_version", "1\n"),
         ("of_version", " "),

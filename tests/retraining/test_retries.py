@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.exceptions import XComNotFound
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -69,8 +70,12 @@ def test_a_malformed_request_is_not_sent_again() -> None:
     assert decide(ParamValidationError(report="too short")).action is RetryAction.FAIL
 
 
-def test_a_result_that_is_not_there_will_not_come() -> None:
-    decision = decide(UndefinedError("'None' has no attribute 'model_uri'"))
+@pytest.mark.parametrize(
+    "error",
+    [UndefinedError("'None' has no attribute 'model_uri'"), XComNotFound("d", "t", "plan")],
+)
+def test_a_result_that_is_not_there_will_not_come(error: Exception) -> None:
+    decision = decide(error)
     assert decision.action is RetryAction.FAIL
     assert "clear it" in decision.reason
 

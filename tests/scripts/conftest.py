@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.scripts.jobs import IMAGE, PROGRAM_ENVIRONMENT, SCRIPTS, Outcome
+from tests.scripts.jobs import IMAGE, LIBRARIES, PROGRAM_ENVIRONMENT, SCRIPTS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +22,16 @@ def run_warm() -> Iterator[Callable[..., Outcome]]:
 
     A name is that of one of California housing's scripts, a path any script's.
     """
+    with warm(IMAGE, *LIBRARIES) as run:
+        yield run
+
+
+@contextmanager
+def warm(image: Path, *libraries: str, **variables: str) -> Iterator[Callable[..., Outcome]]:
+    """Give what runs scripts in forks of a process of an image that has imported libraries."""
     process = subprocess.Popen(
-        [IMAGE / "python", Path(__file__).with_name("warm_interpreter.py")],
-        env=PROGRAM_ENVIRONMENT,
+        [image / "python", Path(__file__).with_name("warm_interpreter.py"), *libraries],
+        env=PROGRAM_ENVIRONMENT | {"PATH": f"{image}:/usr/bin:/bin"} | variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -19,11 +19,16 @@ KIT = ROOT / "include" / "scripts" / "kit"
 IMAGE = ROOT / ".local" / "images" / "sklearn-1.4-2" / "bin"
 SAMPLE_DATA = ROOT / ".local" / "sample-data" / "california_housing.csv"
 PROGRAM_ENVIRONMENT = {"PATH": f"{IMAGE}:/usr/bin:/bin", "LANG": "C.UTF-8"}
+# What a process that runs several scripts imports once.
+LIBRARIES = (
+    "joblib", "pandas", "sklearn.compose", "sklearn.impute", "sklearn.linear_model",
+    "sklearn.pipeline", "sklearn.preprocessing",
+)  # fmt: skip
 
 
 def ship(own: Path, folder: Path) -> Path:
     """Lay a pipeline's scripts out as its code archive does: its own files, and ``kit/``."""
-    for path in own.glob("*.py"):
+    for path in (*own.glob("*.py"), *own.glob("requirements.txt")):
         shutil.copy(path, folder)
     shutil.copytree(KIT, folder / "kit", ignore=shutil.ignore_patterns("__pycache__"))
     return folder

@@ -1,11 +1,13 @@
 """Runs programs one after another in forks of a process that has imported the libraries.
 
-Run by the image's Python. Each line of stdin is a job: {"argv": [...], "env": {...}}; each line
-of stdout is its outcome: {"code": ..., "stdout": ..., "stderr": ...}.
+Run by the image's Python, with the libraries as arguments. Each line of stdin is a job:
+{"argv": [...], "env": {...}}; each line of stdout is its outcome:
+{"code": ..., "stdout": ..., "stderr": ...}.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -13,10 +15,6 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-
-import joblib  # noqa: F401 (this import and the next are what a fork is spared)
-import pandas as pd  # noqa: F401
-from sklearn import compose, impute, linear_model, pipeline, preprocessing  # noqa: F401
 
 
 def run(argv: list[str], env: dict[str, str]) -> int:
@@ -36,6 +34,9 @@ def run(argv: list[str], env: dict[str, str]) -> int:
 
 def main() -> None:
     """Serve jobs until stdin ends."""
+    # What a fork is spared.
+    for library in sys.argv[1:]:
+        importlib.import_module(library)
     for line in sys.stdin:
         job = json.loads(line)
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 import time
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from retraining import naming
 from retraining.registry import versions as registry
+from retraining.runs import records
 
-from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, ROLE_ARN
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
 from tests.web.past import SEXES, SHELLS, Past, serve
-from tests.web.stack import OTHER_DAG, Stack
+from tests.web.stack import OTHER_DAG, PIPELINE, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,23 @@ BROKEN = {
     Past("manual__no-json", "2026-02-01"): b"{",
     Past("manual__no-object", "2026-02-02"): b"[1]",
 }
+# Each has one member of another kind in record or report, and all else is read.
+POISONED: dict[Past, dict[str, object]] = {
+    Past(f"manual__poisoned-{number}", f"2026-01-{number + 11}", None, "manual", "failed"): told
+    for number, told in enumerate(
+        (
+            {"registered": "v1"},
+            {"conditions": {"a": 1}},
+            {"run": ["r"]},
+            {"explanation": "\ud800"},
+            {"pipeline": {"name": "x", "headline": {"metric": "m", "better": []}, "plots": "all"}},
+            {"registered": {"version": 1e300, "model_package_arn": None}},
+            {"parameters": [[1]]},
+            {"schema": "one"},
+        )
+    )
+}
+ODD_ROWS = Past("manual__odd-rows", "2026-01-30", None, "manual", "failed")
 SLY = Past("manual__sly", "2026-01-10", is_judged=False)
 WHY = "no capacity\nand more"
 OTHER = Past("manual__other", "2026-11-20", is_judged=False)
@@ -91,13 +110,21 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         for past, content in BROKEN.items():
             bucket, key = naming.split_s3_uri(naming.decision_uri(past.uri))
             s3.put_object(Bucket=bucket, Key=key, Body=content)
+        for past, told in POISONED.items():
+            past.write(s3, predictions="\0,x\n1")
+            record = records.read_decision(s3, past.uri) | told
+            bucket, key = naming.split_s3_uri(naming.decision_uri(past.uri))
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(record).encode())
+        ODD_ROWS.write(s3)
+        bucket, key = naming.split_s3_uri(naming.report_uri(ODD_ROWS.uri))
+        s3.put_object(Bucket=bucket, Key=key, Body=b'{"rows": 20640, "x_metrics": [{"value": {}}]}')
         others = {"dag_id": OTHER_DAG, "xcoms": []}
         sly = {"xcoms": [["resolve_run", "snapshot", "../../other/2026-01-01"]]}
         stack.seed([
             GOOD.seed({"preprocess": job}, version=1),
             *(past.seed() for past in NEWEST if past not in (GOOD, FAILED)),
             FAILED.seed(failure=("train", WHY)),
-            *(past.seed() for past in (UNREAD, *BROKEN)),
+            *(past.seed() for past in (UNREAD, *BROKEN, *POISONED, ODD_ROWS)),
             LIGHT.seed(version=1),
             *(past.seed() for past in SHELL_RUNS if past is not LIGHT),
             SLY.seed() | sly,

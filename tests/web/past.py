@@ -19,8 +19,9 @@ from retraining.gate import decision
 from retraining.registry import requests, versions
 from retraining.runs import records
 
-from local_stack.services.environment import BUCKET, PIPELINE, ROLE_ARN
+from local_stack.services.environment import BUCKET, ROLE_ARN
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI
+from tests.web.stack import PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -221,7 +222,8 @@ class Past:
         if self.is_old:
             record = records.read_decision(s3, self.uri)
             bucket, key = naming.split_s3_uri(uri)
-            kept = {name: record[name] for name in record if name not in {"pipeline", "parameters"}}
+            newer = {"schema", "pipeline", "parameters"}
+            kept = {name: record[name] for name in record if name not in newer}
             s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(kept).encode())
 
     def register(self, s3: Any, sagemaker: Any, *, since: datetime) -> versions.Version:

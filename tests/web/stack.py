@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = PROJECT / "tests" / "web"
+PIPELINE = "california-housing"
 DAG = "california_housing_retraining"
 DEPLOYMENT = "california_housing_deployment"
 SHELLS_DEPLOYMENT = "abalone_deployment"

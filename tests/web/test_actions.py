@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_stack.services.environment import PIPELINE
 from tests.web.conftest import BETTER, FAILED, GOOD, OTHER, REJECTED, UNDECIDABLE, History
-from tests.web.stack import DAG, DEPLOYMENT, OTHER_DAG, Stack
+from tests.web.stack import DAG, DEPLOYMENT, OTHER_DAG, PIPELINE, Stack
 
 if TYPE_CHECKING:
     from tests.web.past import Past
@@ -68,6 +68,28 @@ def test_a_decision_on_what_has_changed_meanwhile_changes_nothing(history: Histo
     assert described(history.stack, 3)["ModelApprovalStatus"] == "Rejected"
 
 
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_two_who_decide_at_once_by_the_same_sight_one_is_refused(
+    history: History, attempt: int
+) -> None:
+    stack = history.stack
+    arn = described(stack, 3)["ModelPackageArn"]
+    stack.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus=PENDING)
+    wish = {"version": 3, "comment": f"attempt {attempt}", "seen": PENDING}
+    for user in ("ada", "otto"):
+        stack.token(user)
+    with ThreadPoolExecutor(2) as pool:
+        asked = {
+            action: pool.submit(stack.act, action, user, body=wish)
+            for action, user in (("approve", "ada"), ("reject", "otto"))
+        }
+        answers = {action: future.result() for action, future in asked.items()}
+    assert sorted(answer.status for answer in answers.values()) == [200, 409]
+    (done,) = [action for action, answer in answers.items() if answer.status == 200]
+    found = described(stack, 3)
+    assert found["ModelApprovalStatus"] == {"approve": "Approved", "reject": "Rejected"}[done]
+
+
 def test_only_an_approved_version_is_deployed(history: History) -> None:
     arn = described(history.stack, 3)["ModelPackageArn"]
     history.stack.client("sagemaker").update_model_package(
@@ -119,10 +141,27 @@ def runs(stack: Stack) -> list[dict[str, Any]]:
         {"version": 0, "seen": PENDING, "comment": "x"},
         {"version": 1, "seen": "Whatever", "comment": "x"},
         {"version": 1, "seen": PENDING, "comment": "x", "arn": "another"},
+        {"version": 1, "seen": PENDING, "comment": "a\0b"},
+        b'{"version": NaN, "seen": "Approved", "comment": "x"}',
+        b'{"version": 1, "seen": "Approved", "comment": NaN}',
+        b'{"version": 1e400, "seen": "Approved", "comment": "x"}',
+        b'{"version": %s, "seen": "Approved", "comment": "x"}' % (b"9" * 5_000),
+        b'{"version": 1, "seen": "Approved", "comment": "\\ud800"}',
+        b'{"version": 1, "seen": "Approved", "comment": "\xff"}',
+        b'{"version": 1, "seen": "\\ud800", "comment": "x"}',
+        b'{"\\ud800": 1, "version": 1, "seen": "Approved", "comment": "x"}',
+        b'{"version": %s, "seen": "Approved", "comment": "x"}' % (b"[" * 10_000),
+        b"",
     ],
 )  # fmt: skip
 def test_a_wish_that_is_none_is_refused(stack: Stack, body: Any) -> None:
-    assert stack.act("approve", body=body).status == 422
+    for action in ("approve", "reject"):
+        answer = stack.act(action, body=body)
+        assert answer.status == 422, answer.body
+        assert all(item["msg"] for item in answer.json()["detail"])
+    if isinstance(body, bytes):
+        plain = body.replace(b'"seen": "Approved", ', b"")
+        assert stack.act("deploy", body=plain).status == 422
     if isinstance(body, dict):
         plain = {name: value for name, value in body.items() if name != "seen"}
         if body.get("seen") in {PENDING, None}:

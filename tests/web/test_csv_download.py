@@ -17,6 +17,7 @@ def row(**more: Any) -> dict[str, Any]:
         "seconds": 12.5,
         "verdict": "pass",
         "explanation": "r2 = 0.7 is ≥ 0.6",
+        "fault": "",
         "metric": {"path": "regression_metrics.r2_score", "name": "r2_score", "threshold": 0.6},
         "metrics": {"regression_metrics.r2_score": 0.7},
         "rows": {"train": 80},
@@ -76,3 +77,20 @@ def test_a_text_may_have_commas_quotes_and_lines() -> None:
     text = 'a, "b"\nc'
     (found,) = read(csv_download.text([row(explanation=text)], {}))
     assert found["explanation"] == text
+
+
+def test_what_could_not_be_read_stands_in_the_file_before_all_rows() -> None:
+    said = ["3 of 7 decision records: S3 does not answer", "=1+1"]
+    first, second, last = read(csv_download.text([row()], {}, notices=said))
+    assert (first["verdict"], first["explanation"]) == ("notice", said[0])
+    assert second["explanation"] == "'=1+1"
+    assert {first["run_id"], first["r2_score"]} == {""}
+    assert last["verdict"] == "pass"
+
+
+def test_a_header_is_no_formula_for_a_spreadsheet() -> None:
+    jobs = {"manual__1": {"@step": {"seconds": 1.0, "cost": None}}}
+    odd = row(metrics={"m['=x']": 1, "m['\uff1dy']": 2}, rows={"+z": 3})
+    head = next(csv.reader(io.StringIO(csv_download.text([odd], jobs), newline="")))
+    assert {"'=x", "'\uff1dy", "rows_+z", "'@step_seconds"} <= {*head}
+    assert not [name for name in head if name.startswith(("=", "+", "-", "@", "\uff1d"))]

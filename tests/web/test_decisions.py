@@ -68,7 +68,6 @@ def shown(record: object, report: object) -> dict[str, Any]:
         "conditions": json_views.conditions(row),
         "parameters": json_views.parameters(row),
         "fingerprint": json_views.fingerprint(row),
-        "fault": found.fault,
     }
 
 

@@ -15,10 +15,10 @@ from retraining import naming
 
 from local_stack.samples import landing as snapshot
 from local_stack.samples.nights import sample_csv
-from local_stack.services.environment import BUCKET, PIPELINE, REGION
+from local_stack.services.environment import BUCKET, REGION
 from tests.web.conftest import wait_until
 from tests.web.mailbox import Mail, Mailbox, mailbox
-from tests.web.stack import DAG, Stack
+from tests.web.stack import DAG, PIPELINE, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

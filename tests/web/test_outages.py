@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +70,16 @@ def test_an_aws_that_does_not_answer_costs_seconds_only(stack: Stack) -> None:
     assert rows[UNREAD.run_id]["verdict"] == "unknown"
     assert rows[GOOD.run_id]["verdict"] == "pass"
     assert rows[GOOD.run_id]["approval"] is None
+
+
+def test_a_file_says_what_could_not_be_read(stack: Stack) -> None:
+    with stack.silent_sagemaker():
+        answer = stack.page("runs.csv", "vera", dag_id=DAG, verdict="undecidable")
+    assert answer.status == 200
+    found = [*csv.DictReader(io.StringIO(answer.body.decode()))]
+    notices = [row["explanation"] for row in found if row["verdict"] == "notice"]
+    assert any("decision records: S3 does not answer" in notice for notice in notices)
+    assert {row["verdict"] for row in found} == {"notice", "undecidable"}
 
 
 def test_an_action_while_aws_sleeps_says_so(stack: Stack) -> None:

@@ -73,7 +73,7 @@ def test_the_page_is_told_what_its_user_may_do(stack: Stack, user: str, may: boo
         {
             "name": "abalone",
             "dag_id": SHELLS_DAG,
-            "title": "Abalone: retraining",
+            "title": SHELLS_DAG,
             "deployment_dag_id": SHELLS_DEPLOYMENT,
             "may_edit": may,
             "may_deploy": may,
@@ -81,7 +81,7 @@ def test_the_page_is_told_what_its_user_may_do(stack: Stack, user: str, may: boo
         {
             "name": "california-housing",
             "dag_id": DAG,
-            "title": "California housing: retraining",
+            "title": DAG,
             "deployment_dag_id": DEPLOYMENT,
             "may_edit": may,
             "may_deploy": may,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from retraining import naming
+from retraining.aws import s3 as objects
 
-from local_stack.services.environment import PIPELINE
 from tests.web.conftest import (
     BETTER,
     BROKEN,
     FAILED,
     GOOD,
     NEWEST,
+    ODD_ROWS,
     OPEN,
+    POISONED,
     REJECTED,
     SLY,
     THIRD,
@@ -23,7 +28,7 @@ from tests.web.conftest import (
     WHY,
     History,
 )
-from tests.web.stack import DAG, DEPLOYMENT, Stack
+from tests.web.stack import DAG, DEPLOYMENT, PIPELINE, Stack
 
 if TYPE_CHECKING:
     from tests.web.past import Past
@@ -100,6 +105,7 @@ def test_one_run_explains_itself(history: History) -> None:
         "status": "InService",
         "number": 3,
         "is_verified": True,
+        "approval": "Approved",
     }
     assert {step["task_id"] for step in run["steps"]} >= {"preprocess", "check_quality"}
     assert run["links"] == {"jobs": {}, "logs": {}, "endpoint": None}
@@ -164,6 +170,24 @@ def test_versions_come_with_who_decided(history: History) -> None:
     assert answer["serving"]["number"] == 3
 
 
+def test_a_version_that_its_decision_does_not_let_pass_any_more_says_so(history: History) -> None:
+    stack, s3 = history.stack, history.stack.client("s3")
+    uri = naming.decision_uri(THIRD.uri)
+    before = objects.get(s3, uri).content
+    objects.put_json(s3, uri, json.loads(before) | {"verdict": "reject", "explanation": "it is 0"})
+    try:
+        deadline = time.monotonic() + 60
+        said = ""
+        # What was read a moment ago is not read again.
+        while not said and time.monotonic() < deadline:
+            newest, *others = stack.page("data/versions", dag_id=DAG).json()["versions"]
+            said = newest["objection"]
+    finally:
+        objects.put(s3, uri, before)
+    assert said == "the decision about it is reject by now, it is 0"
+    assert [version["objection"] for version in others] == ["", ""]
+
+
 def test_the_tab_of_the_deployment_dag_shows_its_pipeline(stack: Stack) -> None:
     answer = stack.page("data/versions", dag_id=DEPLOYMENT)
     assert answer.json()["total"] == 3
@@ -215,3 +239,31 @@ def test_a_broken_record_is_told_and_hides_no_other(stack: Stack) -> None:
         assert found[past.run_id]["verdict"] == "unknown"
         assert said in found[past.run_id]["explanation"]
     assert found[GOOD.run_id]["verdict"] == "pass"
+
+
+def test_a_member_of_another_kind_is_told_and_hides_neither_its_run_nor_another(
+    stack: Stack,
+) -> None:
+    found = rows(stack)
+    file = stack.page("runs.csv", dag_id=DAG)
+    assert file.status == 200
+    lines = {row["run_id"]: row for row in csv.DictReader(io.StringIO(file.body.decode()))}
+    for past in (*POISONED, ODD_ROWS):
+        row, run = found[past.run_id], one(stack, past)
+        assert row["verdict"] == "undecidable"
+        is_said = bool(row["fault"])
+        assert is_said == (POISONED.get(past) != {"explanation": "\ud800"}), past
+        assert run["notices"] == ([row["fault"]] if is_said else [])
+        assert lines[past.run_id]["fault"] == row["fault"]
+        answer = stack.page("data/predictions", dag_id=DAG, run_id=past.run_id)
+        assert answer.status == 200
+        assert bool(answer.json()["notices"]) == (past is not ODD_ROWS)
+    assert {found[past.run_id]["fault"] for past in NEWEST} == {""}
+    assert found[ODD_ROWS.run_id]["fault"].endswith("rows is 20640, not an object")
+
+
+@pytest.mark.parametrize("path", ["data/run", "data/jobs", "data/predictions", "data/log"])
+def test_a_nul_in_an_id_is_refused(stack: Stack, path: str) -> None:
+    query = {"run_id": "a\0b", "task_id": "train"}
+    assert stack.page(path, dag_id=DAG, **query).status == 422
+    assert stack.page(path, dag_id="a\0b", **query).status == 422

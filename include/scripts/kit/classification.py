@@ -49,52 +49,101 @@ def classification_metrics(
         BadInputError: There are fewer than two actual labels, all predictions are of labels that no
             row has, or there are more labels than two where one is positive, or than 1,000.
     """
-    truth, guess = [[str(label) for label in labels] for labels in (actual, predicted)]
-    labels = sorted({*truth, *guess})
-    _check(truth, guess, labels=labels, positive=positive)
-    numbers = {label: number for number, label in enumerate(labels)}
-    size = len(labels)
-    pairs = np.array(
-        [numbers[t] * size + numbers[g] for t, g in zip(truth, guess, strict=True)], dtype=np.intp
-    )
-    cells, counts = np.unique(pairs, return_counts=True)
+    counted = _Counted(actual, predicted, positive=positive)
     if positive is None:
         section, prefix, measure = "multiclass_classification_metrics", "weighted_", _weighted
     else:
         section, prefix, measure = (
-            "binary_classification_metrics", "", _of_label(numbers[positive])
+            "binary_classification_metrics", "", _of_label(counted.labels.index(positive))
         )  # fmt: skip
+    matrix = {
+        label: dict(zip(counted.labels, row, strict=True))
+        for label, row in zip(counted.labels, counted.matrix.tolist(), strict=True)
+    }
+    metrics = {
+        name if name == "accuracy" else prefix + name: told
+        for name, told in counted.measured(measure, samples=samples, seed=seed).items()
+    }
+    return {section: {"confusion_matrix": matrix, **metrics}}
 
-    def metrics(counted: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure confusion matrices, of which each row of ``counted`` has the filled cells."""
-        matrices = np.zeros((len(counted), size * size))
-        matrices[:, cells] = counted
-        return measure(matrices.reshape(-1, size, size))
 
-    # To draw as many rows anew is to draw how many of them fall into each cell.
-    random = np.random.default_rng(seed)
-    batch = max(1, BATCH // size**2)
-    draws = [
-        metrics(random.multinomial(len(pairs), counts / len(pairs), min(batch, samples - done)))
-        for done in range(0, samples, batch)
-    ]
-    matrix = np.zeros(size * size, dtype=int)
-    matrix[cells] = counts
-    result: dict[str, Any] = {
-        "confusion_matrix": {
-            label: dict(zip(labels, row, strict=True))
-            for label, row in zip(labels, matrix.reshape(size, size).tolist(), strict=True)
+def class_metrics(
+    actual: Sequence[object], predicted: Sequence[object], *, samples: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Give precision, recall and f1 of each label, each with its bootstrap standard deviation.
+
+    Args:
+        actual: As of ``classification_metrics``.
+        predicted: As of ``classification_metrics``.
+        samples: As of ``classification_metrics``.
+        seed: As of ``classification_metrics``.
+
+    Returns:
+        The report's member ``class_metrics``: by label, of those that some row has.
+
+    Raises:
+        BadInputError: As of ``classification_metrics``.
+    """
+    counted = _Counted(actual, predicted, positive=None)
+    return {
+        "class_metrics": {
+            label: counted.measured(_of_label(number, accuracy=False), samples=samples, seed=seed)
+            for number, label in enumerate(counted.labels)
+            if counted.matrix[number].any()
         }
     }
-    for name, value in metrics(counts[None]).items():
-        values = np.concatenate([draw[name] for draw in draws])
-        # A draw without a row of the positive label has no recall.
-        values = values[np.isfinite(values)]
-        result[name if name == "accuracy" else prefix + name] = {
-            "value": float(value[0]),
-            "standard_deviation": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-        }
-    return {section: result}
+
+
+class _Counted:
+    """How many rows have which actual and predicted label, and what may be drawn of them."""
+
+    def __init__(
+        self, actual: Sequence[object], predicted: Sequence[object], *, positive: str | None
+    ) -> None:
+        truth, guess = [[str(label) for label in labels] for labels in (actual, predicted)]
+        self.labels = sorted({*truth, *guess})
+        _check(truth, guess, labels=self.labels, positive=positive)
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        size = len(self.labels)
+        pairs = np.array(
+            [numbers[t] * size + numbers[g] for t, g in zip(truth, guess, strict=True)],
+            dtype=np.intp,
+        )
+        self._rows = len(pairs)
+        self._cells, self._counts = np.unique(pairs, return_counts=True)
+        self.matrix = self._matrices(self._counts[None])[0].astype(int)
+
+    def measured(
+        self, measure: Callable[[np.ndarray], dict[str, np.ndarray]], *, samples: int, seed: int
+    ) -> dict[str, dict[str, float]]:
+        """Give each value of ``measure``, and its deviation over rows that are drawn anew."""
+        # To draw as many rows anew is to draw how many of them fall into each cell.
+        random = np.random.default_rng(seed)
+        batch = max(1, BATCH // self.matrix.size)
+        shares = self._counts / self._rows
+        draws = [
+            measure(
+                self._matrices(random.multinomial(self._rows, shares, min(batch, samples - done)))
+            )
+            for done in range(0, samples, batch)
+        ]
+        result = {}
+        for name, value in measure(self.matrix[None].astype(float)).items():
+            values = np.concatenate([draw[name] for draw in draws])
+            # A draw without a row of a label has no recall of it.
+            values = values[np.isfinite(values)]
+            result[name] = {
+                "value": float(value[0]),
+                "standard_deviation": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+            }
+        return result
+
+    def _matrices(self, counted: np.ndarray) -> np.ndarray:
+        """Make confusion matrices, of which each row of ``counted`` has the filled cells."""
+        size = len(self.labels)
+        matrices = np.zeros((len(counted), size * size))
+        matrices[:, self._cells] = counted
+        return matrices.reshape(-1, size, size)
 
 
 def _check(
@@ -128,12 +177,13 @@ def _some(labels: Sequence[str]) -> str:
     return ", ".join(map(repr, found[:5])) + (f" and {len(found) - 5} more" if found[5:] else "")
 
 
-def _of_label(number: int) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _of_label(
+    number: int, *, accuracy: bool = True
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     def measure(matrices: np.ndarray) -> dict[str, np.ndarray]:
         precision, recall, f1 = (values[:, number] for values in _by_label(matrices))
-        return {
-            "accuracy": _accuracy(matrices), "precision": precision, "recall": recall, "f1": f1
-        }  # fmt: skip
+        of_label = {"precision": precision, "recall": recall, "f1": f1}
+        return {"accuracy": _accuracy(matrices), **of_label} if accuracy else of_label
 
     return measure
 

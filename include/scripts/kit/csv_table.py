@@ -236,7 +236,10 @@ def impossible_cells(cells: pd.Series, column: Column) -> list[str]:
     if not column.is_number:
         return []
     values = cells.to_numpy()
-    outside = np.isfinite(values) & ((values < column.low) | (values > column.high))
+    outside = (values < column.low) | (values > column.high)
+    if column.whole:
+        outside |= values % 1 != 0
+    outside &= np.isfinite(values)
     return _cells(cells, outside, f"is impossible; {column.legal} is legal", shown=str)
 
 

@@ -15,7 +15,7 @@ from kit.splits import Shares, split_table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -44,9 +44,17 @@ def preprocessing_arguments(
 
 
 def read_and_split(
-    options: argparse.Namespace, table: Table
+    options: argparse.Namespace,
+    table: Table,
+    *,
+    clean: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> tuple[Snapshot, dict[str, pd.DataFrame]]:
     """Read the snapshot, check it and split it, as the command line says.
+
+    Args:
+        options: Of the command line.
+        table: What the snapshot must hold.
+        clean: Makes of all rows those that are split; None splits all.
 
     Raises:
         BadInputError: The snapshot cannot be used, or the shares cannot.
@@ -63,7 +71,8 @@ def read_and_split(
     say(f"read {len(snapshot.rows)} rows of {names}")
     for warning in snapshot.warnings:
         print(f"warning: {warning}", flush=True)
-    splits = split_table(snapshot.rows, shares, target=table.target, seed=options.seed)
+    rows = clean(snapshot.rows) if clean else snapshot.rows
+    splits = split_table(rows, shares, target=table.target, seed=options.seed)
     for name, split in splits.items():
         print(f"{name}: {len(split)} rows (seed {options.seed})", flush=True)
     return snapshot, splits

@@ -16,6 +16,7 @@ class Column:
         high: The greatest legal number.
         categories: The legal texts; a column that has them holds no numbers.
         text: Whether the column holds any text, of one line.
+        whole: Whether its numbers are whole ones.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     _: KW_ONLY
     categories: tuple[str, ...] = ()
     text: bool = False
+    whole: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -33,9 +35,12 @@ class Column:
     @property
     def legal(self) -> str:
         """What its numbers may be, in words."""
+        whole = "a whole number, " if self.whole else ""
         if self.high == inf:
-            return f"{self.low} or more"
-        return f"{self.high} or less" if self.low == -inf else f"{self.low} to {self.high}"
+            return f"{whole}{self.low} or more"
+        return whole + (
+            f"{self.high} or less" if self.low == -inf else f"{self.low} to {self.high}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

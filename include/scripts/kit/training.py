@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from kit.outputs import published
 from kit.record import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # What kit.serving is made of; it travels in each model's archive.
 SERVED = ("__init__.py", "csv_table.py", "failure.py", "serving.py", "table.py")
@@ -73,21 +74,37 @@ def save_model(
     beside: Sequence[str] = (),
     record: bytes | None = None,
 ) -> None:
-    """Write all that the model's archive shall hold, or nothing.
+    """Write ``model.joblib`` and all else that the model's archive shall hold, or nothing.
 
-    That is ``model.joblib``, ``code/entry_point.py`` with what it imports, and, if there is one,
+    Args:
+        folder: SageMaker makes ``model.tar.gz`` of it.
+        model: What ``model_fn`` of the entry point shall load.
+        entry_point: As of ``model_folder``.
+        beside: As of ``model_folder``.
+        record: As of ``model_folder``.
+    """
+    with model_folder(folder, entry_point=entry_point, beside=beside, record=record) as unfinished:
+        joblib.dump(model, unfinished / "model.joblib")
+
+
+@contextmanager
+def model_folder(
+    folder: Path, *, entry_point: Path, beside: Sequence[str] = (), record: bytes | None = None
+) -> Iterator[Path]:
+    """Yield the folder to write the model into; in the end all of the archive is there, or nothing.
+
+    Besides the model that is ``code/entry_point.py`` with what it imports, and, if there is one,
     ``preprocessing.json``. A model that carries its inference code needs no repacking before it is
     deployed.
 
     Args:
         folder: SageMaker makes ``model.tar.gz`` of it.
-        model: What ``model_fn`` of the entry point shall load.
         entry_point: The script that the endpoint runs; ``kit.serving`` goes with it.
-        beside: Files of its folder that it imports, too.
+        beside: Files of its folder that go with it, too.
         record: The record of preprocessing.
     """
     with published(folder) as unfinished:
-        joblib.dump(model, unfinished / "model.joblib")
+        yield unfinished
         if record is not None:
             (unfinished / NAME).write_bytes(record)
         code = unfinished / "code"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Which version the question was about: an XCom, and a member of the answer.
+_ASKED_ABOUT = "asked_about"
+
 
 class RegisterModelOperator(PipelineTask):
     """Registers a model, and skips the question about it if nobody is to be asked.
@@ -89,6 +92,10 @@ class AskForApprovalOperator(HITLOperator):
         """Ask, unless there is no need to."""
         if why := _why_nobody_is_asked(context):
             raise AirflowSkipException(why)
+        if self.registered is None:
+            raise AirflowFailException(
+                "no version was registered: if that task was marked as success by hand, clear it"
+            )
         sagemaker = clients.client("sagemaker")
         version = versions.describe(sagemaker, self.registered["model_package_arn"])
         if version.approval != versions.PENDING:
@@ -100,8 +107,15 @@ class AskForApprovalOperator(HITLOperator):
         self.body = question.question(
             sagemaker, clients.client("s3"), version, endpoint_name=self.endpoint_name
         )
+        context["ti"].xcom_push(_ASKED_ABOUT, version.arn)
         self.response_timeout = timedelta(hours=context["params"]["approval_hours"])
         return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Return the answer, and which version it is about."""
+        answer = super().execute_complete(context, event)
+        asked = context["ti"].xcom_pull(task_ids=self.task_id, key=_ASKED_ABOUT)
+        return {**answer, _ASKED_ABOUT: asked}
 
     def process_trigger_event_error(self, event: dict[str, Any]) -> NoReturn:
         """End the wait without an answer.
@@ -135,8 +149,16 @@ def record_approval(
         The version's ModelApprovalStatus.
 
     Raises:
-        AirflowFailException: Somebody has decided otherwise in the meantime.
+        AirflowFailException: Somebody has decided otherwise in the meantime, or the answer is about
+            another version.
     """
+    # What asked before an upgrade did not say so.
+    asked_about = answer.get(_ASKED_ABOUT) or registered["model_package_arn"]
+    if asked_about != registered["model_package_arn"]:
+        raise AirflowFailException(
+            f"the answer is about {asked_about}, and the run has registered"
+            f" {registered['model_package_arn']} since: clear the question"
+        )
     (choice,) = answer["chosen_options"]
     user = answer["responded_by_user"] or {}
     try:

@@ -51,7 +51,8 @@ def question(
     serving = _serving(sagemaker, endpoint_name)
     report = records.read_report(s3, run_uri)
     try:
-        outcome = outcome_of(records.read_decision(s3, run_uri), report.content)
+        record = records.read_decision(s3, run_uri)
+        outcome = outcome_of(record, report.content)
     except BrokenRecordError as error:
         raise BrokenRecordError(f"{naming.decision_uri(run_uri)}: {error}") from error
     headline = outcome.headline
@@ -64,6 +65,7 @@ def question(
         "",
         *_comparison([metrics for _, metrics in shown.values()], headline),
         f"The gate: **{outcome.verdict}**, {_line(outcome.explanation)}.",
+        *_against_gate(record),
         "",
         f"* report: `{version.report_uri}`",
         f"* predictions: `{naming.predictions_uri(run_uri)}`",
@@ -109,6 +111,15 @@ def answer(
             f" update ModelApprovalStatus of {arn}"
         )
     return version
+
+
+def _against_gate(record: Mapping[str, Any]) -> list[str]:
+    told = records.against_gate_of(record)
+    return (
+        [f"It is registered all the same, by {_line(told['by'])}: {_line(told['reason'])}."]
+        if told
+        else []
+    )
 
 
 def _metrics(s3: S3Client, version: Version, headline: Headline | None) -> Metrics:

@@ -13,6 +13,7 @@ from retraining.aws.errors import about, is_changed, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
 
@@ -30,10 +31,12 @@ class Found:
     Attributes:
         etag: S3's mark of its content, without quotes.
         content: Its bytes.
+        modified: When it was written, to the second.
     """
 
     etag: str
     content: bytes = field(repr=False)
+    modified: datetime
 
 
 def get(s3: S3Client, uri: str) -> Found:
@@ -45,7 +48,7 @@ def get(s3: S3Client, uri: str) -> Found:
     bucket, key = naming.split_s3_uri(uri)
     with about(uri):
         answer = s3.get_object(Bucket=bucket, Key=key)
-        return Found(answer["ETag"].strip('"'), answer["Body"].read())
+        return Found(answer["ETag"].strip('"'), answer["Body"].read(), answer["LastModified"])
 
 
 def find(s3: S3Client, uri: str) -> Found | None:
@@ -68,14 +71,18 @@ def find_metadata(s3: S3Client, uri: str) -> Mapping[str, str]:
     Raises:
         ClientError: It cannot be read; the message begins with the URI.
     """
-    bucket, key = naming.split_s3_uri(uri)
-    try:
-        with about(uri):
-            return s3.head_object(Bucket=bucket, Key=key)["Metadata"]
-    except ClientError as error:
-        if is_missing(error):
-            return {}
-        raise
+    found = _head(s3, uri)
+    return found["Metadata"] if found else {}
+
+
+def find_modified(s3: S3Client, uri: str) -> datetime | None:
+    """Return when an object was written, to the second; None if there is none.
+
+    Raises:
+        ClientError: It cannot be read; the message begins with the URI.
+    """
+    found = _head(s3, uri)
+    return found["LastModified"] if found else None
 
 
 def get_json(s3: S3Client, uri: str) -> Any:
@@ -124,9 +131,14 @@ def put_json(s3: S3Client, uri: str, value: object) -> None:
     Raises:
         ClientError: It cannot be written; the message begins with the URI.
     """
+    put(s3, uri, json_bytes(value))
+
+
+def json_bytes(value: object) -> bytes:
+    """Return a value as JSON that people can read, in UTF-8."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     # Half a letter that a report's text may have becomes the escape that JSON has for it.
-    put(s3, uri, f"{text}\n".encode(errors="backslashreplace"))
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def put_once(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> bool:
@@ -141,12 +153,40 @@ def put_once(s3: S3Client, uri: str, content: bytes, *, kind: str = JSON) -> boo
     Raises:
         ClientError: It cannot be written; the message begins with the URI.
     """
+    return _put_if(s3, uri, content, kind=kind, condition={"IfNoneMatch": "*"})
+
+
+def put_over(s3: S3Client, uri: str, content: bytes, *, etag: str) -> bool:
+    """Write JSON over the object that was read with this ETag; say whether it was written.
+
+    It is not if another lies there by now, or none.
+
+    Raises:
+        ClientError: It cannot be written; the message begins with the URI.
+    """
+    return _put_if(s3, uri, content, kind=JSON, condition={"IfMatch": f'"{etag}"'})
+
+
+def _put_if(
+    s3: S3Client, uri: str, content: bytes, *, kind: str, condition: Mapping[str, Any]
+) -> bool:
     bucket, key = naming.split_s3_uri(uri)
     try:
         with about(uri):
-            s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind, IfNoneMatch="*")
+            s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind, **condition)
     except ClientError as error:
-        if is_changed(error):
+        if is_changed(error) or is_missing(error):
             return False
         raise
     return True
+
+
+def _head(s3: S3Client, uri: str) -> Any:
+    bucket, key = naming.split_s3_uri(uri)
+    try:
+        with about(uri):
+            return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise

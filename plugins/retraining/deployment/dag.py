@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Label, XComArg
+from airflow.sdk import (
+    DAG,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    Label,
+    TriggerRule,
+    XComArg,
+)
 
 from retraining import dag_defaults, naming, params
 from retraining.deployment import tasks
@@ -24,26 +31,32 @@ The registry is asked for the **approved** version with the newest snapshot (`ch
 model and endpoint config are made, and the endpoint is created or updated while the old config goes
 on serving (`deploy_version`). `verify_version` sends the endpoint the first rows of that version's
 own test split, and wants the answers that evaluation recorded. A version that gives them is
-kept (`keep_version`, which also deletes old models and configs); any other is taken back:
-`flip_back` puts the last verified config back, waits until it serves, marks the version as Rejected
-and fails the run with the reason. `nothing_to_do` ends a run for which there is nothing to deploy.
+kept (`keep_version`, which also deletes old models and configs). One that does not, or that
+somebody has rejected meanwhile, is taken back: `flip_back` marks it as Rejected, puts the last
+verified config back, waits until it serves, and fails the run with the reason. What is not the
+model's fault, such as no capacity or somebody's hand on the endpoint, fails the run and rejects
+nothing. `nothing_to_do` ends a run for which there is nothing to deploy.
 
 It starts when a version is approved, in Airflow or elsewhere, once an hour in case that was missed,
 and by hand. Nothing is ever approved here.
 
 To roll back, run it with `version`. Newer versions that were approved by then are not deployed
-again unless one is asked for; the next one that is approved is.
+again unless one is asked for; the next one that is approved is. A version that serves though it was
+rejected is replaced by the next approved one; without one it goes on serving, and each run fails.
 
 {parameters}
 
 ### When it fails
 | task | why | what to do |
 | --- | --- | --- |
-| `choose_version` | the version is not approved or does not exist, or its test rows are gone; nothing was changed | approve it, or run with another `version`, or with `smoke_rows` 0 |
+| `choose_version` | the version asked for is not approved, does not exist, or its model or test rows are gone; nothing was changed | approve it, or run with another `version`, or with `smoke_rows` 0 |
+| `choose_version` | what serves was rejected, or was never verified, and nothing can take its place; nothing was changed | approve another version, or this one again, or delete the endpoint |
 | `deploy_version` | the version was rejected meanwhile, the endpoint was changed by another run, or SageMaker refused | what the message says, then a new run; the old config serves |
+| `verify_version` | the endpoint does not serve the version, and not by its fault: no capacity, an internal error, somebody deleted or changed the endpoint | what the message says; the next run deploys it again |
 | `verify_version` | the endpoint could not be asked, for example without `sagemaker:InvokeEndpoint` | mend that and clear the task: until then a version serves that nobody verified |
-| `flip_back` | the version is bad: the message says what it did, and what serves now | see its log group `/aws/sagemaker/Endpoints/…`; mend the model and train anew |
-| `keep_version` | SageMaker did not answer | clear the task |
+| `flip_back` | the version is bad, or was rejected meanwhile: the message says what it did, and what serves now | see its log group `/aws/sagemaker/Endpoints/…`; mend the model and train anew |
+| `flip_back` | it COULD NOT BE FLIPPED BACK: the bad version serves, Rejected | approve another version, or delete the endpoint: the next run goes on from there |
+| `keep_version` | SageMaker did not answer, or the endpoint was changed meanwhile | clear the task, or start a new run |
 
 A run that is ended by hand changes nothing more: the endpoint stays as it is, and a version that
 was not verified yet is verified, or taken back, by the next run.
@@ -103,17 +116,30 @@ def deployment_dag(
         verify_version = PipelineBranch(
             task_id="verify_version",
             python_callable=tasks.verify_version,
-            op_kwargs={"plan": plan},
+            op_kwargs={"plan": plan, "deployed": deploy_version.output},
         )
         keep_version = PipelineTask(
-            task_id="keep_version", python_callable=tasks.keep_version, op_kwargs={"plan": plan}
+            task_id="keep_version",
+            python_callable=tasks.keep_version,
+            op_kwargs={"plan": plan, "verified": XComArg(verify_version, key="verified")},
         )
         flip_back = FlipBackOperator(
-            task_id="flip_back", plan=plan, reason=XComArg(verify_version, key="reason")
+            task_id="flip_back",
+            plan=plan,
+            faulty=_found("faulty"),
+            reason=_found("reason"),
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
 
         choose_version >> Label("nothing new") >> nothing_to_do
         choose_version >> Label("a version") >> deploy_version >> verify_version
         verify_version >> Label("good") >> keep_version
-        verify_version >> Label("bad") >> flip_back
+        [verify_version, keep_version] >> Label("bad, or rejected meanwhile") >> flip_back
     return dag
+
+
+def _found(key: str) -> str:
+    """Return a template of what ``verify_version``, or else ``keep_version``, has found; or ""."""
+    tasks = ("verify_version", "keep_version")
+    pulls = (f"ti.xcom_pull(task_ids='{task}', key='{key}')" for task in tasks)
+    return f"{{{{ {' or '.join(pulls)} or '' }}}}"

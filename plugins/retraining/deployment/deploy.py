@@ -1,4 +1,4 @@
-"""Deploying by a plan: make model and config, verify what serves, clean up.
+"""Deploying by a plan: make models and configs, look whether it still holds, clean up.
 
 Each function may be repeated at any time.
 """
@@ -6,38 +6,33 @@ Each function may be repeated at any time.
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from retraining import naming
-from retraining.aws.errors import code_of, is_missing
-from retraining.deployment import endpoints, requests, smoke
-from retraining.deployment.plan import DeploymentRefusedError, check_deployable
+from retraining.aws.errors import is_missing
+from retraining.deployment import endpoints, requests
+from retraining.deployment.choice import (
+    DeploymentRefusedError,
+    check_deployable,
+    first_usable,
+    in_turn,
+)
+from retraining.deployment.plan import version_of
 from retraining.registry import versions
-from retraining.registry.requests import DEFAULT_ACCEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from mypy_boto3_sagemaker import SageMakerClient
 
     from retraining.deployment.endpoints import Endpoint
     from retraining.deployment.plan import Plan
-    from retraining.deployment.requests import Size
-    from retraining.deployment.smoke import SmokeTest
+    from retraining.deployment.requests import Names, Size
     from retraining.registry.versions import Version
 
 log = logging.getLogger(__name__)
-
-_ATTEMPTS = 3
-_PAUSE_S = 2.0
-# Errors of the model or of the container that runs it; others are the caller's or pass.
-_MODEL_ERRORS = frozenset({
-    "ModelError", "ModelNotReadyException", "ValidationError",
-    "InternalFailure", "InternalDependencyException", "ServiceUnavailable",
-})  # fmt: skip
 
 
 def check_current(client: SageMakerClient, plan: Plan) -> Endpoint | None:
@@ -57,6 +52,23 @@ def check_current(client: SageMakerClient, plan: Plan) -> Endpoint | None:
     return endpoint
 
 
+def withdrawn(client: SageMakerClient, plan: Plan) -> str | None:
+    """Say why the plan's version may not serve any more, None if it may.
+
+    A person may reject it at any time: it is asked before each task that would let it serve on.
+    """
+    if plan.is_restoring:
+        return None
+    version = versions.find(client, plan.version_arn)
+    if version is None:
+        return f"version {plan.version_number} was deleted from the registry"
+    try:
+        check_deployable(version)
+    except DeploymentRefusedError as error:
+        return str(error)
+    return None
+
+
 def prepare(client: SageMakerClient, plan: Plan, *, size: Size, role_arn: str) -> None:
     """Make the model and the endpoint config, unless they exist.
 
@@ -65,81 +77,91 @@ def prepare(client: SageMakerClient, plan: Plan, *, size: Size, role_arn: str) -
     """
     if plan.is_restoring:
         return
-    # Here and not only when it was chosen: a person may have rejected it in between.
-    check_deployable(versions.describe(client, plan.version_arn))
-    _make_once(
-        lambda: client.describe_model(ModelName=plan.model_name),
-        lambda: client.create_model(
-            **requests.model(plan.model_name, plan.version_arn, role_arn=role_arn)
-        ),
-    )
-    _make_once(
-        lambda: client.describe_endpoint_config(EndpointConfigName=plan.config_name),
-        lambda: client.create_endpoint_config(
-            **requests.endpoint_config(plan.config_name, plan.model_name, size=size)
-        ),
+    if why := withdrawn(client, plan):
+        raise DeploymentRefusedError(f"{why}. Nothing was changed")
+    names = requests.Names(plan.model_name, plan.config_name)
+    _make(client, names, plan.version_arn, size=size, role_arn=role_arn)
+
+
+def make_serving_config(client: SageMakerClient, plan: Plan, *, size: Size, role_arn: str) -> None:
+    """Make the config that serves again, if somebody deleted it.
+
+    The service changes no endpoint without it. Its name tells of which version it was, and whether
+    it was of this size; of any other there is only a warning.
+    """
+    endpoint = endpoints.find(client, plan.endpoint_name)
+    config = endpoint.answering_config if endpoint else None
+    if config is None or endpoints.is_there(client, config, with_models=False):
+        return
+    version = version_of(client, config, plan.endpoint_name, group=plan.group)
+    if version is not None:
+        names = requests.names_of(
+            version, endpoint=plan.endpoint_name, size=size, role_arn=role_arn
+        )
+        if names.config == config:
+            _make(client, names, version.arn, size=size, role_arn=role_arn)
+            return
+    log.warning(
+        "%s serves %s, which was deleted: SageMaker may refuse to change an endpoint without its"
+        " config. If it does, run this with the size that it had, or delete the endpoint",
+        plan.endpoint_name,
+        config,
     )
 
 
-def fault(
+def way_back(
     client: SageMakerClient,
-    runtime: Any,
     plan: Plan,
     *,
-    test: SmokeTest | None,
-    tolerance: float,
+    size: Size,
+    role_arn: str,
+    why_not: Callable[[Version], str | None],
 ) -> str | None:
-    """Say what is wrong with what an endpoint serves, None if nothing is.
+    """Return a config to flip back to, which exists; None if the endpoint is to be deleted.
+
+    It is the last that was verified. Where somebody has deleted that, it is made again from its
+    version, in this run's size; if that may not be deployed, the next approved one takes its place.
 
     Args:
         client: The client.
-        runtime: A sagemaker-runtime client.
-        plan: What should serve.
-        test: What it must answer; None asks nothing of it.
-        tolerance: The relative difference that a prediction may have.
+        plan: What was deployed.
+        size: Of the endpoint.
+        role_arn: That it assumes.
+        why_not: Says what an approved version lacks to be deployed.
 
     Raises:
-        ClientError: The endpoint could not be asked.
+        DeploymentRefusedError: There is nothing to flip back to.
     """
-    endpoint = endpoints.find(client, plan.endpoint_name)
-    if endpoint is None:
-        return f"{plan.endpoint_name} does not exist"
-    said = f": {endpoint.reason}" if endpoint.reason else ""
-    if endpoint.status != "InService":
-        return f"{plan.endpoint_name} is {endpoint.status}{said}"
-    if endpoint.config != plan.config_name:
-        return (
-            f"{plan.endpoint_name} serves {endpoint.config} and not {plan.config_name}: the service"
-            f" took the update back{said}"
+    previous = plan.previous_config
+    if previous is None or endpoints.is_there(client, previous, with_models=True):
+        return previous
+    before = versions.find(client, plan.previous_arn) if plan.previous_arn else None
+    turn = [before] if before and before.is_deployable else []
+    approved = versions.deployable(client, plan.group)
+    turn += in_turn(approved, plan.passed_over, with_passed=True)
+    version = first_usable([item for item in turn if item.arn != plan.version_arn], why_not)
+    if version is None:
+        raise DeploymentRefusedError(
+            f"{previous}, the last that was verified, was deleted, and no other version may take"
+            f" its place, so {plan.endpoint_name} goes on as it is. Approve another version, or"
+            " delete the endpoint"
         )
-    if test is None:
-        return None
-    headers = {"ContentType": test.content_type, **_accept(client, plan, test)}
-    return _answers_fault(runtime, plan, test, headers=headers, tolerance=tolerance)
+    names = requests.names_of(version, endpoint=plan.endpoint_name, size=size, role_arn=role_arn)
+    _make(client, names, version.arn, size=size, role_arn=role_arn)
+    return names.config
 
 
-def _accept(client: SageMakerClient, plan: Plan, test: SmokeTest) -> dict[str, str]:
-    """Ask as a client would who has read the registry: for nothing, where its word is enough."""
-    version = versions.find(client, plan.version_arn)
-    containers = version.containers if version else ()
-    promised = [container.get("Environment", {}).get(DEFAULT_ACCEPT) for container in containers]
-    return {} if promised == [test.accept] else {"Accept": test.accept}
-
-
-def _answers_fault(
-    runtime: Any, plan: Plan, test: SmokeTest, *, headers: Mapping[str, str], tolerance: float
-) -> str | None:
-    for row, request in enumerate(test.requests, 1):
-        try:
-            answer = _ask(runtime, plan.endpoint_name, request, headers=headers)
-        except ClientError as error:
-            if not _is_of_model(error):
-                raise
-            return f"it does not answer its own test rows: row {row}: {error}"
-        wrong = smoke.difference(answer, request.expected, accept=test.accept, tolerance=tolerance)
-        if wrong:
-            return f"row {row} of the test split {wrong}"
-    return None
+def _make(client: SageMakerClient, names: Names, arn: str, *, size: Size, role_arn: str) -> None:
+    _make_once(
+        lambda: client.describe_model(ModelName=names.model),
+        lambda: client.create_model(**requests.model(names.model, arn, role_arn=role_arn)),
+    )
+    _make_once(
+        lambda: client.describe_endpoint_config(EndpointConfigName=names.config),
+        lambda: client.create_endpoint_config(
+            **requests.endpoint_config(names.config, names.model, size=size)
+        ),
+    )
 
 
 def clean_up(client: SageMakerClient, plan: Plan, *, keep: int) -> list[str]:
@@ -188,29 +210,6 @@ def clean_up(client: SageMakerClient, plan: Plan, *, keep: int) -> list[str]:
     except ClientError as error:
         log.warning("cleaning up after %s: %s", plan.endpoint_name, error)
     return deleted
-
-
-def _ask(
-    runtime: Any, endpoint_name: str, request: smoke.Request, *, headers: Mapping[str, str]
-) -> str:
-    attempt = 1
-    while True:
-        try:
-            answer = runtime.invoke_endpoint(
-                EndpointName=endpoint_name, Body=request.body.encode(), **headers
-            )
-        except ClientError as error:
-            if attempt == _ATTEMPTS or not _is_of_model(error):
-                raise
-            log.warning("attempt %d of %d: %s", attempt, _ATTEMPTS, error)
-        else:
-            return str(answer["Body"].read(), errors="replace")
-        attempt += 1
-        time.sleep(_PAUSE_S)
-
-
-def _is_of_model(error: ClientError) -> bool:
-    return code_of(error) in _MODEL_ERRORS
 
 
 def create_registered_model(

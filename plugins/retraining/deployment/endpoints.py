@@ -1,7 +1,7 @@
 """One endpoint: what it serves, what it is known to serve well, and steps towards another config.
 
 The endpoint itself keeps two tags, so that no death of a worker can lose them: the last config that
-was verified, to which a bad deployment is flipped back, and the version that a person passed over
+was verified, to which a bad deployment is flipped back, and the versions that a person passed over
 by rolling back. Sources: the CreateEndpoint, UpdateEndpoint and DescribeEndpoint API.
 """
 
@@ -51,7 +51,7 @@ class Endpoint:
         reason: Its FailureReason, or "".
         verified: The config to flip back to: the last that was verified, or one that somebody
             else put there. None if there is none.
-        passed_over: The ARN of the version that a person passed over; None if there is none.
+        passed_over: The versions that a person passed over, as ``passed_over`` reads them.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Endpoint:
     config: str
     reason: str
     verified: str | None
-    passed_over: str | None
+    passed_over: str
 
     @property
     def is_changing(self) -> bool:
@@ -106,7 +106,7 @@ def find(client: SageMakerClient, name: str) -> Endpoint | None:
         config=config,
         reason=described.get("FailureReason", ""),
         verified=verified,
-        passed_over=tags.get(_PASSED_OVER) or None,
+        passed_over=tags.get(_PASSED_OVER, ""),
     )
 
 
@@ -120,6 +120,20 @@ def is_changing(client: SageMakerClient, name: str) -> bool:
         raise
 
 
+def is_there(client: SageMakerClient, config: str, *, with_models: bool) -> bool:
+    """Say whether a config exists, with its models or without; then an endpoint can come to it."""
+    try:
+        variants = client.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+        for variant in variants:
+            if with_models and "ModelName" in variant:
+                client.describe_model(ModelName=variant["ModelName"])
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
+
+
 def version_of_config(client: SageMakerClient, config: str) -> Version | None:
     """Return the registered version that a config serves.
 
@@ -130,6 +144,9 @@ def version_of_config(client: SageMakerClient, config: str) -> Version | None:
         (variant, *_) = client.describe_endpoint_config(EndpointConfigName=config)[
             "ProductionVariants"
         ]
+        # A person's own may have inference components instead.
+        if "ModelName" not in variant:
+            return None
         model: Any = client.describe_model(ModelName=variant["ModelName"])
     except ClientError as error:
         if is_missing(error):
@@ -185,20 +202,18 @@ def bring_to(
     return Step.ASKED
 
 
-def mark_verified(
-    client: SageMakerClient, name: str, config: str, *, passed_over: str | None
-) -> None:
+def mark_verified(client: SageMakerClient, name: str, config: str, *, passed_over: str) -> None:
     """Make a config the one to flip back to.
 
     Args:
         client: The client.
         name: The endpoint.
         config: What was verified.
-        passed_over: The version up to which none is deployed unasked; None forgets about that.
+        passed_over: The versions that are not deployed unasked, as the tag has them.
     """
     found = find(client, name)
     if found is not None:
-        _tag(client, found, {_VERIFIED: config, _PASSED_OVER: passed_over or ""})
+        _tag(client, found, {_VERIFIED: config, _PASSED_OVER: passed_over})
 
 
 def _tag(client: SageMakerClient, endpoint: Endpoint, tags: dict[str, str]) -> None:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from retraining.aws import clients
-from retraining.deployment import deploy, endpoints
+from retraining.deployment import candidates, deploy, endpoints
+from retraining.deployment.choice import DeploymentRefusedError
 from retraining.deployment.endpoints import Step
-from retraining.deployment.plan import DeploymentRefusedError, Plan, read_plan, size_of
+from retraining.deployment.plan import read_plan, size_of
 from retraining.deployment.triggers import EndpointSettledTrigger
 from retraining.jobs.triggers import OUT_OF_TIME
 from retraining.registry import versions
@@ -72,7 +73,7 @@ class _EndpointOperator(BaseOperator):
         step = endpoints.bring_to(
             self._sagemaker(),
             plan.endpoint_name,
-            self._config(plan),
+            self._config(context),
             verified=plan.previous_config,
             is_asked=is_asked,
         )
@@ -94,7 +95,7 @@ class _EndpointOperator(BaseOperator):
     def _begin(self, context: Context) -> None:
         raise NotImplementedError
 
-    def _config(self, plan: Plan) -> str | None:
+    def _config(self, context: Context) -> str | None:
         raise NotImplementedError
 
     def _finish(self, context: Context) -> Any:
@@ -109,65 +110,116 @@ class DeployVersionOperator(_EndpointOperator):
     """Makes the plan's model and config, and asks for an endpoint that serves it.
 
     Succeeds when the service has settled, whatever came of it: that is judged by who verifies.
+
+    Returns:
+        The name of the plan's config.
     """
+
+    def execute(self, context: Context) -> Any:
+        """Begin, or go on; but leave a rejected version that is only flipped back as it is."""
+        if read_plan(self.plan).is_flipping:
+            return self._finish(context)
+        return super().execute(context)
 
     def _begin(self, context: Context) -> None:
         plan, client = read_plan(self.plan), self._sagemaker()
         deploy.check_current(client, plan)
-        deploy.prepare(client, plan, size=size_of(context["params"]), role_arn=settings().role_arn)
+        deploy.prepare(client, plan, **_made_of(context))
+        deploy.make_serving_config(client, plan, **_made_of(context))
 
-    def _config(self, plan: Plan) -> str | None:
-        return plan.config_name
+    def _config(self, context: Context) -> str | None:  # noqa: ARG002 - the other one needs it
+        return read_plan(self.plan).config_name
 
-    def _finish(self, context: Context) -> Any:  # noqa: ARG002 - the other one needs it
+    def _finish(self, context: Context) -> str:  # noqa: ARG002 - the other one needs it
         plan = read_plan(self.plan)
         found = endpoints.find(self._sagemaker(), plan.endpoint_name)
         self.log.info("%s has settled: %s", plan.endpoint_name, found)
+        return plan.config_name
 
 
 class FlipBackOperator(_EndpointOperator):
     """Puts the last verified config back, or deletes an endpoint that never had one; then fails.
 
-    The version is marked Rejected, with the reason, if the parameter ``reject_when_broken`` says
-    so.
+    Before all else the version is marked Rejected, with the reason, if the parameter
+    ``reject_when_broken`` says so: whatever comes of the flip, no later run deploys it.
 
     Args:
         plan: What ``choose_version`` settled.
+        faulty: The config that was found bad; "" skips this task, as nothing was.
         reason: What is wrong with the version.
     """
 
-    template_fields: Sequence[str] = ("plan", "reason")
+    template_fields: Sequence[str] = ("plan", "faulty", "reason")
 
-    def __init__(self, *, reason: Any, **kwargs: Any) -> None:
+    def __init__(self, *, faulty: Any, reason: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.faulty: Any = faulty
         self.reason: Any = reason
 
-    def _begin(self, context: Context) -> None:  # noqa: ARG002 - the other one needs it
-        deploy.check_current(self._sagemaker(), read_plan(self.plan))
-
-    def _config(self, plan: Plan) -> str | None:
-        return plan.previous_config
-
-    def _finish(self, context: Context) -> Any:
+    def _begin(self, context: Context) -> None:
+        if not self.faulty:
+            raise AirflowSkipException("no task has found anything wrong with the version")
+        if self.faulty != read_plan(self.plan).config_name:
+            raise DeploymentRefusedError(
+                f"{self.faulty} was found bad, and this run's plan is"
+                f" {read_plan(self.plan).config_name}: clear choose_version"
+            )
         plan, client = read_plan(self.plan), self._sagemaker()
-        name, previous = plan.endpoint_name, plan.previous_config
-        what = f"version {plan.version_number}" if plan.version_number else plan.config_name
-        told = [f"{what} was not kept: {self.reason}"]
-        found = endpoints.find(client, name)
-        if previous is None:
-            told.append(f"there was nothing to flip back to, so {name} was deleted")
-        elif found is not None and found.serves(previous):
-            told.append(f"{name} serves {previous} again")
-        else:
-            told.append(f"{name} COULD NOT BE FLIPPED BACK to {previous}: {found}")
-        if context["params"]["reject_when_broken"] and plan.version_arn and not plan.is_restoring:
+        is_rejecting = context["params"]["reject_when_broken"] and not plan.is_restoring
+        if is_rejecting and plan.version_arn:
             version = versions.find(client, plan.version_arn)
             if version is not None and version.approval == versions.APPROVED:
                 run = context["dag_run"]
                 versions.reject(
                     client,
                     plan.version_arn,
-                    reason=f"deployment {run.run_id} to {name}: {self.reason}",
+                    reason=f"deployment {run.run_id} to {plan.endpoint_name}: {self.reason}",
                 )
-            told.append("the version is marked as Rejected")
+        deploy.check_current(client, plan)
+        deploy.make_serving_config(client, plan, **_made_of(context))
+
+    def _config(self, context: Context) -> str | None:
+        params = context["params"]
+        try:
+            return deploy.way_back(
+                self._sagemaker(),
+                read_plan(self.plan),
+                why_not=lambda version: candidates.why_not_unasked(
+                    clients.client("s3"), version, rows=params["smoke_rows"]
+                ),
+                **_made_of(context),
+            )
+        except DeploymentRefusedError as error:
+            told = f"COULD NOT BE FLIPPED BACK: {error}"
+            raise AirflowFailException("; ".join([*self._told(), told])) from error
+
+    def _finish(self, context: Context) -> Any:
+        plan, told = read_plan(self.plan), self._told()
+        name, config = plan.endpoint_name, self._config(context)
+        found = endpoints.find(self._sagemaker(), name)
+        if config is None:
+            told.append(f"there was nothing to flip back to, so {name} was deleted")
+        elif found is not None and found.serves(config):
+            is_same = config == plan.previous_config
+            told.append(
+                f"{name} serves {config} again"
+                if is_same
+                else f"{name} serves {config}, as {plan.previous_config} was deleted"
+            )
+        else:
+            told.append(f"{name} COULD NOT BE FLIPPED BACK to {config}: {found}")
         raise AirflowFailException("; ".join(told))
+
+    def _told(self) -> list[str]:
+        plan = read_plan(self.plan)
+        what = f"version {plan.version_number}" if plan.version_number else plan.config_name
+        told = [f"{what} was not kept: {self.reason}"]
+        version = versions.find(self._sagemaker(), plan.version_arn) if plan.version_arn else None
+        if version is not None and version.approval == versions.REJECTED:
+            told.append("the version is marked as Rejected")
+        return told
+
+
+def _made_of(context: Context) -> dict[str, Any]:
+    """Return what models and configs are made of, besides a version."""
+    return {"size": size_of(context["params"]), "role_arn": settings().role_arn}

@@ -1,4 +1,4 @@
-"""Which version an endpoint should serve, and the plan that brings it there."""
+"""The plan that brings an endpoint to what it should serve, from a look at all that there is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
-from retraining.deployment import endpoints, requests
+from retraining.deployment import endpoints, passed_over, requests
+from retraining.deployment.choice import (
+    DeploymentRefusedError,
+    choose,
+    first_usable,
+    in_turn,
+    is_rejected,
+    said_of,
+    said_of_passed,
+)
 from retraining.deployment.requests import Size
 from retraining.deployment.smoke import DEFAULT_TOLERANCE
 from retraining.registry import versions
@@ -17,30 +26,11 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from retraining.deployment.endpoints import Endpoint
+    from retraining.deployment.requests import Names
     from retraining.registry.versions import Version
 
+
 log = logging.getLogger(__name__)
-
-
-class DeploymentRefusedError(Exception):
-    """A version must not be deployed, or not like this; a retry would be refused too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is to be done with an endpoint.
-
-    Attributes:
-        version: The version to deploy; None if nothing is.
-        is_restoring: The last verified config is put back, as an interrupted deployment has left
-            another one; ``version`` is what it serves, where that is known.
-        reason: Why, in words.
-    """
-
-    version: Version | None
-    is_restoring: bool
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +39,7 @@ class Plan:
 
     Attributes:
         endpoint_name: The endpoint.
+        group: The model package group.
         version_arn: The version that is deployed; "" if a config of unknown version is restored.
         version_number: Its number; 0 if unknown.
         snapshot: The date of its data.
@@ -56,12 +47,17 @@ class Plan:
         model_name: Its model.
         config_name: Its endpoint config.
         previous_config: The last verified config, to flip back to; None if there is none.
-        passed_over: The newest version that a person passes over, or did before this.
+        previous_arn: The version of that; "" if unknown.
+        passed_over: The versions that a person passes over, or did before this, as the endpoint's
+            tag has them.
         is_restoring: Whether model and config are only put back.
+        is_flipping: Whether the version is only flipped back, as an earlier run has not.
         tolerance: How far a number may be from what evaluation predicted, as the version says.
+        alarm: What people are told of what serves until then; or "".
     """
 
     endpoint_name: str
+    group: str
     version_arn: str
     version_number: int
     snapshot: str
@@ -69,88 +65,12 @@ class Plan:
     model_name: str
     config_name: str
     previous_config: str | None
-    passed_over: str | None
+    previous_arn: str
+    passed_over: str
     is_restoring: bool
+    is_flipping: bool = False
     tolerance: float = DEFAULT_TOLERANCE
-
-
-def choose(
-    newest: Version | None,
-    *,
-    asked: Version | None,
-    endpoint: Endpoint | None,
-    verified: Version | None,
-    passed_over: Version | None,
-    config_of: Callable[[Version], str],
-    is_resizing: bool,
-) -> Choice:
-    """Decide what an endpoint should serve. Pure, but for ``config_of``'s naming.
-
-    Args:
-        newest: The approved version with the newest snapshot.
-        asked: The version that a person asked for.
-        endpoint: The endpoint; None if it does not exist.
-        verified: The version of the endpoint's last verified config.
-        passed_over: The newest version that a person passed over by rolling back.
-        config_of: Names the config of a version.
-        is_resizing: Whether a person asked for a size, too: then the same version in another size
-            is something to do.
-
-    Raises:
-        DeploymentRefusedError: The version that was asked for is not approved, or incomplete.
-    """
-    if asked is not None:
-        check_deployable(asked)
-    target = asked or newest
-    if target is None:
-        return _stay(endpoint, verified, "no version is approved")
-    is_kept = verified is not None and verified.arn == target.arn
-    if endpoint is not None and endpoint.is_sound:
-        is_as_asked = endpoint.config == config_of(target)
-        if is_as_asked or (is_kept and asked is None and not is_resizing):
-            return Choice(None, False, f"version {target.number} serves already")
-    if asked is None and verified is not None and target.age < verified.age:
-        why = f"version {target.number} is older than what serves, version {verified.number}"
-        return _stay(endpoint, verified, why)
-    if asked is None and not is_kept and passed_over and target.age <= passed_over.age:
-        why = (
-            f"version {target.number} was passed over by hand, by rolling back; ask for it with"
-            " the parameter version"
-        )
-        return _stay(endpoint, verified, why)
-    return Choice(target, False, f"version {target.number} of snapshot {target.snapshot}")
-
-
-def _stay(endpoint: Endpoint | None, verified: Version | None, why: str) -> Choice:
-    if endpoint is None or endpoint.is_sound:
-        return Choice(None, False, why)
-    if endpoint.verified is None:
-        return Choice(
-            None,
-            False,
-            f"{why}; {endpoint.name} is {endpoint.status} with {endpoint.config}, which was never"
-            " verified: delete it, or approve a version",
-        )
-    return Choice(
-        verified,
-        True,
-        f"{why}; an interrupted deployment left {endpoint.name} {endpoint.status} with"
-        f" {endpoint.config}, so {endpoint.verified}, the last that was verified, is put back",
-    )
-
-
-def check_deployable(version: Version) -> None:
-    """Make sure that a version is approved and complete.
-
-    Raises:
-        DeploymentRefusedError: It is not.
-    """
-    if not version.is_deployable:
-        raise DeploymentRefusedError(
-            f"version {version.number} is {version.approval} and {version.status}"
-            + (f" ({version.approval_reason})" if version.approval_reason else "")
-            + f": only Approved and Completed versions are deployed. {version.arn}"
-        )
+    alarm: str = ""
 
 
 def make_plan(
@@ -162,84 +82,116 @@ def make_plan(
     size: Size,
     role_arn: str,
     is_resizing: bool,
+    objection: Callable[[Version], str | None],
+    why_not: Callable[[Version], str | None],
 ) -> tuple[Plan | None, str]:
     """Look at registry and endpoint, and settle what is to be done.
+
+    Args:
+        client: The client.
+        group: The model package group.
+        endpoint_name: The endpoint.
+        wanted: The version that a person asked for: its number or ARN; None if nobody did.
+        size: Of the endpoint.
+        role_arn: That the endpoint assumes.
+        is_resizing: See ``choose``.
+        objection: Says why a version is not deployed unasked; who asks for it gets it.
+        why_not: Says what an approved version lacks to be deployed, None if nothing.
 
     Returns:
         The plan, None if there is nothing to do, and the reason in words.
 
     Raises:
-        DeploymentRefusedError: The version that was asked for may not be deployed.
+        DeploymentRefusedError: The version that was asked for may not be deployed, or what serves
+            may not, and nothing can take its place.
         NoSuchVersionError: It does not exist.
         InvalidNameError: The endpoint's name is none.
     """
 
-    def model_of(version: Version) -> str:
-        return requests.model_name(
-            endpoint_name,
-            version.number,
-            arn=version.arn,
-            containers=version.containers,
-            role_arn=role_arn,
-        )
-
-    def config_of(version: Version) -> str:
-        return requests.config_name(
-            endpoint_name, version.number, model_name=model_of(version), size=size
-        )
+    def names_of(version: Version) -> Names:
+        return requests.names_of(version, endpoint=endpoint_name, size=size, role_arn=role_arn)
 
     naming.deployment_stem(endpoint_name)
     asked = None if wanted is None else versions.version_asked_for(client, group, wanted)
-    newest = versions.newest_deployable(client, group)
+    if asked is not None and asked.is_deployable and (lack := why_not(asked)):
+        raise DeploymentRefusedError(f"version {asked.number} cannot be deployed: {lack}")
+    if asked and (why := objection(asked)):
+        log.warning("version %d was asked for, though %s", asked.number, why)
     endpoint = endpoints.find(client, endpoint_name)
     last = endpoint.verified if endpoint else None
-    verified = endpoints.version_of_config(client, last) if last else None
-    passed = (
-        versions.find(client, endpoint.passed_over) if endpoint and endpoint.passed_over else None
-    )
-    if verified and not verified.is_deployable:
-        log.warning(
-            "version %d serves though it is %s (%s)",
-            verified.number,
-            verified.approval,
-            verified.approval_reason,
-        )
+    verified = version_of(client, last, endpoint_name, group=group) if last else None
+    passed = endpoint.passed_over if endpoint else ""
+    approved = versions.deployable(client, group)
+    if verified is not None and not verified.is_deployable:
+        log.warning("%s", said_of(verified))
     choice = choose(
-        newest,
+        first_usable(
+            in_turn(approved, passed, with_passed=is_rejected(verified)),
+            lambda version: objection(version) or why_not(version),
+        ),
         asked=asked,
         endpoint=endpoint,
         verified=verified,
-        passed_over=passed,
-        config_of=config_of,
+        served=version_of(client, endpoint.config, endpoint_name, group=group)
+        if endpoint and endpoint.config
+        else None,
+        is_there=last is not None and endpoints.is_there(client, last, with_models=True),
+        config_of=lambda version: names_of(version).config,
         is_resizing=is_resizing,
     )
     version = choice.version
     if version is None and not choice.is_restoring:
-        return None, choice.reason
-    newer = [
-        item
-        for item in (newest if asked else None, passed)
-        if item and (choice.is_restoring or (version and version.age < item.age))
-    ]
-    restored = last if choice.is_restoring else None
+        return None, choice.reason + said_of_passed(approved, passed, verified)
+    names = names_of(version) if version else None
+    config = names.config if names else ""
+    if endpoint and choice.is_flipping:
+        config = endpoint.config
+    if last and choice.is_restoring:
+        config = last
     return (
         Plan(
             endpoint_name=endpoint_name,
+            group=group,
             version_arn=version.arn if version else "",
             version_number=version.number if version else 0,
             snapshot=version.snapshot if version else "",
             report_uri=version.report_uri if version else "",
-            model_name=model_of(version) if version else "",
-            config_name=restored or config_of(version),  # type: ignore[arg-type] # one is there
+            model_name=names.model if names else "",
+            config_name=config,
             previous_config=last,
-            passed_over=max(newer, key=lambda item: item.age).arn if newer else None,
+            previous_arn=verified.arn if verified else "",
+            passed_over=passed
+            if choice.is_restoring
+            else passed_over.tag_of(
+                item.number
+                for item in approved
+                if version
+                and item.age > version.age
+                and (asked is not None or passed_over.covers(passed, item.number))
+            ),
             is_restoring=choice.is_restoring,
+            is_flipping=choice.is_flipping,
             tolerance=version.tolerance
             if version and version.tolerance is not None
             else DEFAULT_TOLERANCE,
+            alarm=choice.alarm,
         ),
         choice.reason,
     )
+
+
+def version_of(
+    client: SageMakerClient, config: str, endpoint_name: str, *, group: str
+) -> Version | None:
+    """Return the version of a config; of one that somebody deleted, as its name tells."""
+    found = endpoints.version_of_config(client, config)
+    number = naming.deployed_number(config, endpoint=endpoint_name)
+    if found is not None or number is None:
+        return found
+    try:
+        return versions.version_asked_for(client, group, number)
+    except versions.NoSuchVersionError:
+        return None
 
 
 def read_plan(content: Mapping[str, Any]) -> Plan:

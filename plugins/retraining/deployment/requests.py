@@ -10,6 +10,8 @@ from retraining import naming
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from retraining.registry.versions import Version
+
 VARIANT = "AllTraffic"
 
 
@@ -55,6 +57,27 @@ def model_name(
 def config_name(endpoint: str, number: int, *, model_name: str, size: Size) -> str:
     """Name the endpoint config for a model and a size."""
     return naming.deployment_name(endpoint, number, identity=[model_name, size.members()])
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a version's model and endpoint config are called; whatever is called so is that.
+
+    Attributes:
+        model: The model.
+        config: The endpoint config.
+    """
+
+    model: str
+    config: str
+
+
+def names_of(version: Version, *, endpoint: str, size: Size, role_arn: str) -> Names:
+    """Name the model and the endpoint config of a version for an endpoint."""
+    model = model_name(
+        endpoint, version.number, arn=version.arn, containers=version.containers, role_arn=role_arn
+    )
+    return Names(model, config_name(endpoint, version.number, model_name=model, size=size))
 
 
 def model(name: str, arn: str, *, role_arn: str) -> dict[str, Any]:

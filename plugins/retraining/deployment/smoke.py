@@ -6,11 +6,14 @@ come back, and in which formats. Nothing here knows what is in either.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from botocore.exceptions import ParamValidationError
 
 from retraining import naming
 
@@ -141,8 +144,10 @@ def _leaf_difference(
         number = None
     if isinstance(number, bool) or not isinstance(number, int | float):
         return f"{at}does not answer with a number but with {_shown(found)}"
-    if math.isclose(number, expected, rel_tol=tolerance, abs_tol=1e-12):
-        return None
+    # An integer may be too large for a float.
+    with contextlib.suppress(OverflowError):
+        if math.isclose(number, expected, rel_tol=tolerance, abs_tol=1e-12):
+            return None
     return (
         f"{at}is predicted as {number!r}; evaluation predicted {expected!r}, and they may"
         f" differ by {tolerance:g} of it"
@@ -150,11 +155,13 @@ def _leaf_difference(
 
 
 def _content(s3: S3Client, uri: str) -> bytes:
-    bucket, key = naming.split_s3_uri(uri)
     try:
+        bucket, key = naming.split_s3_uri(uri)
         answer = s3.get_object(Bucket=bucket, Key=key)
     except (s3.exceptions.NoSuchKey, s3.exceptions.NoSuchBucket) as error:
         raise SmokeTestError(f"there is nothing at {uri}") from error
+    except (naming.InvalidNameError, ParamValidationError) as error:
+        raise SmokeTestError(f"{uri} is no object's URI: {error}") from error
     if answer["ContentLength"] > _LARGEST:
         raise SmokeTestError(f"{uri} has {answer['ContentLength']} bytes; at most {_LARGEST}")
     return answer["Body"].read()
@@ -163,6 +170,7 @@ def _content(s3: S3Client, uri: str) -> bytes:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
+    value.encode()  # half a letter cannot be sent
     return value
 
 

@@ -42,7 +42,7 @@ def headline_of(record: Mapping[str, object]) -> Headline | None:
     told = pipeline.get("headline") if isinstance(pipeline, Mapping) else None
     if isinstance(told, Mapping):
         metric, better = told.get("metric"), told.get("better")
-        if isinstance(metric, str) and better in {HIGHER, LOWER}:
+        if isinstance(metric, str) and better in (HIGHER, LOWER):
             return Headline(canonical(metric), str(better))
     bound = first_bound(_wire(record))
     if bound is None:

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import TriggerRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,6 +27,7 @@ from retraining.jobs.logs import log_lines
 from retraining.jobs.reuse.results import StepResults
 from retraining.jobs.triggers import OUT_OF_TIME, JobEndTrigger
 from retraining.retries import JobInterruptedError, passing_job_failure
+from retraining.runs.results import result_of
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Create the job, or find the one of an earlier attempt, and wait for its end."""
+        self._check_steps_before(context["ti"])
         self.preprocess_config()
         client = self._client("sagemaker")
         name, described = self._own_job(client, context)
@@ -162,6 +165,14 @@ class SageMakerJobTask(SageMakerBaseOperator):
         if first_delay is not None:
             raise JobInterruptedError(message, first_delay=first_delay)
         raise JobFailedError(message)
+
+    def _check_steps_before(self, ti: Any) -> None:
+        # A job that was never there has left no outputs, and this one would be paid for nothing.
+        if self.trigger_rule != TriggerRule.ALL_SUCCESS:
+            return
+        for task in [self.dag.get_task(task_id) for task_id in sorted(self.upstream_task_ids)]:
+            if isinstance(task, SageMakerJobTask) and task.do_xcom_push:
+                result_of(ti, task.task_id)
 
     def _client(self, service: str) -> Any:
         clients = self.__dict__.setdefault("_clients", {})

@@ -105,13 +105,15 @@ def write_report(
     history = read_records(s3, records, with_reports=False)
     report = make_report(history, pipeline=pipeline, standing=standing)
     objects.put(s3, f"{folder}{TABLE}", encoded(report.table), kind="text/csv; charset=utf-8")
+    # What S3 did not give now it may give the next time: such a report is made anew then.
+    is_final = not any(problem.may_pass for problem in history.problems)
     # Last, as it says that all is written.
     objects.put(
         s3,
         page,
         encoded(report.page),
         kind="text/html; charset=utf-8",
-        metadata={_MADE_OF: made_of},
+        metadata={_MADE_OF: made_of} if is_final else {},
     )
     for sentence in report.sentences:
         log.info("%s: %s", pipeline, sentence)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from retraining import naming
 from retraining.aws import s3 as objects
+from retraining.aws.errors import is_missing
 from retraining.runs.outcomes import outcome_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from retraining.runs.outcomes import Outcome
+
+log = logging.getLogger(__name__)
 
 _READERS = 8
 
@@ -71,12 +75,16 @@ class Problem:
     """A record that does not fit.
 
     Attributes:
-        uri: Which.
+        uri: Which; of a run whose report does not fit, the report.
         reason: Why.
+        listed: The decision record; None if it was read and the report was not.
+        may_pass: Whether S3 did not give it, so that it may be read another time.
     """
 
     uri: str
     reason: str
+    listed: Record | None = None
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +210,16 @@ def _read(s3: S3Client, listed: Record) -> tuple[PastRun | None, Problem | None]
         record = objects.get_json(s3, listed.uri)
         report, problem = _judged_report(s3, listed, record)
         outcome = outcome_of(record, report)
+    except (BotoCoreError, ClientError) as error:
+        return None, Problem(listed.uri, str(error), listed, may_pass=True)
     except (ValueError, RecursionError) as error:
-        return None, Problem(listed.uri, f"it is no decision record: {error}")
-    except ClientError as error:
-        return None, Problem(listed.uri, str(error))
+        return None, Problem(listed.uri, f"it is no decision record: {error}", listed)
+    except Exception as error:
+        # Whatever it is, it is this record's: all others are told.
+        log.exception("%s cannot be read", listed.uri)
+        return None, Problem(listed.uri, f"{type(error).__name__}: {error}", listed)
+    if problem:
+        outcome = replace(outcome, faults=(*outcome.faults, problem.reason))
     run_id = outcome.run.get("run_id") or listed.run
     past = PastRun(
         uri=listed.uri,
@@ -229,8 +243,10 @@ def _judged_report(
     uri = naming.report_uri(listed.uri.removesuffix(naming.decision_uri("")))
     try:
         found = objects.get(s3, uri)
-    except ClientError as error:
-        return None, Problem(uri, f"the report that was judged cannot be read: {error}")
+    except (BotoCoreError, ClientError) as error:
+        is_gone = isinstance(error, ClientError) and is_missing(error)
+        said = f"the report that was judged cannot be read: {error}"
+        return None, Problem(uri, said, may_pass=not is_gone)
     if found.etag != etag:
         return None, Problem(
             uri, f"it is not the report that was judged: its ETag is {found.etag}, and was {etag}"

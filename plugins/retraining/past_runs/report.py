@@ -79,7 +79,13 @@ def make_report(
     said = sentences(history, standing=standing, called=columns.called, rejudged=rejudged)
     title = f"{pipeline}: past runs"
     page = _page(history, columns, standing=standing, others=others, title=title, said=said)
-    lines = table(history.runs, columns, standing=standing.words, others=others)
+    lines = table(
+        history.runs,
+        columns,
+        standing=standing.words,
+        others=others,
+        problems=history.problems,
+    )
     return Report(page, lines, said)
 
 
@@ -229,6 +235,7 @@ def _row(
         "run_type": run.run_type or "",
         "run_id": run.run_id,
         "why": outcome.explanation,
+        "fault": outcome.unreadable,
     }
 
 

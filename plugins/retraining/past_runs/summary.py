@@ -46,6 +46,8 @@ def sentences(
     if history.problems:
         unused = _counted(len(history.problems), "record")
         said.append(f"{unused} could not be used; the end of the page says why.")
+    if partly := sum(bool(run.outcome.faults) for run in history.runs):
+        said.append(f"Of {_counted(partly, 'run')} a part could not be read; its row says which.")
     said += standing.sentences
     if rejudged:
         said += [_what_if(rejudged, called), _differing(rejudged)]

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retraining.past_runs.columns import Columns
-    from retraining.past_runs.reading import PastRun
+    from retraining.past_runs.reading import PastRun, Problem
     from retraining.past_runs.what_if import Rejudged
 
 _FIRST = ("snapshot", "run_id", "run_type", "decided", "verdict")
 _LAST = (
     "asked", "version", "model_package_arn", "standing",
-    "what_if_verdict", "explanation", "decision_uri",
+    "what_if_verdict", "explanation", "fault", "decision_uri",
 )  # fmt: skip
 # The splits of a run whose scripts are like this project's; others follow.
 _ROWS = ("snapshot", "train", "validation", "test")
+# In place of a verdict where there is a record that tells none.
+UNREADABLE = "unreadable"
 _SPREAD = "_standard_deviation"
 
 
@@ -33,8 +35,9 @@ def table(
     *,
     standing: Mapping[str, str],
     others: Mapping[str, Rejudged],
+    problems: Sequence[Problem] = (),
 ) -> str:
-    """Return runs as CSV with a header.
+    """Return runs as CSV with a header, and after them the records that could not be read.
 
     A metric's column is called by its short name, or by its path where that would be the name of
     another column.
@@ -44,6 +47,7 @@ def table(
         columns: Their metrics.
         standing: What has become of versions, by ARN.
         others: What another policy says, by the run's URI.
+        problems: What did not fit.
     """
     counts = list(
         dict.fromkeys([*_ROWS, *(name for run in runs for name in run.outcome.metrics.rows)])
@@ -53,7 +57,8 @@ def table(
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     pairs = (name for header in measured for name in (header, f"{header}{_SPREAD}"))
-    writer.writerow(map(cell, (*_FIRST, *pairs, *counted, *_LAST)))
+    heads = (*_FIRST, *pairs, *counted, *_LAST)
+    writer.writerow(map(cell, heads))
     for run in runs:
         outcome, other = run.outcome, others.get(run.uri)
         cells = (
@@ -62,9 +67,20 @@ def table(
             *(outcome.metrics.rows.get(name) for name in counts),
             " and ".join(bound_text(bound, columns.called) for bound in outcome.bounds),
             outcome.version, outcome.arn, standing.get(outcome.arn or ""),
-            other and other.decision.verdict.value, outcome.explanation, run.uri,
+            other and other.decision.verdict.value, outcome.explanation,
+            outcome.unreadable, run.uri,
         )  # fmt: skip
         writer.writerow(map(cell, cells))
+    for problem, listed in ((problem, problem.listed) for problem in problems):
+        if listed is None:
+            # The run has a line, which says it.
+            continue
+        told = {
+            "snapshot": listed.snapshot, "run_id": listed.run,
+            "decided": listed.decided.isoformat(), "verdict": UNREADABLE,
+            "fault": problem.reason, "decision_uri": listed.uri,
+        }  # fmt: skip
+        writer.writerow(cell(told.get(head)) for head in heads)
     return lines.getvalue()
 
 

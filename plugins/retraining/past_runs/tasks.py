@@ -27,12 +27,18 @@ def report_past_runs() -> list[str]:
             f"{' and '.join(missing)} cannot be imported here: install gated-retraining[web] on"
             " the workers that make reports"
         )
+    from botocore.config import Config  # noqa: PLC0415 - not when the DAG is parsed
+
     # It brings a library for plots, which takes a second to import.
     from retraining.past_runs.publishing import write_reports  # noqa: PLC0415
 
+    # An object that does not come keeps no other report waiting for long.
+    patience = Config(
+        connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
+    )
     return write_reports(
-        clients.client("s3"),
-        clients.client("sagemaker"),
+        clients.client("s3", config=patience),
+        clients.client("sagemaker", config=patience),
         settings().bucket,
         newest=_REPORTED_RUNS,
     )

@@ -10,9 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from retraining import naming
 from retraining.aws import clients
 from retraining.gate.conditions import in_record
-from retraining.gate.report import UndecidableError, metrics_in, names, parse
+from retraining.gate.report import metrics_in, names, parse
 from retraining.gate.words import one_line
-from retraining.registry import assets, requests, versions
+from retraining.registry import assets, evidence, requests, versions
 from retraining.runs import kinds, records
 from retraining.settings import settings
 
@@ -36,6 +36,9 @@ def register_model(
 ) -> dict[str, Any]:
     """Register the run's model as a new version, once however often this is called.
 
+    It is registered on the evidence of ``evidence.find`` alone, whatever was marked by hand; one
+    that is registered against the gate is never Approved by that.
+
     One that is registered as Approved starts a deployment. A backfill's is registered as its own
     parameter ``backfill_approval_status`` says, and not as ``approval_status``.
 
@@ -44,26 +47,32 @@ def register_model(
         path and value, None if the report has no such number.
 
     Raises:
-        AirflowFailException: The report is gone, or is not JSON any more. A retry would read the
-            same.
+        AirflowFailException: There is no such evidence. A retry would find no other.
     """
-    pipeline = pipeline.for_run(params)
-    approval_status = kinds.approval_status(dag_run, params)
     s3, sagemaker = clients.client("s3"), clients.client("sagemaker")
+    try:
+        content, against_gate = evidence.find(
+            s3,
+            run["run_uri"],
+            model_uri=training["model_uri"],
+            policy=pipeline.policy,
+            params=params,
+        )
+    except evidence.NoEvidenceError as error:
+        raise AirflowFailException(f"{error}. Nothing was registered") from error
+    approval_status = kinds.approval_status(dag_run, params)
+    if against_gate and approval_status == versions.APPROVED:
+        approval_status = versions.PENDING
     versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)
     given = {name: in_record(value) for name, value in params.items()}
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
     mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), given)
-    try:
-        report = parse(records.read_report(s3, run["run_uri"]).content)
-    except (records.ReportMissingError, UndecidableError) as error:
-        raise AirflowFailException(
-            f"{naming.report_uri(run['run_uri'])} is not what the gate has judged: {error}. Nothing"
-            " was registered; clear evaluate"
-        ) from error
-    metrics = metrics_in(report, named=pipeline.metric_paths)
+    pipeline = pipeline.for_run(params)
+    metrics = metrics_in(parse(content), named=pipeline.metric_paths)
     headline = _headline(pipeline, metrics)
     shown = f", {one_line(pipeline.shown_by.name, 200)} {headline['value']:.4g}" if headline else ""
+    shown += ", against the gate" if against_gate else ""
+    answered_for = "{by}: {reason}".format(**against_gate) if against_gate else None
     request = requests.model_package(
         pipeline=pipeline,
         image_uri=run["inference_image_uri"],
@@ -83,6 +92,7 @@ def register_model(
             "code_sha256": run["code_sha256"],
             "data_fingerprint": run["data_fingerprint"],
             versions.FINGERPRINT: mark,
+            **({versions.AGAINST_GATE: answered_for} if answered_for else {}),
         },
         git_commit=settings().git_commit,
         client_token=naming.client_token(mark),
@@ -90,8 +100,8 @@ def register_model(
     version = versions.register_once(sagemaker, request, since=dag_run.run_after)
     records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
     said = "registered as" if version.is_new else "already registered as"
-    log.info("%s version %d, %s: %s", said, version.number, approval_status, version.arn)
-    if approval_status == versions.APPROVED:
+    log.info("%s version %d, %s: %s", said, version.number, version.approval, version.arn)
+    if version.approval == versions.APPROVED:
         assets.announce(
             outlet_events,
             pipeline.name,

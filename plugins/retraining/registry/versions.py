@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from retraining import naming
 from retraining.aws.errors import is_missing
 
 if TYPE_CHECKING:
@@ -14,12 +16,15 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sagemaker import SageMakerClient
 
+log = logging.getLogger(__name__)
+
 # Properties of the metadata that this library reads back.
 FINGERPRINT = "fingerprint"
 SNAPSHOT = "snapshot"
 HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
+AGAINST_GATE = "against_gate"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -38,7 +43,7 @@ class Version:
     Attributes:
         arn: Of the model package.
         number: The version.
-        snapshot: The date of the data, YYYY-MM-DD; "" if the version does not say.
+        snapshot: The date of the data, YYYY-MM-DD; "" if the version does not say, or no date.
         created: When it was registered.
         is_new: Whether the call that returned it made it.
         approval: Its ModelApprovalStatus.
@@ -47,7 +52,7 @@ class Version:
         containers: The containers of its inference specification.
         report_uri: Its evaluation report; "" if the version does not say.
         tolerance: How far a number of its answer may be from what evaluation predicted, relatively;
-            None if the version does not say.
+            0 to 1; None if the version does not say.
     """
 
     arn: str
@@ -120,14 +125,24 @@ def register_once(
     return _version(client.describe_model_package(ModelPackageName=arn), is_new=True)
 
 
-def newest_deployable(client: SageMakerClient, group: str) -> Version | None:
-    """Return the approved and completed version with the newest snapshot, then the newest one.
+def deployable(client: SageMakerClient, group: str) -> list[Version]:
+    """Return the approved and completed versions: the newest snapshot first, then the newest one.
 
-    A backfill over old data never overtakes a model of newer data. None if there is none, or no
-    such group.
+    A backfill over old data never overtakes a model of newer data. What names no date cannot be
+    put in that order, and is left out with a warning: anybody may add versions to a group.
     """
-    versions = (describe(client, arn) for arn in approved_arns(client, group))
-    return max(versions, key=lambda item: item.age, default=None)
+    found = [find(client, arn) for arn in approved_arns(client, group)]
+    approved = [version for version in found if version is not None and version.is_deployable]
+    for version in approved:
+        if not version.snapshot:
+            log.warning(
+                "version %d is passed over: its metadata name no snapshot of the form YYYY-MM-DD."
+                " %s",
+                version.number,
+                version.arn,
+            )
+    dated = (version for version in approved if version.snapshot)
+    return sorted(dated, key=lambda item: item.age, reverse=True)
 
 
 def approved_arns(client: SageMakerClient, group: str) -> Iterator[str]:
@@ -204,6 +219,12 @@ def reject(client: SageMakerClient, arn: str, *, reason: str) -> None:
     _set_approval(client, arn, "Rejected", reason)
 
 
+def report_uri_of(described: Mapping[str, Any]) -> str:
+    """Return the evaluation report that a described version names; "" if it does not say."""
+    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
+    return str(quality.get("Statistics", {}).get("S3Uri", ""))
+
+
 def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -> None:
     # A description of several lines is refused.
     line = " ".join(reason.split())[:_DESCRIPTION_LENGTH]
@@ -213,25 +234,33 @@ def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -
 
 
 def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
-    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
     metadata = described.get("CustomerMetadataProperties", {})
     return Version(
         arn=described["ModelPackageArn"],
         number=described["ModelPackageVersion"],
-        snapshot=metadata.get(SNAPSHOT, ""),
+        snapshot=_date(metadata.get(SNAPSHOT, "")),
         created=described["CreationTime"],
         is_new=is_new,
         approval=described.get("ModelApprovalStatus", ""),
         approval_reason=described.get("ApprovalDescription", ""),
         status=described.get("ModelPackageStatus", ""),
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
-        report_uri=quality.get("Statistics", {}).get("S3Uri", ""),
-        tolerance=_number(metadata.get(TOLERANCE)),
+        report_uri=report_uri_of(described),
+        tolerance=_tolerance(metadata.get(TOLERANCE, "")),
     )
 
 
-def _number(text: str | None) -> float | None:
+def _date(text: str) -> str:
     try:
-        return None if text is None else float(text)
+        return naming.checked_snapshot(text)
+    except naming.InvalidNameError:
+        return ""
+
+
+def _tolerance(text: str) -> float | None:
+    try:
+        number = float(text)
     except ValueError:
         return None
+    # Neither NaN nor what no comparison takes.
+    return number if 0 <= number <= 1 else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-# A spreadsheet takes a text that begins so for a formula, and anyone may name a run.
+# A spreadsheet takes a text that begins so for a formula, some also with the signs' wide forms, and
+# anyone may name a run.
 # https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def cell(value: object) -> object:

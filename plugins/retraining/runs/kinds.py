@@ -40,3 +40,16 @@ def approval_status(dag_run: Any, params: Mapping[str, Any]) -> str:
     """
     name = "backfill_approval_status" if is_backfill(dag_run) else "approval_status"
     return str(params[name])
+
+
+def against_gate(dag_run: Any, params: Mapping[str, Any]) -> dict[str, str]:
+    """Return who wants the run's model registered though the gate rejects it, and why.
+
+    Returns:
+        ``by`` and ``reason``; nothing if nobody does.
+    """
+    reason = str(params.get("register_against_gate") or "").strip()
+    if not reason:
+        return {}
+    user = getattr(dag_run, "triggering_user_name", None)
+    return {"by": str(user or f"somebody ({run_type(dag_run)} run)"), "reason": reason}

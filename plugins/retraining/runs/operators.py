@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from retraining import naming
 from retraining.aws import clients
 from retraining.gate.report import UndecidableError
-from retraining.runs import code_archive, images, kinds, snapshots
+from retraining.runs import code_archive, images, kinds, pretrained, snapshots
 from retraining.runs.results import template as result_template
 from retraining.runs.triggers import SnapshotTrigger
 from retraining.settings import SettingsError, settings
@@ -25,15 +25,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What the task settles: the data, the scripts, the images of the jobs and of what serves the model,
-# the role, where the run writes, and whether it takes results of earlier runs (see the operators of
-# jobs).
+# the role, where the run writes, whether it takes results of earlier runs (see the operators of
+# jobs), and the pretrained model, if the DAG has a parameter for one.
 RESULT = (
     "snapshot", "snapshot_uri", "data_fingerprint", "code_uri", "code_sha256", "image_uri",
     "training_image_uri", "inference_image_uri", "role_arn", "run_uri", "reuse",
+    "pretrained_uri",
 )  # fmt: skip
 
 # What another attempt would only meet again.
-_OF_THE_DEPLOYMENT = (naming.InvalidNameError, code_archive.ScriptsNotFoundError, SettingsError)
+_OF_THE_DEPLOYMENT = (
+    naming.InvalidNameError,
+    code_archive.ScriptsNotFoundError,
+    pretrained.PretrainedNotFoundError,
+    SettingsError,
+)
+# The one bears on how a run works, the other is told as the run's parameter.
+_UNTOLD = ("reuse", "pretrained_uri")
 
 
 class ResolveRunOperator(BaseOperator):
@@ -73,14 +81,19 @@ class ResolveRunOperator(BaseOperator):
         """The template of the snapshot's folder."""
         return self.template("snapshot_uri")
 
+    @property
+    def pretrained_uri(self) -> str:
+        """The template of the folder of the model that the parameter ``pretrained`` names."""
+        return self.template("pretrained_uri")
+
     def output_uri(self, name: str) -> str:
         """Return the template of the folder of one of the run's outputs."""
         return naming.output_uri(self.template("run_uri"), name)
 
     @property
     def settled(self) -> dict[str, str]:
-        """Templates of what identifies the run: all but how it reuses steps."""
-        return {name: self.template(name) for name in RESULT if name != "reuse"}
+        """Templates of what identifies the run."""
+        return {name: self.template(name) for name in RESULT if name not in _UNTOLD}
 
     def execute(self, context: Context) -> dict[str, str]:
         """Settle it, or wait until the snapshot is complete.
@@ -170,6 +183,11 @@ class ResolveRunOperator(BaseOperator):
             # Whoever clears a later step alone wants it done anew; a whole run that is cleared,
             # as a repeated backfill does, comes by here again.
             "reuse": str(run.clear_number) if kinds.reuses_steps(run, params) else "",
+            "pretrained_uri": pretrained.find(
+                s3, place.bucket, pipeline=name, model=params["pretrained"]
+            )
+            if "pretrained" in params
+            else "",
         }
 
     def _deadline(self, date: str) -> datetime:

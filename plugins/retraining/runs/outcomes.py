@@ -1,18 +1,20 @@
 """What came of a run: its decision record and its evaluation report, read together.
 
 Both are files that may hold anything, and records of every age stay readable: what cannot be used
-is left out, and said where it matters.
+is left out, and said in the outcome's faults.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from retraining.gate.bounds import Bound, bounds
 from retraining.gate.decision import Verdict
 from retraining.gate.headline import Headline, headline_of, limit_of
-from retraining.gate.report import Metrics, UndecidableError, finite, last_name, metrics_in, parse
+from retraining.gate.report import Metrics, UndecidableError, last_name, metrics_in, parse
+from retraining.runs.record_shape import fitting, report_faults
 
 
 class BrokenRecordError(ValueError):
@@ -34,6 +36,8 @@ class Outcome:
         run: What identifies the run: ``run_id``, ``snapshot``, hashes and so on.
         version: The version in the registry; None if nothing was registered.
         arn: The version's ARN.
+        record: The decision record, without what does not fit its shape.
+        faults: What of record and report could not be read, each in a sentence.
     """
 
     verdict: Verdict
@@ -46,6 +50,13 @@ class Outcome:
     run: Mapping[str, str] = field(default_factory=dict)
     version: int | None = None
     arn: str | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+    @property
+    def unreadable(self) -> str:
+        """Say in one line what could not be read; "" if all could."""
+        return f"unreadable: {'; '.join(self.faults)}" if self.faults else ""
 
 
 def outcome_of(record: object, report: bytes | None) -> Outcome:
@@ -63,28 +74,26 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
     try:
         verdict = Verdict(str(record.get("verdict")))
     except ValueError:
-        raise BrokenRecordError(f"its verdict is {record.get('verdict')!r}") from None
-    headline = headline_of(record)
-    conditions = record.get("conditions")
-    wire = [
-        item.get("condition")
-        for item in (conditions if isinstance(conditions, list) else [])
-        if isinstance(item, Mapping)
-    ]
-    asked = bounds(wire)
+        raise BrokenRecordError(f"its verdict is {record.get('verdict')!r:.200}") from None
+    known, faults = fitting(record)
+    headline = headline_of(known)
+    asked = bounds(item.get("condition") for item in known.get("conditions", ()))
     named = [*([headline.metric] if headline else []), *(bound.metric for bound in asked)]
-    number, arn = _registered(record.get("registered"))
+    metrics, odd = _metrics(report, named, is_judged=verdict is not Verdict.UNDECIDABLE)
+    pipeline, registered = known.get("pipeline", {}), known.get("registered") or {}
     return Outcome(
         verdict=verdict,
-        explanation=str(record.get("explanation") or ""),
+        explanation=known.get("explanation", ""),
         headline=headline,
-        limit=limit_of(record, headline) if headline else None,
+        limit=limit_of(known, headline) if headline else None,
         bounds=asked,
-        metrics=_metrics(report, named),
-        plots=_plots(record.get("pipeline")),
-        run=_texts(record.get("run")),
-        version=number,
-        arn=arn,
+        metrics=metrics,
+        plots=tuple(pipeline["plots"]) if "plots" in pipeline else None,
+        run=_texts(known.get("run", {})),
+        version=registered.get("version"),
+        arn=registered.get("model_package_arn"),
+        record=known,
+        faults=(*faults, *odd),
     )
 
 
@@ -104,29 +113,19 @@ def number_text(value: float) -> str:
     return f"{value:.15g}"
 
 
-def _metrics(report: bytes | None, named: list[str]) -> Metrics:
+def _metrics(
+    report: bytes | None, named: list[str], *, is_judged: bool
+) -> tuple[Metrics, tuple[str, ...]]:
+    if report is None:
+        return Metrics(), ()
     try:
-        return Metrics() if report is None else metrics_in(parse(report), named=named)
-    except UndecidableError:
-        # The gate has said so in its explanation.
-        return Metrics()
+        content = parse(report)
+        return metrics_in(content, named=named), report_faults(content)
+    except (UndecidableError, ValueError, RecursionError) as error:
+        # The verdict is read all the same. Of a report that was not judged it says this already.
+        return Metrics(), (str(error),) if is_judged else ()
 
 
-def _registered(told: object) -> tuple[int | None, str | None]:
-    if not isinstance(told, Mapping):
-        return None, None
-    number, arn = finite(told.get("version")), told.get("model_package_arn")
-    return (
-        int(number) if number is not None else None,
-        arn if isinstance(arn, str) else None,
-    )
-
-
-def _plots(pipeline: object) -> tuple[str, ...] | None:
-    plots = pipeline.get("plots") if isinstance(pipeline, Mapping) else None
-    return tuple(map(str, plots)) if isinstance(plots, list) else None
-
-
-def _texts(told: object) -> dict[str, str]:
-    pairs = told.items() if isinstance(told, Mapping) else ()
-    return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
+def _texts(told: Mapping[str, object]) -> dict[str, str]:
+    texts = {name: value for name, value in told.items() if isinstance(value, str | int | float)}
+    return {name: str(value) for name, value in texts.items()}

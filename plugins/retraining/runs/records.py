@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from retraining import naming
 from retraining.aws import s3 as objects
+from retraining.gate.decision import Verdict
+from retraining.retries import passing_failure
+from retraining.runs.record_shape import SCHEMA, checked, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
 
+    from retraining.aws.s3 import Found
     from retraining.gate.decision import Decision
+
+
+# Attempts at once are few, and each writes once.
+_TIMES = 10
 
 
 class ReportMissingError(Exception):
     """There is no evaluation report where a run should have written it."""
+
+
+class RecordContestedError(Exception):
+    """A decision record is another one each time it is about to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +44,41 @@ class Report:
         uri: Where.
         etag: S3's mark of its content, without quotes.
         content: The bytes of ``evaluation.json``.
+        modified: When it was written, to the second.
     """
 
     uri: str
     etag: str
     content: bytes
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision record says to those who act on it; "" where it does not say.
+
+    Attributes:
+        uri: Where it lies.
+        verdict: The gate's.
+        explanation: The gate's.
+        report_etag: The ETag of the report that was judged.
+        policy_sha256: The hash of the policy, with the run's parameters in it.
+        against_gate: Who wanted a rejected model registered, and why (``by``, ``reason``); empty
+            if nobody did.
+    """
+
+    uri: str
+    verdict: str
+    explanation: str
+    report_etag: str
+    policy_sha256: str
+    against_gate: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lets_register(self) -> bool:
+        """Whether the model passed, or was rejected and a person answers for it."""
+        is_answered_for = self.verdict == Verdict.REJECT and bool(self.against_gate)
+        return self.verdict == Verdict.PASS or is_answered_for
 
 
 def read_report(s3: S3Client, run_uri: str) -> Report:
@@ -45,7 +91,7 @@ def read_report(s3: S3Client, run_uri: str) -> Report:
     found = objects.find(s3, uri)
     if found is None:
         raise ReportMissingError(f"there is no evaluation report at {uri}")
-    return Report(uri, found.etag, found.content)
+    return Report(uri, found.etag, found.content, found.modified)
 
 
 def write_decision(
@@ -57,8 +103,13 @@ def write_decision(
     pipeline: Mapping[str, object],
     parameters: Mapping[str, object],
     run: Mapping[str, object],
+    against_gate: Mapping[str, str] | None = None,
 ) -> str:
     """Write down why a model is registered or not; return the record's URI.
+
+    What an earlier record of the run says stays, under ``naming.earlier_decision_uri``, and the new
+    one goes on naming the version that the run has registered. To write the same again changes
+    nothing.
 
     Args:
         s3: The client.
@@ -68,8 +119,14 @@ def write_decision(
         pipeline: What those who only read the record must know of the declaration.
         parameters: The run's parameters that bear on the model or on the verdict.
         run: What identifies the run: its id, snapshot, code and data.
+        against_gate: See ``Decided``.
+
+    Raises:
+        ShapeError: What was given makes no record that others can read; nothing was written.
+        RecordContestedError: Others change the record all the time.
     """
     record: dict[str, object] = {
+        "schema": SCHEMA,
         "verdict": decision.verdict.value,
         "explanation": decision.explanation,
         "conditions": [asdict(judgement) for judgement in decision.judgements],
@@ -78,11 +135,20 @@ def write_decision(
         "pipeline": pipeline,
         "parameters": parameters,
         "run": run,
-        "registered": None,
+        "against_gate": against_gate or None,
     }
     uri = naming.decision_uri(run_uri)
-    objects.put_json(s3, uri, record)
-    return uri
+    for _ in range(_TIMES):
+        found = objects.find(s3, uri)
+        content = objects.json_bytes(checked({**record, "registered": _registered(found)}))
+        if found is None:
+            is_written = objects.put_once(s3, uri, content)
+        else:
+            is_written = found.content == content or _replace(s3, run_uri, found, content)
+        # If not, another attempt was first, or a registration.
+        if is_written:
+            return uri
+    raise RecordContestedError(f"{uri} was changed by others {_TIMES} times; try again")
 
 
 def read_decision(s3: S3Client, run_uri: str) -> dict[str, Any]:
@@ -95,8 +161,94 @@ def read_decision(s3: S3Client, run_uri: str) -> dict[str, Any]:
     return record
 
 
+def find_decided(s3: S3Client, run_uri: str) -> Decided | None:
+    """Read what a run's decision record says to those who act on it; None if there is none.
+
+    Raises:
+        BrokenObjectError: It is no JSON object.
+    """
+    uri = naming.decision_uri(run_uri)
+    found = objects.find(s3, uri)
+    if found is None:
+        return None
+    record = _record(found)
+    if record is None:
+        raise objects.BrokenObjectError(f"{uri} is no JSON object")
+    return Decided(
+        uri=uri,
+        verdict=str(record.get("verdict")),
+        explanation=str(record.get("explanation") or ""),
+        report_etag=str(_mapping(record.get("report")).get("etag") or ""),
+        policy_sha256=str(record.get("policy_sha256") or ""),
+        against_gate=against_gate_of(record),
+    )
+
+
+def against_gate_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return who wanted a rejected model registered, and why (``by``, ``reason``); or nothing."""
+    told = _mapping(record.get("against_gate"))
+    return {name: str(told.get(name) or "unknown") for name in ("by", "reason")} if told else {}
+
+
+def objection(s3: S3Client, report_uri: str) -> str | None:
+    """Say why a version is not deployed unasked: the decision about it does not let it pass now.
+
+    A version whose run left no decision record, as one that was registered by hand, has none.
+
+    Args:
+        s3: The client.
+        report_uri: The version's evaluation report; "" if it does not say.
+    """
+    try:
+        decided = find_decided(s3, naming.run_of_report(report_uri))
+    except naming.InvalidNameError:
+        return None
+    except objects.BrokenObjectError as error:
+        return f"the decision about it cannot be read: {error}"
+    except ClientError as error:
+        if passing_failure(error):
+            raise
+        return f"the decision about it cannot be read: {error}"
+    if decided is None or decided.lets_register:
+        return None
+    return f"the decision about it is {decided.verdict} by now, {decided.explanation}"
+
+
 def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> None:
     """Add to a run's decision record what was registered."""
-    record = read_decision(s3, run_uri)
-    record["registered"] = {"model_package_arn": arn, "version": version}
-    objects.put_json(s3, naming.decision_uri(run_uri), record)
+    uri = naming.decision_uri(run_uri)
+    registered = {"model_package_arn": arn, "version": version}
+    for _ in range(_TIMES):
+        found = objects.get(s3, uri)
+        record = _record(found)
+        if record is None:
+            raise objects.BrokenObjectError(f"{uri} is no JSON object")
+        content = objects.json_bytes({**record, "registered": registered})
+        if record.get("registered") == registered or objects.put_over(
+            s3, uri, content, etag=found.etag
+        ):
+            return
+    raise RecordContestedError(f"{uri} was changed by others {_TIMES} times; try again")
+
+
+def _replace(s3: S3Client, run_uri: str, found: Found, content: bytes) -> bool:
+    kept = naming.earlier_decision_uri(run_uri, written=found.modified, content=found.content)
+    objects.put_once(s3, kept, found.content)
+    return objects.put_over(s3, naming.decision_uri(run_uri), content, etag=found.etag)
+
+
+def _record(found: Found) -> Mapping[str, Any] | None:
+    try:
+        record = json.loads(found.content)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, Mapping) else None
+
+
+def _registered(found: Found | None) -> Mapping[str, Any] | None:
+    record = _record(found) if found else None
+    return fitting(record)[0].get("registered") if record else None
+
+
+def _mapping(told: object) -> Mapping[str, Any]:
+    return told if isinstance(told, Mapping) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from retraining import naming
 from retraining.aws import clients
@@ -34,6 +34,9 @@ def check_quality(
 ) -> str:
     """Judge the run's evaluation report, write the decision down, and choose the branch.
 
+    The parameter ``register_against_gate`` lets a rejected model through; one that cannot be
+    judged, nothing does.
+
     Args:
         pipeline: Whose policy judges.
         run: What the run works on.
@@ -59,6 +62,9 @@ def check_quality(
         decision = gate.undecidable(str(error), policy, params)
     else:
         decision = gate.decide(report.content, policy, parameters=params)
+    against_gate = (
+        kinds.against_gate(dag_run, params) if decision.verdict is gate.Verdict.REJECT else {}
+    )
     uri = records.write_decision(
         s3,
         run["run_uri"],
@@ -74,20 +80,31 @@ def check_quality(
             "run_type": kinds.run_type(dag_run),
             **run,
         },
+        against_gate=against_gate,
     )
     log.info("%s: %s (%s)", decision.verdict.value, decision.explanation, uri)
-    ti.xcom_push(naming.VERDICT_XCOM, verdict_line.verdict_line(decision))
+    line = verdict_line.verdict_line(decision)
+    if against_gate:
+        said = "against the gate, by {by}: {reason}".format(**against_gate)
+        log.warning("%s", said)
+        line = f"{line}, {said}"
+    ti.xcom_push(naming.VERDICT_XCOM, line)
     if decision.verdict is gate.Verdict.UNDECIDABLE:
         raise AirflowFailException(
             f"{decision.explanation}. Nothing was registered; the decision is at {uri}"
         )
-    if decision.verdict is gate.Verdict.PASS:
+    if decision.verdict is gate.Verdict.PASS or against_gate:
         return passed
     return rejected if isinstance(rejected, str) else rejected[params["when_rejected"]]
 
 
 def skip_registration(*, run: Mapping[str, str]) -> None:
-    """Say why nothing is registered; the run succeeds."""
+    """Say why nothing is registered; the run succeeds.
+
+    Raises:
+        AirflowSkipException: The gate has let the model pass.
+        AirflowFailException: There is no decision record.
+    """
     log.info("not registered: %s", _explanation(run))
 
 
@@ -95,11 +112,20 @@ def reject_model(*, run: Mapping[str, str]) -> None:
     """Fail the run with the gate's explanation.
 
     Raises:
-        AirflowFailException: Always.
+        AirflowSkipException: The gate has let the model pass.
+        AirflowFailException: Else always.
     """
     raise AirflowFailException(f"the model was rejected: {_explanation(run)}")
 
 
 def _explanation(run: Mapping[str, str]) -> str:
-    record = records.read_decision(clients.client("s3"), run["run_uri"])
-    return f"{record['explanation']} ({naming.decision_uri(run['run_uri'])})"
+    decided = records.find_decided(clients.client("s3"), run["run_uri"])
+    if decided is None:
+        raise AirflowFailException(
+            f"there is no decision record at {naming.decision_uri(run['run_uri'])}: nothing was"
+            " judged. Clear check_quality"
+        )
+    # Airflow goes on with every branch where a person has marked the choice as made.
+    if decided.lets_register:
+        raise AirflowSkipException(f"the model was not rejected: {decided.uri}")
+    return f"{decided.explanation} ({decided.uri})"

@@ -65,6 +65,8 @@ def decide(
         RefusedError: Its status is not what the person saw any more.
         UnavailableError: SageMaker did not answer in time. It may have done it all the same.
     """
+    # SageMaker has no update on a condition: two who have seen the same must not both be told yes.
+    airflow_db.hold(session, pipeline.dag_id)
     status = _STATUS[action]
     reason = f"{status} by {who} in Airflow, page Model quality: {why}"
 

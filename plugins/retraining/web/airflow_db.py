@@ -172,6 +172,15 @@ def audit(
     session.commit()
 
 
+def hold(session: Session, dag_id: str) -> None:
+    """Wait until no other request acts for a DAG, and keep others waiting until the session ends.
+
+    All API servers of an Airflow have one database, so this holds between them, too. The row of a
+    tag is what nothing else of Airflow waits for.
+    """
+    session.execute(select(DagTag.name).where(DagTag.dag_id == dag_id).with_for_update())
+
+
 def returned(session: Session, dag_id: str, run_id: str, *, task_id: str, map_index: int) -> object:
     """Return what a task returned; None if it returned nothing yet."""
     return session.scalar(

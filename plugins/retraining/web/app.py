@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
 
-from retraining.web import aws_reads, permissions, routes_act, routes_read, routes_start
+from retraining.web import (
+    aws_reads,
+    json_answers,
+    permissions,
+    routes_act,
+    routes_read,
+    routes_start,
+)
+from retraining.web.json_answers import Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,26 +53,41 @@ def make_app() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan,
+        default_response_class=Told,
         # The DAG of the request, if it names one; the routes check it against the pipeline, too.
-        dependencies=[Depends(requires_access_dag("GET"))],
+        dependencies=[
+            Depends(json_answers.without_nul),
+            Depends(requires_access_dag("GET")),
+        ],
     )
     app.middleware("http")(_with_headers)
     app.add_exception_handler(aws_reads.UnavailableError, _unavailable)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(HTTPException, _failed)
     app.get("/")(page)
     app.get("/static/{name}")(static)
-    app.get("/data/pipelines")(routes_read.list_pipelines)
-    app.get("/data/start")(routes_start.list_states)
-    app.get("/data/runs")(routes_read.list_runs)
-    app.get("/data/jobs")(routes_read.list_jobs)
-    app.get("/data/run")(routes_read.one_run)
-    app.get("/data/predictions")(routes_read.run_predictions)
-    app.get("/data/log")(routes_read.run_log)
-    app.get("/data/versions")(routes_read.list_versions)
+    for path, tell in (
+        ("pipelines", routes_read.list_pipelines),
+        ("start", routes_start.list_states),
+        ("runs", routes_read.list_runs),
+        ("jobs", routes_read.list_jobs),
+        ("run", routes_read.one_run),
+        ("predictions", routes_read.run_predictions),
+        ("log", routes_read.run_log),
+        ("versions", routes_read.list_versions),
+    ):
+        app.get(f"/data/{path}", response_model=None)(tell)
     app.get("/runs.csv")(routes_read.download)
-    act = [Depends(permissions.from_this_page)]
-    app.post("/actions/approve", dependencies=act)(routes_act.approve)
-    app.post("/actions/reject", dependencies=act)(routes_act.reject)
-    app.post("/actions/deploy", dependencies=act)(routes_act.deploy)
+    for path, act in (
+        ("approve", routes_act.approve),
+        ("reject", routes_act.reject),
+        ("deploy", routes_act.deploy),
+    ):
+        app.post(
+            f"/actions/{path}",
+            response_model=None,
+            dependencies=[Depends(permissions.from_this_page)],
+        )(act)
     return app
 
 
@@ -82,8 +106,16 @@ async def _with_headers(
     return response
 
 
-async def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status.HTTP_503_SERVICE_UNAVAILABLE)
+async def _unavailable(_: Request, error: Any) -> Told:
+    return Told({"detail": str(error)}, status.HTTP_503_SERVICE_UNAVAILABLE)
+
+
+async def _refused(_: Request, error: Any) -> Told:
+    return json_answers.refused(error)
+
+
+async def _failed(_: Request, error: Any) -> Told:
+    return Told({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
 def page() -> FileResponse:

@@ -14,18 +14,25 @@ if TYPE_CHECKING:
 
 _FIRST = (
     "snapshot", "run_id", "run_type", "state", "run_after", "seconds", "verdict", "explanation",
+    "fault",
 )  # fmt: skip
+NOTICE = "notice"
 _LAST = ("version", "approval", "is_serving")
 
 
 def text(
-    rows: Sequence[Mapping[str, Any]], jobs: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    rows: Sequence[Mapping[str, Any]],
+    jobs: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    notices: Sequence[str] = (),
 ) -> str:
     """Return rows as CSV with a header; a metric's column is called as all rows together allow.
 
     Args:
         rows: From ``json_views.row``.
         jobs: The jobs of a run by step, from ``json_views.job``.
+        notices: What could not be read; each has a row before all others, whose verdict is
+            ``notice``, and stands where the others have their explanation.
     """
     headlines = [row["metric"]["path"] for row in rows if row["metric"]]
     metrics = _keys(row["metrics"] for row in rows)
@@ -42,6 +49,9 @@ def text(
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([cell(head) for head in (*before, *between, *after)])
+    for notice in notices:
+        told = {"verdict": NOTICE, "explanation": notice}
+        writer.writerow([cell(told.get(head)) for head in (*before, *between, *after)])
     for row in rows:
         headline = row["metric"] or {}
         found = jobs.get(row["run_id"], {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,11 @@ from retraining.web import aws_reads
 from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from retraining.web.airflow_db import Run
+
+log = logging.getLogger(__name__)
 
 FAILED = "failed"
 RUNNING = "running"
@@ -43,12 +46,10 @@ class Found:
 
     Attributes:
         outcome: What came of it; None if there is no decision record, or none that can be used.
-        record: The decision record, which may hold anything; {} without an outcome.
         fault: What is wrong with record or report, or "".
     """
 
     outcome: Outcome | None = None
-    record: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
 
 
@@ -114,13 +115,11 @@ def found_in(record: bytes, report: bytes | None, *, uri: str) -> Found:
         outcome = outcome_of(content, report)
     except BrokenRecordError as error:
         return Found(fault=f"{uri} is no decision record: {error}")
-    except (ValueError, RecursionError) as error:
-        # Nested a thousand deep, or a number of thousands of digits.
-        if report is None:
-            return Found(fault=f"{uri} is no decision record: {error}")
-        without = found_in(record, None, uri=uri)
-        return replace(without, fault=without.fault or f"the report cannot be read: {error}")
-    return _few_metrics(Found(outcome, content))
+    except Exception as error:
+        # Whatever it is, it is this run's: all others are shown.
+        log.exception("%s cannot be read", uri)
+        return Found(fault=f"{uri} cannot be read: {type(error).__name__}: {error}")
+    return _few_metrics(Found(outcome, outcome.unreadable))
 
 
 def row_of(run: Run, answer: Found | Exception) -> Row:
@@ -151,7 +150,8 @@ def _few_metrics(found: Found) -> Found:
         metrics.rows,
     )
     said = f"the report has {len(every)} metrics; {len(shown)} of them are shown"
-    return replace(found, outcome=replace(outcome, metrics=few), fault=said)
+    fault = "; ".join(filter(None, (found.fault, said)))
+    return replace(found, outcome=replace(outcome, metrics=few), fault=fault)
 
 
 def _recent(s3: Any, run: Run, until: float) -> Found:
@@ -181,7 +181,8 @@ def _read(s3: Any, run_uri: str) -> Found:
     try:
         report = _body(s3, naming.report_uri(run_uri), most=_LARGEST_REPORT)
     except BrokenFileError as error:
-        return replace(found_in(record, None, uri=uri), fault=str(error))
+        found = found_in(record, None, uri=uri)
+        return replace(found, fault="; ".join(filter(None, (found.fault, str(error)))))
     return found_in(record, report, uri=uri)
 
 

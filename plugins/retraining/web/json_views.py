@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from retraining.gate.report import finite, kind_of
+from retraining.web.decisions import UNKNOWN, Found, Row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from retraining.gate.report import Measure
     from retraining.runs.outcomes import Outcome
-    from retraining.web.decisions import Row
     from retraining.web.job_seconds import Job
     from retraining.web.model_versions import Listed, ModelVersion, Serving
+
+log = logging.getLogger(__name__)
 
 # More of anything is not shown, however much a file holds.
 _MANY = 100
@@ -28,13 +31,23 @@ _IDENTITY = (
 
 
 def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str, Any]:
-    """Return a run as chart and table show it.
+    """Return a run as chart and table show it; one that cannot be shown says so, and why.
 
     Args:
         found: The run.
         listed: The registry's versions; None if that did not answer.
         serving: What the endpoint does; None if it did not answer.
     """
+    try:
+        return _row(found, listed, serving)
+    except Exception as error:
+        # Whatever it is, it is this run's: all others are shown.
+        log.exception("%s of %s cannot be shown", found.run.run_id, found.run.dag_id)
+        fault = f"the run cannot be shown: {type(error).__name__}: {error}"
+        return _row(Row(found.run, UNKNOWN, Found(fault=fault)), None, None)
+
+
+def _row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str, Any]:
     run, outcome = found.run, found.found.outcome
     metrics = outcome.metrics if outcome else None
     version = outcome.version if outcome else None
@@ -47,6 +60,8 @@ def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str,
         "snapshot": run.snapshot,
         "verdict": found.verdict,
         "explanation": text(outcome.explanation if outcome else found.found.fault),
+        # Without an outcome it is the explanation already.
+        "fault": text(found.found.fault) if outcome else "",
         "metric": _headline(outcome) if outcome else None,
         "metrics": {text(path): item.value for path, item in metrics.measures.items()}
         if metrics
@@ -68,30 +83,27 @@ def row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str,
 
 def conditions(found: Row) -> list[dict[str, Any]]:
     """Return the gate's conditions with their operands and whether they hold."""
-    items = found.found.record.get("conditions")
     return [
         {
             "explanation": text(item.get("explanation", "")),
             "holds": bool(item.get("holds")),
-            "operands": _scalars(item.get("operands")),
+            "operands": _scalars(item.get("operands", {})),
         }
-        for item in (items[:_MANY] if isinstance(items, list) else [])
-        if isinstance(item, Mapping)
+        for item in _record(found).get("conditions", ())[:_MANY]
     ]
 
 
 def parameters(found: Row) -> dict[str, Any]:
     """Return the run's parameters that bore on its model or on the verdict."""
-    return _scalars(found.found.record.get("parameters"))
+    return _scalars(_record(found).get("parameters", {}))
 
 
 def fingerprint(found: Row) -> dict[str, str]:
     """Return what identifies the run's data, code, images and policy, as far as that is told."""
     told = found.found.outcome.run if found.found.outcome else {}
-    policy = found.found.record.get("policy_sha256")
     return {
         **{name: text(told[name]) for name in _IDENTITY if name in told},
-        "policy_sha256": text(policy) if isinstance(policy, str) else "",
+        "policy_sha256": text(_record(found).get("policy_sha256", "")),
     }
 
 
@@ -101,6 +113,7 @@ def version(found: ModelVersion) -> dict[str, Any]:
         **asdict(found),
         "created": _time(found.created),
         "metadata": dict(found.metadata),
+        "objection": text(found.objection),
     }
 
 
@@ -130,9 +143,12 @@ def _headline(outcome: Outcome) -> dict[str, Any] | None:
     }
 
 
-def _scalars(told: object) -> dict[str, Any]:
-    pairs = told.items() if isinstance(told, Mapping) else ()
-    return {text(name): _scalar(value) for name, value in islice(pairs, _MANY)}
+def _record(found: Row) -> Mapping[str, Any]:
+    return found.found.outcome.record if found.found.outcome else {}
+
+
+def _scalars(told: Mapping[str, object]) -> dict[str, Any]:
+    return {text(name): _scalar(value) for name, value in islice(told.items(), _MANY)}
 
 
 def _scalar(value: object) -> Any:

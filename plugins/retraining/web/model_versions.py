@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from retraining.aws.errors import is_missing
 from retraining.deployment import endpoints
 from retraining.registry import versions
+from retraining.runs import records
 from retraining.web import aws_reads
 from retraining.web.recent import Recent
 
@@ -52,6 +54,8 @@ class ModelVersion:
         snapshot: The date of its data, or "".
         run_id: The run that registered it, or "".
         metadata: All of its metadata.
+        report_uri: Its evaluation report, or "".
+        objection: Why it is not deployed unasked, or "".
     """
 
     number: int
@@ -63,6 +67,8 @@ class ModelVersion:
     snapshot: str
     run_id: str
     metadata: Mapping[str, str]
+    report_uri: str = ""
+    objection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +80,21 @@ class Serving:
         status: Its status; "" if it does not exist.
         number: The version that serves; None if none does, or that cannot be told.
         is_verified: Whether what serves is what a deployment has verified.
+        approval: The ModelApprovalStatus of the version; "" if there is none.
     """
 
     endpoint_name: str
     status: str = ""
     number: int | None = None
     is_verified: bool = False
+    approval: str = ""
 
 
 _LISTED: Recent[Listed] = Recent(_SECONDS, 100)
 _DESCRIBED: Recent[ModelVersion] = Recent(_SECONDS, 1_000)
 _SERVING: Recent[Serving] = Recent(_SECONDS, 100)
 _SINCE: Recent[datetime | None] = Recent(_SECONDS, 100)
+_OBJECTIONS: Recent[str] = Recent(_SECONDS, 1_000)
 
 
 def start_listing(group: str, *, down_to: int) -> Future[Listed]:
@@ -116,38 +125,75 @@ def start_since(endpoint_name: str) -> Future[datetime | None]:
 
 
 def page(
-    group: str, *, offset: int, limit: int, seconds: float
+    listed: Listed | None, serving: Serving | None, *, offset: int, limit: int, seconds: float
 ) -> tuple[list[ModelVersion], int, list[str]]:
-    """Describe some of the newest versions, newest first.
+    """Describe some of the newest versions, newest first, and on the first page what serves.
+
+    Args:
+        listed: The registry's list; None if it did not answer.
+        serving: What the endpoint does; None if it did not answer. A version that serves is told
+            however old it is.
+        offset: So many of the newest are left out.
+        limit: So many follow.
+        seconds: How long to wait for the registry and for the decisions about versions.
 
     Returns:
         The versions, how many the list has, and sentences about what could not be read.
     """
-    (listed,) = aws_reads.collect([start_listing(group, down_to=0)], seconds=seconds)
-    if isinstance(listed, Exception):
-        return [], 0, [f"the registry's versions: {listed}"]
-    numbers = sorted(listed.arns, reverse=True)
+    until = time.monotonic() + seconds
+    if listed is None:
+        return [], 0, []
+    arns = dict(listed.arns)
+    shown = sorted(arns, reverse=True)[offset : offset + limit]
+    older = serving.number if serving else None
+    if older is not None and arns and older not in arns and offset == 0:
+        arns[older] = next(iter(arns.values())).rpartition("/")[0] + f"/{older}"
+        shown.append(older)
     answers = aws_reads.gather(
         "sagemaker",
         [
-            lambda client, arn=listed.arns[number]: _DESCRIBED.get(  # type: ignore[misc]
+            lambda client, arn=arns[number]: _DESCRIBED.get(  # type: ignore[misc]
                 arn, lambda: _described(client, arn)
             )
-            for number in numbers[offset : offset + limit]
+            for number in shown
         ],
         seconds=seconds,
     )
     found = [answer for answer in answers if isinstance(answer, ModelVersion)]
     said = aws_reads.notices(answers, about="versions")
+    found, more = _with_objections(found, seconds=until - time.monotonic())
+    said += more
     if not listed.is_all:
-        said.append(f"only the newest {len(numbers)} versions are listed")
-    return found, len(numbers), said
+        said.append(
+            f"only the newest {len(listed.arns)} versions are listed, and the one that serves"
+        )
+    return found, len(listed.arns), said
 
 
 def forget() -> None:
     """Read all anew: somebody has just changed it here."""
-    for kept in (_LISTED, _DESCRIBED, _SERVING, _SINCE):
+    for kept in (_LISTED, _DESCRIBED, _SERVING, _SINCE, _OBJECTIONS):
         kept.clear()
+
+
+def _with_objections(
+    found: list[ModelVersion], *, seconds: float
+) -> tuple[list[ModelVersion], list[str]]:
+    answers = aws_reads.gather(
+        "s3",
+        [
+            lambda s3, uri=version.report_uri: _OBJECTIONS.get(  # type: ignore[misc]
+                uri, lambda: records.objection(s3, uri) or ""
+            )
+            for version in found
+        ],
+        seconds=max(seconds, 0.5),
+    )
+    told = [
+        replace(version, objection=answer if isinstance(answer, str) else "")
+        for version, answer in zip(found, answers, strict=True)
+    ]
+    return told, aws_reads.notices(answers, about="decisions about versions")
 
 
 def _listed(client: Any, group: str, down_to: int) -> Listed:
@@ -193,6 +239,7 @@ def _described(client: Any, arn: str) -> ModelVersion:
         snapshot=metadata.get(versions.SNAPSHOT, ""),
         run_id=metadata.get("run_id", ""),
         metadata=metadata,
+        report_uri=versions.report_uri_of(described),
     )
 
 
@@ -203,7 +250,11 @@ def _serving(client: Any, endpoint_name: str) -> Serving:
     config = endpoint.answering_config
     version = endpoints.version_of_config(client, config) if config else None
     return Serving(
-        endpoint_name, endpoint.status, version.number if version else None, endpoint.is_sound
+        endpoint_name,
+        endpoint.status,
+        version.number if version else None,
+        endpoint.is_sound,
+        version.approval if version else "",
     )
 
 

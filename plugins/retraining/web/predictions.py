@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.pipeline import CONFUSION_MATRIX, PLOTS, PREDICTED_AGAINST_ACTUAL, RESIDUALS
+from retraining.web.report_pictures import OF_REPORTS, pictured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,8 +74,8 @@ def read(s3: Any, run_uri: str, plots: Sequence[str] | None) -> dict[str, Any]:
         plots: What its pipeline draws; None draws what the file allows.
 
     Returns:
-        ``rows``, ``is_all``, ``plots``, and as these need them the members of ``Predictions`` and
-        the ``matrix``.
+        ``rows``, ``is_all``, ``plots``, and as these need them the members of ``Predictions``, the
+        ``matrix``, and ``pictures`` of the report.
 
     Raises:
         BadPredictionsError: The file is malformed, or cannot be drawn as it should be.
@@ -87,9 +89,13 @@ def read(s3: Any, run_uri: str, plots: Sequence[str] | None) -> dict[str, Any]:
     if not is_all:
         content = content[: content.rfind(b"\n") + 1]
     try:
-        return drawn(content.decode(), plots, is_all=is_all)
+        found = drawn(content.decode(), plots, is_all=is_all)
     except (ValueError, ArithmeticError, csv.Error) as error:
         raise BadPredictionsError(f"{uri}: {error}") from error
+    if set(found["plots"]) & set(OF_REPORTS):
+        report = objects.get_json(s3, naming.report_uri(run_uri))
+        found["pictures"] = pictured(report if isinstance(report, dict) else {}, found["plots"])
+    return found
 
 
 def drawn(text: str, plots: Sequence[str] | None, *, is_all: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - Fas
 from airflow.api_fastapi.core_api.security import GetUserDep  # noqa: TC002 - FastAPI reads it
 from botocore.exceptions import ClientError
 from fastapi import HTTPException, Query, status
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import Response
 
 from retraining.aws import console
 from retraining.aws.errors import is_missing
@@ -99,10 +99,10 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
     listed, served, more = _registry(listing, serving, seconds=_SECONDS)
     outcome = row.found.outcome
     arn = (outcome.arn if outcome else None) or ""
-    # Without an outcome it is the run's explanation already.
-    fault = [row.found.fault] if outcome and row.found.fault else []
+    shown = json_views.row(row, listed, served)
+    fault = [shown["fault"]] if shown["fault"] else []
     return {
-        **json_views.row(row, listed, served),
+        **shown,
         "pipeline": pipeline.name,
         "run_uri": run.uri,
         "serving": served and asdict(served),
@@ -168,18 +168,17 @@ def list_versions(
     """Return a page of the registry's versions, newest first, and what serves."""
     endpoint = endpoint_name(session, pipeline)
     session.close()
+    listing = model_versions.start_listing(pipeline.name, down_to=0)
     serving = model_versions.start_serving(endpoint)
-    found, total, notices = model_versions.page(
-        pipeline.name, offset=offset, limit=limit, seconds=_SECONDS
+    listed, served, notices = _registry(listing, serving, seconds=_SECONDS)
+    found, total, said = model_versions.page(
+        listed, served, offset=offset, limit=limit, seconds=_SECONDS
     )
-    (served,) = aws_reads.collect([serving], seconds=_SECONDS)
-    if isinstance(served, Exception):
-        notices.append(f"the endpoint: {served}")
     return {
         "versions": [json_views.version(item) for item in found],
         "total": total,
-        "serving": None if isinstance(served, Exception) else asdict(served),
-        "notices": notices,
+        "serving": served and asdict(served),
+        "notices": [*notices, *said],
     }
 
 
@@ -187,20 +186,23 @@ def download(
     pipeline: ReadablePipeline,
     session: SessionDep,
     verdict: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - FastAPI copies it
-) -> PlainTextResponse:
-    """Return the newest runs as CSV: of all verdicts, or of some."""
+) -> Response:
+    """Return the newest runs as CSV: of all verdicts, or of some.
+
+    What could not be read is said in rows of its own, as a file has no other place for it.
+    """
     runs, _ = airflow_db.newest(
         session, pipeline.dag_id, pipeline=pipeline.name, offset=0, limit=_CSV_RUNS
     )
     endpoint = endpoint_name(session, pipeline)
     session.close()
-    rows, _, _ = _rows(pipeline, runs, endpoint, seconds=_CSV_SECONDS)
+    rows, _, notices = _rows(pipeline, runs, endpoint, seconds=_CSV_SECONDS)
     if verdict:
         rows = [row for row in rows if row["verdict"] in verdict]
     kept = {row["run_id"] for row in rows}
-    jobs, _ = _jobs([run for run in runs if run.run_id in kept], seconds=_CSV_SECONDS)
-    return PlainTextResponse(
-        csv_download.text(rows, jobs),
+    jobs, said = _jobs([run for run in runs if run.run_id in kept], seconds=_CSV_SECONDS)
+    return Response(
+        csv_download.text(rows, jobs, notices=[*notices, *said]).encode(errors="replace"),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{pipeline.name}-runs.csv"'},
     )

@@ -152,7 +152,7 @@ def test_an_unknown_pipeline_starts_nothing(tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert answer.stderr == (
         "demo: there is no data for a pipeline 'abalones'; there is for california-housing, "
-        "abalone\n"
+        "abalone, product-reviews\n"
     )
     assert not (tmp_path / "state").exists()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from local_stack.commands.demo_outcome import DemoError, Evidence, Outcome, Run, check, tables
-from local_stack.samples.pipelines import ABALONE, CALIFORNIA_HOUSING, PIPELINES
+from local_stack.samples.pipelines import ABALONE, CALIFORNIA_HOUSING, PIPELINES, PRODUCT_REVIEWS
 
 DAY = "2026-11-20"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/california-housing/1"
@@ -62,6 +62,18 @@ TUTORIAL = Outcome(
 BOTH = Evidence(
     (RAW, ENGINEERED, STRICT, TUTORIAL), {ARN: {"snapshot": DAY}, ANOTHER: {"snapshot": DAY}}
 )
+
+
+def test_a_run_that_shall_fail_must_fail() -> None:
+    def evidence(state: str) -> Evidence:
+        frozen = Run("product-reviews", "frozen", "manual__frozen", state, {}, {})
+        tuned = Run("product-reviews", "fine-tuned", "manual__tuned", "success", {}, {})
+        rejected = replace(STRICT, run=frozen)
+        return Evidence((rejected, replace(TUTORIAL, run=tuned)), {ANOTHER: {"snapshot": DAY}})
+
+    check(evidence("failed"), [PRODUCT_REVIEWS], DAY)
+    with pytest.raises(DemoError, match="a strict threshold ended as success"):
+        check(evidence("success"), [PRODUCT_REVIEWS], DAY)
 
 
 def test_what_should_happen_passes() -> None:

@@ -178,6 +178,23 @@ def assert_shown(output: str, dag_ids: list[str]) -> None:
         assert re.search(rf"^  (DAGs)? {{4,}}{dag_id}$", output, re.MULTILINE)
 
 
+def assert_a_dead_sagemaker_is_started_again(
+    place: Place, sample: Path, record: control.Record
+) -> None:
+    """All else goes on; it is there again where it was, with what it had, and ``up`` waits."""
+    os.kill(record.programs["local-sagemaker"][0], signal.SIGKILL)
+    again = run(place, "up", "--sample", str(sample))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "waiting for what has ended and is started again: local-sagemaker" in again.stdout
+    assert record.sagemaker_url in again.stdout
+    now = control.read_record(place)
+    assert now is not None
+    assert now.programs.pop("local-sagemaker") != record.programs.pop("local-sagemaker")
+    assert now.programs == record.programs
+    assert "lies there already" in run(place, "land-snapshot", "--date", "2026-11-01",
+                                       "--sample", str(sample)).stdout  # fmt: skip
+
+
 @pytest.mark.e2e
 def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
     answer = run(place, "up", "--sample", str(sample))
@@ -246,13 +263,17 @@ def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
     assert running(place) == []
     assert airflow_api.unhealthy(url) is None
 
-    # The next start finds all as it was; when a program dies, all stop and the reason is told.
+    # The next start finds all as it was.
     assert "lies there already" in run(place, "up", "--sample", str(sample)).stdout
     record = control.read_record(place)
     assert record is not None
     assert airflow_api.token(record.url, user, password)
-    os.kill(record.programs["triggerer"][0], signal.SIGKILL)
+
+    assert_a_dead_sagemaker_is_started_again(place, sample, record)
+
+    # When the database dies, all stop and the reason is told.
+    os.kill(record.programs["postgres"][0], signal.SIGKILL)
     until(lambda: control.holder(place) is None)
     until(lambda: running(place) == [])
     told = run(place, "down").stdout
-    assert re.search(r"it had stopped by itself: .*triggerer was ended by SIGKILL", told)
+    assert re.search(r"it had stopped by itself: .*postgres was ended by SIGKILL", told)

@@ -12,7 +12,16 @@ import pytest
 from local_stack.samples.faults import FAULTS
 from local_stack.samples.nights import make_history, real_table
 from local_stack.samples.nights_landing import write_history
-from tests.scripts.jobs import IMAGE, PROGRAM_ENVIRONMENT, ROOT, SAMPLE_DATA, SCRIPTS, Run, pack
+from tests.scripts.jobs import (
+    IMAGE,
+    LIBRARIES,
+    PROGRAM_ENVIRONMENT,
+    ROOT,
+    SAMPLE_DATA,
+    SCRIPTS,
+    Run,
+    pack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +37,7 @@ WARM = ROOT / "tests" / "scripts" / "warm_interpreter.py"
 def script() -> Iterator[Script]:
     """Runs a script and gives its exit code; a fork of one process that knows the libraries."""
     process = subprocess.Popen(
-        [IMAGE / "python", WARM],
+        [IMAGE / "python", WARM, *LIBRARIES],
         env=PROGRAM_ENVIRONMENT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

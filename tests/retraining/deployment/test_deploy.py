@@ -4,263 +4,43 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
-import tarfile
-import textwrap
-import threading
+import re
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import ClientError
 from retraining import naming
-from retraining.deployment import deploy, endpoints, smoke
-from retraining.deployment.endpoints import Step
-from retraining.deployment.plan import DeploymentRefusedError, Plan, make_plan
-from retraining.deployment.requests import Size
-from retraining.registry import requests, versions
+from retraining.aws import s3 as objects
+from retraining.aws.errors import code_of
+from retraining.deployment import deploy, endpoints, faults, smoke
+from retraining.deployment.choice import DeploymentRefusedError
+from retraining.deployment.plan import Plan
+from retraining.registry import versions
+from retraining.retries import passing_failure
 
-from tests.retraining.declarations import pipeline
+from tests.retraining.deployment.shop import (
+    LARGE,
+    ROLE,
+    SMALL,
+    DeathError,
+    Shop,
+    program,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retraining.registry.versions import Version
-
-BUCKET = "deployments"
-ROLE = "arn:aws:iam::123456789012:role/retraining"
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
-SMALL, LARGE = Size(1024, 20, ""), Size(2048, 20, "")
-SINCE = datetime.now(UTC) - timedelta(hours=1)
-_names = itertools.count(1)
+    from retraining.deployment.requests import Size
 
 
-class DeathError(Exception):
-    """The worker is gone."""
+class Raw(io.BytesIO):
+    """The body of an answer that comes from no server."""
 
-
-def program(slope: float, load: str = "") -> str:
-    """An entry point: slope times the sum of a row."""
-    return textwrap.dedent(
-        f"""
-        def model_fn(model_dir):
-            {load}
-            return {slope}
-
-        def input_fn(body, content_type):
-            text = body if isinstance(body, str) else body.decode()
-            return [[float(x) for x in line.split(",")] for line in text.split()]
-
-        def predict_fn(rows, slope):
-            return [slope * sum(row) for row in rows]
-
-        def output_fn(numbers, accept):
-            return "\\n".join(map(str, numbers))
-        """
-    )
-
-
-def archive(script: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as file:
-        entry = tarfile.TarInfo("code/entry_point.py")
-        entry.size = len(script.encode())
-        file.addfile(entry, io.BytesIO(script.encode()))
-    return buffer.getvalue()
-
-
-@dataclass(slots=True)
-class Shop:
-    """A registry's group, an endpoint of the same name, and what deploys to it."""
-
-    server: Any
-    group: str = field(default_factory=lambda: f"shop-{next(_names)}")
-    client: Any = field(init=False)
-    runtime: Any = field(init=False)
-    s3: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.client = self.server.client("sagemaker")
-        self.runtime = self.server.client("sagemaker-runtime")
-        self.s3 = self.server.client("s3")
-        self.s3.create_bucket(Bucket=BUCKET)
-        versions.ensure_group(self.client, self.group, description="x")
-
-    def register(
-        self,
-        slope: float,
-        *,
-        snapshot: str = "2026-11-20",
-        script: str | None = None,
-        evaluated: float | None = None,
-        is_approved: bool = True,
-        says_default: bool = True,
-    ) -> Version:
-        """Register a version; ``evaluated`` is the slope that evaluation saw."""
-        run = naming.run_uri(BUCKET, self.group, snapshot, f"run-{next(_names)}")
-        saw = slope if evaluated is None else evaluated
-        files = {
-            f"{run}model/model.tar.gz": archive(script or program(slope)),
-            naming.smoke_uri(run): json.dumps(
-                {
-                    "content_type": "text/csv",
-                    "accept": "text/csv",
-                    "requests": [
-                        {"body": body, "expected": saw * total}
-                        for body, total in (("1,2", 3.0), ("3,4", 7.0), ("5,6", 11.0))
-                    ],
-                }
-            ).encode(),
-        }
-        for uri, content in files.items():
-            bucket, key = naming.split_s3_uri(uri)
-            self.s3.put_object(Bucket=bucket, Key=key, Body=content)
-        request = requests.model_package(
-            pipeline=pipeline(self.group),
-            image_uri=IMAGE,
-            model_uri=f"{run}model/model.tar.gz",
-            report_uri=naming.report_uri(run),
-            approval_status="PendingManualApproval",
-            description="a model",
-            metadata={versions.FINGERPRINT: naming.fingerprint(run), versions.SNAPSHOT: snapshot},
-            git_commit=None,
-            client_token=naming.client_token(run),
-        )
-        if not says_default:
-            (container,) = request["InferenceSpecification"]["Containers"]
-            del container["Environment"][requests.DEFAULT_ACCEPT]
-        version = versions.register_once(self.client, request, since=SINCE)
-        if is_approved:
-            versions.approve(self.client, version.arn, reason="by a test")
-        return versions.describe(self.client, version.arn)
-
-    def plan(
-        self,
-        wanted: int | str | None = None,
-        *,
-        client: Any = None,
-        size: Size = SMALL,
-        **more: Any,
-    ) -> Plan | None:
-        found, _ = make_plan(
-            client or self.client,
-            self.group,
-            endpoint_name=self.group,
-            wanted=wanted,
-            size=size,
-            role_arn=ROLE,
-            **{"is_resizing": False, **more},
-        )
-        return found
-
-    def bring(self, plan: Plan, config: str | None, *, client: Any = None) -> None:
-        """Do what the operators do, without an Airflow."""
-        is_asked, deadline = False, time.monotonic() + 60
-        while True:
-            step = endpoints.bring_to(
-                client or self.client,
-                plan.endpoint_name,
-                config,
-                verified=plan.previous_config,
-                is_asked=is_asked,
-            )
-            if step is Step.DONE:
-                return
-            is_asked = is_asked or step is Step.ASKED
-            while (found := endpoints.find(self.client, plan.endpoint_name)) and found.is_changing:
-                assert time.monotonic() < deadline, found
-                time.sleep(0.05)
-
-    def fault(self, plan: Plan) -> str | None:
-        test = smoke.read(self.s3, plan.report_uri, rows=3)
-        return deploy.fault(self.client, self.runtime, plan, test=test, tolerance=1e-6)
-
-    def run(
-        self, wanted: int | str | None = None, *, client: Any = None, keep: int = 5, **more: Any
-    ) -> str | None:
-        """Deploy, verify, and keep or flip back; return what was wrong."""
-        mine = client or self.client
-        plan = self.plan(wanted, client=mine, **more)
-        if plan is None:
-            return None
-        size = more.get("size", SMALL)
-        deploy.check_current(mine, plan)
-        deploy.prepare(mine, plan, size=size, role_arn=ROLE)
-        self.bring(plan, plan.config_name, client=mine)
-        wrong = self.fault(plan)
-        if wrong:
-            self.bring(plan, plan.previous_config, client=mine)
-            versions.reject(mine, plan.version_arn, reason=wrong)
-        else:
-            endpoints.mark_verified(
-                mine, plan.endpoint_name, plan.config_name, passed_over=plan.passed_over
-            )
-            deploy.clean_up(mine, plan, keep=keep)
-        return wrong
-
-    def answer(self) -> float:
-        body = self.runtime.invoke_endpoint(
-            EndpointName=self.group, ContentType="text/csv", Body=b"1,2"
-        )["Body"].read()
-        return float(body)
-
-    def configs(self) -> list[str]:
-        return [
-            item["EndpointConfigName"]
-            for item in self.client.list_endpoint_configs(NameContains=self.group, MaxResults=100)[
-                "EndpointConfigs"
-            ]
-        ]
-
-    def models(self) -> list[str]:
-        found = self.client.list_models(NameContains=self.group, MaxResults=100)["Models"]
-        return [item["ModelName"] for item in found]
-
-    @contextmanager
-    def hammered(self) -> Iterator[list[float | Exception]]:
-        """Call the endpoint all the time, from two threads, and note what comes."""
-        answers: list[float | Exception] = []
-        ended = threading.Event()
-
-        def work() -> None:
-            while not ended.wait(0.01):
-                try:
-                    answers.append(self.answer())
-                except Exception as error:
-                    answers.append(error)
-
-        threads = [threading.Thread(target=work) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield answers
-        finally:
-            ended.set()
-            for thread in threads:
-                thread.join()
-
-    def dying(self, after: int) -> tuple[Any, list[str]]:
-        """Return a client whose process dies right after its n-th change, and what it changed."""
-        client, changes = self.server.client("sagemaker"), []
-
-        def count(model: Any, **_: Any) -> None:
-            if not model.name.startswith(("Describe", "List")):
-                changes.append(model.name)
-                if len(changes) == after:
-                    raise DeathError(model.name)
-
-        client.meta.events.register("after-call.sagemaker", count)
-        return client, changes
-
-
-@pytest.fixture
-def shop(embedded_sagemaker: Any) -> Iterator[Shop]:
-    made = Shop(embedded_sagemaker)
-    yield made
-    if endpoints.find(made.client, made.group):
-        made.client.delete_endpoint(EndpointName=made.group)
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
 
 
 def floats(answers: list[float | Exception]) -> set[float]:
@@ -350,15 +130,32 @@ def test_a_broken_version_is_flipped_back_and_rejected(
     assert shop.plan() is None
 
 
-def test_a_version_whose_model_is_missing_never_serves(shop: Shop) -> None:
-    shop.register(2)
-    shop.run()
-    bad = shop.register(3)
-    bucket, key = naming.split_s3_uri(bad.containers[0]["ModelDataUrl"])
-    shop.s3.delete_object(Bucket=bucket, Key=key)
-    with shop.hammered() as answers:
-        assert "took the update back" in str(shop.run())
-    assert floats(answers) == {6.0}
+def test_what_lacks_something_is_passed_over_and_refused_to_whom_asks_for_it(shop: Shop) -> None:
+    """Versions that another tool or a person has made, in the same group and of newer data."""
+    good = shop.register(2)
+    bucket, key = naming.split_s3_uri(shop.register(3, snapshot="2026-11-30").report_uri)
+    shop.s3.put_object(Bucket=bucket, Key=key.replace("evaluation.json", "smoke.json"), Body=b"{}")
+    odd = {
+        "is no smoke test": None,
+        "nothing at s3://deployments/gone.tar.gz": shop.made_elsewhere(
+            data="s3://deployments/gone.tar.gz"
+        ),
+        "nothing at s3://no-such-bucket/m.tar.gz": shop.made_elsewhere(
+            data="s3://no-such-bucket/m.tar.gz"
+        ),
+        "names no model data": shop.made_elsewhere(data=None),
+        "has no container": shop.made_elsewhere(image=None),
+        "does not say which run made it": shop.made_elsewhere(report=None),
+        "which run made it: 's3://b/report.json'": shop.made_elsewhere(report="s3://b/report.json"),
+        "is no object's URI": shop.made_elsewhere(report="s3://_/a/evaluation/evaluation.json"),
+    }
+    numbers = dict(zip(odd, range(2, 2 + len(odd)), strict=True))
+    plan = shop.plan()
+    assert plan is not None
+    assert plan.version_arn == good.arn
+    for words, number in numbers.items():
+        with pytest.raises(DeploymentRefusedError, match=re.escape(words)):
+            shop.plan(number)
 
 
 def test_a_broken_first_deployment_leaves_no_endpoint(shop: Shop) -> None:
@@ -370,8 +167,9 @@ def test_a_broken_first_deployment_leaves_no_endpoint(shop: Shop) -> None:
     assert shop.answer() == 9
 
 
-def test_a_person_rolls_back_and_stays_there(shop: Shop) -> None:
-    one, two = shop.register(2), shop.register(3)
+def test_a_person_rolls_back_and_stays_there_until_another_is_approved(shop: Shop) -> None:
+    one, two = shop.register(2, snapshot="2026-11-01"), shop.register(3)
+    pending = shop.register(4, snapshot="2026-11-10", is_approved=False)
     shop.run()
     assert shop.answer() == 9
     shop.run(one.number)
@@ -380,10 +178,217 @@ def test_a_person_rolls_back_and_stays_there(shop: Shop) -> None:
     back = shop.plan(str(two.number))
     assert back is not None
     assert back.version_arn == two.arn
-    three = shop.register(4)
+    # Registered before the rollback and of older data than what was passed over, approved after it.
+    versions.approve(shop.client, pending.arn, reason="by a test")
+    assert shop.run() is None
+    assert shop.answer() == 12
+    assert shop.plan() is None
+    three = shop.register(5)
     planned = shop.plan()
     assert planned is not None
-    assert planned.version_arn == three.arn
+    assert (planned.version_arn, planned.passed_over) == (three.arn, "")
+
+
+def test_a_rejected_version_that_serves_is_replaced_or_goes_on_in_red_runs(shop: Shop) -> None:
+    older, one = shop.register(2, snapshot="2026-10-01"), shop.register(3)
+    shop.run()
+    versions.reject(shop.client, one.arn, reason="it is biased")
+    replacing = shop.plan()
+    assert replacing is not None
+    assert replacing.version_arn == older.arn
+    versions.reject(shop.client, older.arn, reason="this too")
+    with pytest.raises(DeploymentRefusedError, match=r"Rejected \(it is biased\).*goes on serving"):
+        shop.plan()
+    assert shop.answer() == 9
+    versions.approve(shop.client, one.arn, reason="it was not")
+    assert shop.plan() is None
+
+
+def test_a_version_that_is_rejected_while_it_is_deployed_may_not_serve(shop: Shop) -> None:
+    version, plan = shop.register(3), shop.plan()
+    assert plan is not None
+    assert deploy.withdrawn(shop.client, plan) is None
+    versions.reject(shop.client, version.arn, reason="by ute, just now")
+    assert "by ute, just now" in str(deploy.withdrawn(shop.client, plan))
+    shop.client.delete_model_package(ModelPackageName=version.arn)
+    assert "deleted from the registry" in str(deploy.withdrawn(shop.client, plan))
+
+
+def deploy_by_hand(shop: Shop, plan: Plan | None) -> Plan:
+    """Bring the endpoint to a plan's version, and judge nothing yet."""
+    assert plan is not None
+    deploy.prepare(shop.client, plan, size=SMALL, role_arn=ROLE)
+    shop.bring(plan, plan.config_name)
+    return plan
+
+
+def deployed_over(shop: Shop, first: Plan | None, *, size: Size = SMALL) -> Plan:
+    """Plan a deployment of a newer version to where a first one serves; there is no endpoint."""
+    assert first is not None
+    deploy.prepare(shop.client, first, size=size, role_arn=ROLE)
+    shop.register(3)
+    plan = shop.plan()
+    assert plan is not None
+    return replace(plan, previous_config=first.config_name, previous_arn=first.version_arn)
+
+
+def unmake(shop: Shop, config: str | None) -> None:
+    """Delete a config and its model, as a person may."""
+    described = shop.client.describe_endpoint_config(EndpointConfigName=config)
+    shop.client.delete_endpoint_config(EndpointConfigName=config)
+    shop.client.delete_model(ModelName=described["ProductionVariants"][0]["ModelName"])
+
+
+CAPACITY = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error."
+    " Please retry using a different ML instance type."
+)
+INTERNAL = "Request to service failed. If failure persists after retry, contact customer support."
+UNKNOWN = "Image size 12 is greater than supported size 10."
+PING = (
+    "The primary container for production variant AllTraffic did not pass the ping health check."
+    " Please check CloudWatch logs for this endpoint."
+)
+NO_START = (
+    "CannotStartContainerError. Please ensure the model container for variant AllTraffic starts"
+    " correctly when invoked with 'docker run <image> serve'"
+)
+TOO_SLOW = (
+    "Unable to successfully stand up your model within the allotted 180 second timeout. Please"
+    " ensure that downloading your model artifacts can be completed within 180 seconds."
+)
+
+
+def test_only_a_container_that_fails_by_itself_is_the_models_fault(shop: Shop) -> None:
+    """Of an update that did not come through; what else the service says is not told here."""
+    shop.register(2)
+    shop.run()
+    version, plan = shop.register(3), shop.plan()
+    assert plan is not None
+    told: dict[str, str] = {}
+    client = shop.server.client("sagemaker")
+    client.meta.events.register(
+        "after-call.sagemaker.DescribeEndpoint", lambda parsed, **_: parsed.update(told)
+    )
+
+    def find() -> str | None:
+        return faults.find_fault(client, shop.runtime, plan, test=None, tolerance=1e-6)
+
+    with pytest.raises(faults.EndpointFaultError, match="somebody else has updated it"):
+        find()
+    for status in ("InService", "Failed", "UpdateRollbackFailed"):
+        for reason in (CAPACITY, INTERNAL, UNKNOWN):
+            told |= {"FailureReason": reason, "EndpointStatus": status}
+            with pytest.raises(faults.EndpointFaultError, match=re.escape(reason)):
+                find()
+        for reason in (PING, NO_START, TOO_SLOW):
+            told |= {"FailureReason": reason, "EndpointStatus": status}
+            assert reason in str(find())
+    told["EndpointStatus"] = "Updating"
+    with pytest.raises(faults.EndpointFaultError, match="Updating"):
+        find()
+    shop.client.delete_endpoint(EndpointName=shop.group)
+    while endpoints.find(shop.client, shop.group):
+        time.sleep(0.02)
+    with pytest.raises(faults.EndpointFaultError, match="somebody deleted it"):
+        find()
+    # The next run does it.
+    assert versions.describe(shop.client, version.arn).approval == versions.APPROVED
+    assert shop.run() is None
+    assert shop.answer() == 9
+
+
+def test_an_endpoint_that_cannot_be_asked_is_not_the_models_fault(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "_PAUSE_S", 0.0)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    runtime = shop.server.client("sagemaker-runtime")
+    shop.register(2)
+    plan = deploy_by_hand(shop, shop.plan())
+    test = smoke.read(shop.s3, plan.report_uri, rows=3)
+    for status, code, attempts in (
+        (500, "InternalFailure", 3), (530, "InternalDependencyException", 3),
+        (503, "ServiceUnavailable", 3), (429, "ModelNotReadyException", 3),
+        (400, "ThrottlingException", 3), (400, "ValidationError", 1),
+    ):  # fmt: skip
+        sent = refusing(runtime, status, code)
+        with pytest.raises(ClientError) as refused:
+            faults.find_fault(shop.client, runtime, plan, test=test, tolerance=1e-6)
+        assert code_of(refused.value) == code
+        assert (passing_failure(refused.value) is None) == (attempts == 1)
+        assert len(sent) == attempts
+
+
+def refusing(runtime: Any, status: int, code: str) -> list[str]:
+    """Let a client get an error instead of any answer; return what it sent."""
+    headers = {"x-amzn-ErrorType": code, "Content-Type": "application/json"}
+    sent: list[str] = []
+
+    def refuse(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request.url)
+        return AWSResponse(request.url, status, HeadersDict(headers), Raw(b'{"Message": "no"}'))
+
+    event = "before-send.sagemaker-runtime.InvokeEndpoint"
+    runtime.meta.events.unregister(event, unique_id="refuse")
+    runtime.meta.events.register(event, refuse, unique_id="refuse")
+    return sent
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["same size", "another size"])
+def test_a_deleted_config_is_made_again_to_flip_back_to(shop: Shop, size: Size) -> None:
+    one = shop.register(2)
+    plan = deployed_over(shop, shop.plan(size=size), size=size)
+    assert plan.previous_config is not None
+    unmake(shop, plan.previous_config)
+    back = shop.way_back(plan)
+    assert back is not None
+    assert (back == plan.previous_config) == (size == SMALL)
+    assert endpoints.version_of_config(shop.client, back) == one
+
+
+def test_where_that_may_not_serve_the_next_approved_one_takes_its_place(shop: Shop) -> None:
+    older, one = shop.register(1, snapshot="2026-10-01"), shop.register(2)
+    plan = deployed_over(shop, shop.plan())
+    assert plan.previous_config is not None
+    # While it is there it is what is flipped back to, whatever was said of it since.
+    versions.reject(shop.client, one.arn, reason="x")
+    assert shop.way_back(plan) == plan.previous_config
+    unmake(shop, plan.previous_config)
+    back = shop.way_back(plan)
+    assert back is not None
+    assert endpoints.version_of_config(shop.client, back) == older
+
+
+def test_with_nothing_to_flip_back_to_no_run_repeats_it_and_the_next_approval_ends_it(
+    shop: Shop,
+) -> None:
+    one = shop.register(2)
+    shop.run()
+    bad = shop.register(3, evaluated=4)
+    plan = deploy_by_hand(shop, shop.plan())
+    unmake(shop, plan.previous_config)
+    for version in (one, bad):
+        versions.reject(shop.client, version.arn, reason="x")
+    with pytest.raises(DeploymentRefusedError, match="no other version may take its place"):
+        shop.flip_back(plan)
+    with pytest.raises(DeploymentRefusedError, match="which was, was deleted"):
+        shop.plan()
+    shop.register(5)
+    assert shop.run() is None
+    assert shop.answer() == 15
+
+
+def test_an_endpoint_whose_own_config_was_deleted_can_still_be_deployed_to(shop: Shop) -> None:
+    """The service changes none without it; and a flip back finds one that was deleted since."""
+    shop.register(2)
+    shop.run()
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    unmake(shop, found.config)
+    shop.register(3, evaluated=4)
+    assert "predicted as 9" in str(shop.run())
+    assert shop.answer() == 6
 
 
 def test_what_a_killed_run_left_is_put_back_if_it_was_passed_over(shop: Shop) -> None:
@@ -476,7 +481,8 @@ def test_an_endpoint_that_a_person_made_is_taken_over_and_flipped_back_to(shop: 
             }
         ],
     )
-    plan = Plan(shop.group, "", 0, "", "", "", f"{shop.group}-mine", None, None, False)
+    mine_only = f"{shop.group}-mine"
+    plan = Plan(shop.group, shop.group, "", 0, "", "", "", mine_only, None, "", "", False)
     shop.client.create_endpoint(EndpointName=shop.group, EndpointConfigName=f"{shop.group}-mine")
     shop.bring(plan, plan.config_name)
     shop.register(3, evaluated=4)
@@ -521,3 +527,15 @@ def test_a_death_after_any_change_ends_like_no_death(
         if len(changes) < deadly:
             break
     assert deadly > 5, changes
+
+
+def test_a_version_whose_decision_does_not_let_it_pass_any_more_waits_for_a_person(
+    shop: Shop,
+) -> None:
+    older, newer = shop.register(1, snapshot="2026-11-20"), shop.register(2, snapshot="2026-11-21")
+    uri = naming.decision_uri(naming.run_of_report(newer.report_uri))
+    objects.put_json(shop.s3, uri, {"verdict": "reject", "registered": {"version": newer.number}})
+    unasked, asked = shop.plan(), shop.plan(newer.number)
+    assert unasked is not None
+    assert asked is not None
+    assert (unasked.version_arn, asked.version_arn) == (older.arn, newer.arn)

@@ -13,9 +13,17 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 from retraining.deployment.plan import Plan
+from retraining.registry import versions
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/retraining"
+PARAMS = {
+    "reject_when_broken": True,
+    "smoke_rows": 0,
+    "memory_size_mb": 1024,
+    "max_concurrency": 1,
+    "instance_type": "",
+}
 _names = itertools.count(1)
 
 
@@ -25,6 +33,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
     become_a_task()
     from airflow.sdk.exceptions import (  # noqa: PLC0415
         AirflowFailException,
+        AirflowSkipException,
         TaskDeferred,
     )
     from retraining.deployment import operators, triggers  # noqa: PLC0415
@@ -34,6 +43,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
         triggers=triggers,
         Deferred=TaskDeferred,
         Fail=AirflowFailException,
+        Skip=AirflowSkipException,
     )
 
 
@@ -110,7 +120,7 @@ def test_a_wait_has_an_end_and_says_that_nothing_was_undone(
 ) -> None:
     event = wait(airflow, broken, seconds=0)
     assert event["status"] == "OutOfTime"
-    plan = Plan(broken, "", 0, "", "", "", broken, broken, None, True)
+    plan = Plan(broken, broken, "", 0, "", "", "", broken, broken, "", "", True)
     task = airflow.operators.DeployVersionOperator(task_id="deploy_version", plan=asdict(plan))
     with pytest.raises(airflow.Fail, match=r"still at work .* Nothing was undone"):
         task.resume({}, event)
@@ -125,11 +135,11 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
         Tags=[{"Key": "retraining:verified-config", "Value": "none"}],
     )
     # Its own name for its config tells that a person made it; a plan that knows of none is stale.
-    plan = Plan(broken, "", 7, "", "", "", broken, None, None, False)
+    plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False)
     task = airflow.operators.FlipBackOperator(
-        task_id="flip_back", plan=asdict(plan), reason="it is broken"
+        task_id="flip_back", plan=asdict(plan), faulty=broken, reason="it is broken"
     )
-    context: Any = {"params": {"reject_when_broken": True}}
+    context: Any = {"params": PARAMS}
     with pytest.raises(airflow.Deferred) as deferred:
         task.execute(context)
     path, _ = deferred.value.trigger.serialize()
@@ -141,6 +151,68 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
     # As after a death of the worker: again, and the same is said.
     with pytest.raises(airflow.Fail, match=r"version 7 was not kept: it is broken; .* deleted"):
         task.execute(context)
+
+
+@pytest.mark.parametrize("is_rejecting", [True, False])
+def test_a_version_is_rejected_whatever_comes_of_the_flip(
+    airflow: SimpleNamespace, embedded_sagemaker: Any, broken: str, is_rejecting: bool
+) -> None:
+    wait(airflow, broken)
+    client = embedded_sagemaker.client("sagemaker")
+    versions.ensure_group(client, broken, description="x")
+    version = client.create_model_package(
+        ModelPackageGroupName=broken,
+        InferenceSpecification={
+            "Containers": [{"Image": IMAGE}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+        ModelApprovalStatus="Approved",
+    )["ModelPackageArn"]
+    plan = Plan(broken, broken, version, 1, "", "", "", broken, "deleted-by-hand", "", "", False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty=broken, reason="it is broken"
+    )
+    params = {**PARAMS, "reject_when_broken": is_rejecting}
+    context: Any = {"params": params, "dag_run": SimpleNamespace(run_id="manual__1")}
+    for _ in range(2):
+        with pytest.raises(airflow.Fail) as failed:
+            task.execute(context)
+        told = str(failed.value)
+        assert told.startswith("version 1 was not kept: it is broken; ")
+        assert ("the version is marked as Rejected" in told) == is_rejecting
+        assert "COULD NOT BE FLIPPED BACK: deleted-by-hand, the last that was verified" in told
+    found = versions.describe(client, version)
+    assert found.approval == ("Rejected" if is_rejecting else "Approved")
+    if is_rejecting:
+        assert found.approval_reason == f"deployment manual__1 to {broken}: it is broken"
+
+
+def test_what_is_only_flipped_back_is_left_as_it_is(airflow: SimpleNamespace, broken: str) -> None:
+    wait(airflow, broken)
+    plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False, is_flipping=True)
+    task = airflow.operators.DeployVersionOperator(task_id="deploy_version", plan=asdict(plan))
+    assert task.execute({"params": PARAMS}) == broken
+
+
+def test_without_a_reason_nothing_is_flipped_back(airflow: SimpleNamespace, broken: str) -> None:
+    plan = Plan(broken, broken, "", 7, "", "", "", broken, None, "", "", False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty="", reason=""
+    )
+    with pytest.raises(airflow.Skip):
+        task.execute({"params": PARAMS})
+
+
+def test_a_version_is_not_flipped_back_by_what_was_found_of_another(
+    airflow: SimpleNamespace,
+) -> None:
+    plan = Plan("e", "g", "arn", 8, "", "", "", "e-v8-00000000", "e-v6-00000000", "", "", False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty="e-v7-00000000", reason="it is broken"
+    )
+    with pytest.raises(airflow.Fail, match="e-v7-00000000 was found bad"):
+        task.execute({"params": {"reject_when_broken": True}})
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, code: str, *, times: int) -> list[str]:

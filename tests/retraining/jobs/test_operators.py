@@ -19,6 +19,7 @@ BEGIN = datetime.now(tz=UTC) - timedelta(minutes=1)
 def airflow(become_a_task: Any) -> SimpleNamespace:
     """The library's operators in an Airflow of their own, imported after its home is known."""
     become_a_task()
+    from airflow.sdk import DAG  # noqa: PLC0415
     from airflow.sdk.exceptions import (  # noqa: PLC0415
         AirflowFailException,
         AirflowSkipException,
@@ -27,6 +28,7 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
     from retraining.jobs import lifecycle, operators, triggers  # noqa: PLC0415
 
     return SimpleNamespace(
+        Dag=DAG,
         operators=operators,
         job_task=lifecycle,
         triggers=triggers,
@@ -444,3 +446,21 @@ def test_configs_that_change_between_attempts_are_said(
     assert "another request" not in caplog.text
     for name in names:
         asyncio.run(trigger_for(airflow, name).on_kill())
+
+
+def test_a_job_is_not_paid_for_where_the_step_before_left_nothing(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    with airflow.Dag("steps"):
+        first, second = (
+            airflow.operators.RetrainingProcessingOperator(task_id=name, config={"RoleArn": "r"})
+            for name in ("first", "step")
+        )
+        first >> second
+    of = context("nothing-before")
+    of["ti"].id, of["ti"].xcom_pull = "nothing-before", lambda _: None
+    before = embedded_sagemaker.client("sagemaker").list_processing_jobs()
+    with pytest.raises(airflow.Fail, match=r"first left no result: .* clear it"):
+        second.execute(of)
+    after = embedded_sagemaker.client("sagemaker").list_processing_jobs()
+    assert len(after["ProcessingJobSummaries"]) == len(before["ProcessingJobSummaries"])

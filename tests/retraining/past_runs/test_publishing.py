@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from retraining import naming
 from retraining.aws import s3 as objects
 from retraining.gate import decision as gate
@@ -219,6 +219,58 @@ def test_a_report_that_cannot_be_written_keeps_no_other_from_it(
         assert objects.find(s3, f"s3://{many}/{pipeline}/reports/history.html")
     s3.meta.events.unregister("before-call.s3.PutObject", refuse)
     assert write_reports(s3, sagemaker, many) == [f"s3://{many}/alpha/reports/history.html"]
+
+
+@pytest.mark.parametrize("what", ["decision.json", "evaluation.json"])
+def test_what_s3_does_not_give_is_told_and_the_report_is_made_anew_when_it_does(
+    embedded_sagemaker: Any, s3: Any, sagemaker: Any, pipeline: str, what: str
+) -> None:
+    runs = [judge(s3, pipeline, f"2026-11-0{day}") for day in (1, 2)]
+    hanging = embedded_sagemaker.client("s3")
+
+    def hang(params: Any, **_: Any) -> None:
+        if params["url_path"].endswith(f"{naming.split_s3_uri(runs[0])[1]}evaluation/{what}"):
+            raise ReadTimeoutError(endpoint_url="http://s3")
+
+    hanging.meta.events.register("before-call.s3.GetObject", hang)
+    folder = naming.reports_uri(BUCKET, pipeline)
+    assert write_report(hanging, sagemaker, BUCKET, pipeline=pipeline)
+    first, second = csv.DictReader(io.StringIO(text_at(s3, f"{folder}history.csv")))
+    told, whole = (first, second) if what == "evaluation.json" else (second, first)
+    assert (whole["verdict"], whole["fault"]) == ("pass", "")
+    assert told["verdict"] == ("pass" if what == "evaluation.json" else "unreadable")
+    assert "Read timeout" in told["fault"]
+    assert "Read timeout" in text_at(s3, f"{folder}history.html")
+    assert write_report(s3, sagemaker, BUCKET, pipeline=pipeline)
+    rows = [*csv.DictReader(io.StringIO(text_at(s3, f"{folder}history.csv")))]
+    assert [(row["verdict"], row["fault"]) for row in rows] == [("pass", "")] * 2
+    assert write_report(s3, sagemaker, BUCKET, pipeline=pipeline) is None
+
+
+def test_a_run_that_waits_or_hangs_keeps_no_report_from_being_written(
+    s3: Any, sagemaker: Any, pipeline: str
+) -> None:
+    judge(s3, pipeline, "2026-11-01")
+    waiting = naming.run_uri(BUCKET, pipeline, "2026-11-02", "waiting")
+    objects.put(s3, f"{naming.output_uri(waiting, 'train')}train.csv", b"")
+    assert write_report(s3, sagemaker, BUCKET, pipeline=pipeline)
+    table = f"{naming.reports_uri(BUCKET, pipeline)}history.csv"
+    assert snapshots_in(s3, table) == ["2026-11-01"]
+
+
+def test_a_member_of_another_kind_is_told_in_its_row_and_no_other(
+    s3: Any, sagemaker: Any, pipeline: str
+) -> None:
+    uris = [judge(s3, pipeline, f"2026-11-0{day}") for day in (1, 2)]
+    record = records.read_decision(s3, uris[0]) | {"registered": "v7"}
+    objects.put_json(s3, naming.decision_uri(uris[0]), record)
+    page = write_report(s3, sagemaker, BUCKET, pipeline=pipeline)
+    assert page is not None
+    said = "unreadable: registered is 'v7', not an object"
+    assert said.replace("'", "&#39;") in text_at(s3, page)
+    assert "Of 1 run a part could not be read" in text_at(s3, page)
+    table = text_at(s3, f"{naming.reports_uri(BUCKET, pipeline)}history.csv")
+    assert [row["fault"] for row in csv.DictReader(io.StringIO(table))] == [said, ""]
 
 
 def test_the_module_is_imported_without_what_is_heavy() -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from retraining import LessThan, Metric, Parameter, naming
 from retraining.pipeline import OWN_METADATA
-from retraining.registry import tasks
+from retraining.registry import tasks, versions
 from retraining.runs import records
+from retraining.runs import tasks as run_tasks
 
 from tests.retraining.declarations import pipeline
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BUCKET = "registered"
+MODEL = f"s3://{BUCKET}/model.tar.gz"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-py312-cpu-py3"
 
 
@@ -37,44 +43,80 @@ class Events(dict[Any, Any]):
         return SimpleNamespace(add=lambda asset, extra: self.__setitem__(asset.name, extra))
 
 
-def register(
-    aws: Any, declared: Any, report: object, *, events: Events | None = None, **changes: Any
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Register a run's model; return what the task returns, and the version."""
-    s3 = aws.client("s3")
-    uri = naming.run_uri(BUCKET, declared.name, "2026-11-20", "r")
-    run = {
-        "run_uri": uri, "snapshot": "2026-11-20", "inference_image_uri": IMAGE,
+PARAMS = {
+    "approval_status": "PendingManualApproval",
+    "backfill_approval_status": "Rejected",
+    "least": 0.5,
+    "most": 9,
+    "kind": "wide, and (odd)",
+}
+
+
+def run_of(declared: Any) -> dict[str, str]:
+    return {
+        "run_uri": naming.run_uri(BUCKET, declared.name, "2026-11-20", "r"),
+        "snapshot": "2026-11-20", "inference_image_uri": IMAGE,
         "code_sha256": "c" * 64, "data_fingerprint": "d" * 64,
     }  # fmt: skip
-    for target, content in ((naming.report_uri(uri), report), (naming.decision_uri(uri), {})):
-        bucket, key = naming.split_s3_uri(target)
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
-    params = {
-        "approval_status": "PendingManualApproval",
-        "backfill_approval_status": "Rejected",
-        "least": 0.5,
-        "most": 9,
-        "kind": "wide, and (odd)",
-    }
+
+
+def put(aws: Any, uri: str, content: object) -> None:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    bucket, key = naming.split_s3_uri(uri)
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def dag_run(run_type: str = "manual", user: str | None = None) -> Any:
+    return SimpleNamespace(
+        run_id="r",
+        dag_id="d",
+        run_type=run_type,
+        run_after=datetime.now(tz=UTC) - timedelta(hours=1),
+        triggering_user_name=user,
+    )
+
+
+def judge(
+    aws: Any, declared: Any, report: object, *, params: dict[str, Any], of: Any = None
+) -> str:
+    """Let the gate judge a run's report; return the branch that it chooses."""
+    put(aws, naming.report_uri(run_of(declared)["run_uri"]), report)
+    return run_tasks.check_quality(
+        pipeline=declared,
+        run=run_of(declared),
+        passed="register_model",
+        rejected="skip_registration",
+        params=PARAMS | params,
+        dag_run=of or dag_run(),
+        ti=SimpleNamespace(xcom_push=lambda *_: None),
+    )
+
+
+def register_only(
+    aws: Any, declared: Any, *, params: dict[str, Any], of: Any = None, events: Any = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Do what the task does; return what it returns, and the version."""
     returned = tasks.register_model(
         pipeline=declared,
-        run=run,
-        training={"model_uri": f"s3://{BUCKET}/model.tar.gz", "job_name": "train-1"},
-        params=params | changes.pop("params", {}),
-        dag_run=SimpleNamespace(
-            run_id="r",
-            dag_id="d",
-            run_type=changes.pop("run_type", "manual"),
-            run_after=datetime.now(tz=UTC) - timedelta(hours=1),
-        ),
+        run=run_of(declared),
+        training={"model_uri": MODEL, "job_name": "train-1"},
+        params=PARAMS | params,
+        dag_run=of or dag_run(),
         outlet_events=Events() if events is None else events,
     )
     described = aws.client("sagemaker").describe_model_package(
         ModelPackageName=returned["model_package_arn"]
     )
     return returned, described
+
+
+def register(
+    aws: Any, declared: Any, report: object, *, events: Events | None = None, **changes: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Register a run's model that the gate lets pass."""
+    params, of = changes.get("params", {}), dag_run(changes.get("run_type", "manual"))
+    judge(aws, declared, report, params=params, of=of)
+    return register_only(aws, declared, params=params, of=of, events=events)
 
 
 SCORE, ERROR = Metric("scores_metrics.score"), Metric("test_metrics[0]['mean.error']")
@@ -116,7 +158,7 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     assert (metadata["better"], metadata["tolerance"]) == ("lower", "0.01")
     # What a declaration may not call its metrics and parameters.
     mine = {"scores_metrics.score", "test_metrics_0_.score", "mean.error", "most", "kind"}
-    assert set(metadata) - mine == OWN_METADATA
+    assert set(metadata) - mine == OWN_METADATA - {versions.AGAINST_GATE}
     assert "nowhere" not in metadata
     assert "unset" not in metadata
 
@@ -150,7 +192,8 @@ def test_whatever_metrics_and_parameters_are_called_the_registry_takes_it(
 
 
 def test_a_report_without_the_headline_registers_without_it(aws: Any) -> None:
-    returned, version = register(aws, pipeline("no-headline"), {"scores_metrics": {"other": 1}})
+    declared = pipeline("no-headline", policy=(LessThan(Metric("scores_metrics.other"), 2),))
+    returned, version = register(aws, declared, {"scores_metrics": {"other": 1}})
     assert returned["headline"] is None
     assert version["ModelPackageDescription"].startswith("snapshot 2026-11-20, registration")
 
@@ -197,8 +240,128 @@ def test_a_backfills_version_starts_as_its_own_parameter_says(aws: Any) -> None:
     assert version["ModelApprovalStatus"] == "Rejected"
 
 
-def test_a_report_that_is_not_json_any_more_registers_nothing(aws: Any) -> None:
-    with pytest.raises(AirflowFailException, match=r"/evaluation\.json is not what the gate has"):
-        register(aws, pipeline("broken-report"), b"{")
-    found = aws.client("sagemaker").list_model_packages(ModelPackageGroupName="broken-report")
-    assert found["ModelPackageSummaryList"] == []
+GOOD, BAD = {"scores_metrics": {"score": 0.75}}, {"scores_metrics": {"score": 0.4}}
+
+
+def rejected(aws: Any, declared: Any) -> None:
+    assert judge(aws, declared, BAD, params={}) == "skip_registration"
+
+
+def undecidable(aws: Any, declared: Any) -> None:
+    with pytest.raises(AirflowFailException):
+        judge(aws, declared, b'{"scores_metrics": {"score": NaN}}', params={})
+
+
+def passed(aws: Any, declared: Any) -> None:
+    assert judge(aws, declared, GOOD, params={}) == "register_model"
+
+
+def without_decision(aws: Any, declared: Any) -> None:
+    put(aws, naming.report_uri(run_of(declared)["run_uri"]), GOOD)
+
+
+def with_another_report(aws: Any, declared: Any) -> None:
+    passed(aws, declared)
+    put(aws, naming.report_uri(run_of(declared)["run_uri"]), {"scores_metrics": {"score": 0.9}})
+
+
+def without_report(aws: Any, declared: Any) -> None:
+    passed(aws, declared)
+    bucket, key = naming.split_s3_uri(naming.report_uri(run_of(declared)["run_uri"]))
+    aws.client("s3").delete_object(Bucket=bucket, Key=key)
+
+
+def by_another_parameter(aws: Any, declared: Any) -> None:
+    assert judge(aws, declared, GOOD, params={"least": 0.6}) == "register_model"
+
+
+def with_a_verdict_of_ones_own(aws: Any, declared: Any) -> None:
+    rejected(aws, declared)
+    uri = run_of(declared)["run_uri"]
+    put(
+        aws,
+        naming.decision_uri(uri),
+        records.read_decision(aws.client("s3"), uri) | {"verdict": "pass"},
+    )
+
+
+def with_a_broken_decision(aws: Any, declared: Any) -> None:
+    passed(aws, declared)
+    put(aws, naming.decision_uri(run_of(declared)["run_uri"]), b"[1]")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "words"),
+    [
+        (rejected, r"says reject: .* is not ≥ 0.5\. .*register_against_gate"),
+        (undecidable, "says undecidable: "),
+        (without_decision, "there is no decision record at .* Clear check_quality"),
+        (with_another_report, "is about a report with the ETag .*: clear check_quality"),
+        (without_report, "there is no evaluation report at .*: clear evaluate"),
+        (by_another_parameter, "was made by the policy .*: clear check_quality"),
+        (with_a_verdict_of_ones_own, "says pass, and the gate says reject .*: clear check_quality"),
+        (with_a_broken_decision, "is no JSON object: clear check_quality"),
+    ],
+)
+def test_nothing_is_registered_that_the_gate_has_not_let_pass(
+    aws: Any, tamper: Callable[[Any, Any], None], words: str
+) -> None:
+    declared = pipeline(tamper.__name__.replace("_", "-"))
+    tamper(aws, declared)
+    with pytest.raises(AirflowFailException, match=words) as failed:
+        register_only(aws, declared, params={"approval_status": "Approved"})
+    assert "Nothing was registered" in str(failed.value)
+    groups = aws.client("sagemaker").list_model_package_groups(NameContains=declared.name)
+    assert groups["ModelPackageGroupSummaryList"] == []
+
+
+def test_a_report_of_an_earlier_model_registers_no_later_one(
+    aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = pipeline("stale")
+    passed(aws, declared)
+    monkeypatch.setitem(globals(), "MODEL", f"s3://{BUCKET}/later/model.tar.gz")
+    with pytest.raises(AirflowFailException, match=r"there is no model at .*: clear train"):
+        register_only(aws, declared, params={})
+    # S3 counts in seconds.
+    while datetime.now(tz=UTC).replace(microsecond=0) <= modified(aws, declared):
+        time.sleep(0.05)
+    put(aws, MODEL, b"y")
+    with pytest.raises(AirflowFailException, match=r"is about another one: clear evaluate"):
+        register_only(aws, declared, params={})
+
+
+def modified(aws: Any, declared: Any) -> datetime:
+    return records.read_report(aws.client("s3"), run_of(declared)["run_uri"]).modified
+
+
+def test_who_registers_against_the_gate_is_written_down_and_approves_nothing(aws: Any) -> None:
+    declared, events = pipeline("against"), Events()
+    params = {"approval_status": "Approved", "register_against_gate": "the rows of May are wrong"}
+    of = dag_run(user="ada")
+    assert judge(aws, declared, BAD, params=params, of=of) == "register_model"
+    _, version = register_only(aws, declared, params=params, of=of, events=events)
+    assert version["ModelApprovalStatus"] == "PendingManualApproval"
+    assert events == {}
+    assert "against the gate" in version["ModelPackageDescription"]
+    metadata = version["CustomerMetadataProperties"]
+    assert metadata[versions.AGAINST_GATE] == "ada: the rows of May are wrong"
+    record = records.read_decision(aws.client("s3"), run_of(declared)["run_uri"])
+    assert record["verdict"] == "reject"
+    assert record["against_gate"] == {"by": "ada", "reason": "the rows of May are wrong"}
+    assert record["registered"]["version"] == 1
+
+
+def test_what_cannot_be_judged_is_not_registered_by_anybodys_word(aws: Any) -> None:
+    declared, params = pipeline("no-word"), {"register_against_gate": "I know it"}
+    with pytest.raises(AirflowFailException):
+        judge(aws, declared, {}, params=params)
+    with pytest.raises(AirflowFailException, match="says undecidable"):
+        register_only(aws, declared, params=params)
+
+
+def test_a_word_that_was_not_needed_changes_nothing(aws: Any) -> None:
+    params = {"approval_status": "Approved", "register_against_gate": "to be sure"}
+    _, version = register(aws, pipeline("not-needed"), GOOD, params=params)
+    assert version["ModelApprovalStatus"] == "Approved"
+    assert versions.AGAINST_GATE not in version["CustomerMetadataProperties"]

@@ -76,20 +76,18 @@ def test_attempts_at_once_make_one_version(client: Any) -> None:
 def test_only_approved_versions_deploy_and_the_newest_snapshot_first(client: Any) -> None:
     group = "deployable"
     registry.ensure_group(client, group, description="x")
-    assert registry.newest_deployable(client, group) is None
+    assert registry.deployable(client, group) == []
     newer, older, pending = (
         registry.register_once(client, request(group, date, snapshot=date), since=SINCE)
         for date in ("2026-11-20", "2026-10-01", "2026-11-21")
     )
     registry.approve(client, newer.arn, reason="checked by hand")
     registry.approve(client, older.arn, reason="a backfill, approved later")
-    found = registry.newest_deployable(client, group)
-    assert found is not None
-    assert found.arn == newer.arn != pending.arn
+    found = registry.deployable(client, group)
+    assert [version.arn for version in found] == [newer.arn, older.arn]
+    assert pending.arn not in {newer.arn, older.arn}
     registry.reject(client, newer.arn, reason="predictions are off")
-    found = registry.newest_deployable(client, group)
-    assert found is not None
-    assert found.arn == older.arn
+    assert [version.arn for version in registry.deployable(client, group)] == [older.arn]
     described = client.describe_model_package(ModelPackageName=newer.arn)
     assert described["ApprovalDescription"] == "predictions are off"
 
@@ -110,7 +108,37 @@ def test_a_version_is_found_by_number_and_by_arn(client: Any) -> None:
 
 
 def test_a_group_that_does_not_exist_has_nothing_to_deploy(client: Any) -> None:
-    assert registry.newest_deployable(client, "never-made") is None
+    assert registry.deployable(client, "never-made") == []
+
+
+@pytest.mark.parametrize("snapshot", ["latest", "2026-13-01", "20261120", "٢٠٢٦-١١-٢٠", None])
+def test_what_names_no_date_is_passed_over_with_a_warning(
+    client: Any, snapshot: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = f"undated-{naming.fingerprint(snapshot)[:8]}"
+    registry.ensure_group(client, group, description="x")
+    dated = registry.register_once(client, request(group, "a", snapshot="2026-11-20"), since=SINCE)
+    made = request(group, "b", snapshot="2026-11-20")
+    if snapshot is None:
+        del made["CustomerMetadataProperties"]
+    else:
+        made["CustomerMetadataProperties"][registry.SNAPSHOT] = snapshot
+    odd = registry.describe(client, client.create_model_package(**made)["ModelPackageArn"])
+    assert odd.snapshot == ""
+    for version in (dated, odd):
+        registry.approve(client, version.arn, reason="by a test")
+    assert [version.arn for version in registry.deployable(client, group)] == [dated.arn]
+    assert f"version {odd.number} is passed over" in caplog.text
+
+
+@pytest.mark.parametrize("told", ["nan", "inf", "-0.5", "2", "exact"])
+def test_a_tolerance_that_is_none_is_not_taken(client: Any, told: str) -> None:
+    group = f"tolerant-{naming.fingerprint(told)[:8]}"
+    registry.ensure_group(client, group, description="x")
+    made = request(group, "a")
+    made["CustomerMetadataProperties"][registry.TOLERANCE] = told
+    arn = client.create_model_package(**made)["ModelPackageArn"]
+    assert registry.describe(client, arn).tolerance is None
 
 
 def test_a_reason_of_many_lines_is_written_on_one(client: Any) -> None:

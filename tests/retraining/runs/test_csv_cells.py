@@ -4,7 +4,7 @@ import pytest
 from retraining.runs.csv_cells import cell
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
 def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_none_any_more(sign: str) -> None:
     assert cell(f"{sign}1+1") == f"'{sign}1+1"
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.api.datamodels._generated import DagRunType
+from airflow.sdk.exceptions import ParamValidationError
+from retraining import params
 from retraining.runs import kinds as run_types
 
 PARAMS = {
@@ -45,3 +47,20 @@ def test_steps_are_reused_where_it_was_chosen(chosen: str, nightly: bool, backfi
     params = PARAMS | {"reuse_steps": chosen}
     assert run_types.reuses_steps(run("scheduled"), params) is nightly
     assert run_types.reuses_steps(run("backfill"), params) is backfill
+
+
+@pytest.mark.parametrize("reason", ["why\n", "\n", " why", "why\x00", "a\tb", "w" * 201, None, 7])
+def test_a_reason_is_a_line_of_text(reason: object) -> None:
+    param = params.retraining()["register_against_gate"]
+    assert param.resolve("weil es so ist: ≥ {0}") == "weil es so ist: ≥ {0}"
+    with pytest.raises(ParamValidationError):
+        param.resolve(reason)
+
+
+def test_who_registers_against_the_gate_is_who_triggered_the_run() -> None:
+    asked = PARAMS | {"register_against_gate": "because {by}"}
+    of = run("manual")
+    of.triggering_user_name = "ada"
+    assert run_types.against_gate(of, asked) == {"by": "ada", "reason": "because {by}"}
+    assert run_types.against_gate(run("backfill"), asked)["by"] == "somebody (backfill run)"
+    assert run_types.against_gate(of, PARAMS) == {}

@@ -95,6 +95,32 @@ def test_a_past_day_without_a_snapshot_fails_at_once(airflow: SimpleNamespace) -
             resolve(airflow, wanted)
 
 
+def test_a_pretrained_model_is_found_where_the_run_has_a_parameter_for_one(
+    airflow: SimpleNamespace,
+) -> None:
+    assert resolve(airflow, context())["pretrained_uri"] == ""
+    key = f"{PIPELINE}/pretrained/small/config.json"
+    airflow.s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    for model in ("small", f"s3://{BUCKET}/{PIPELINE}/pretrained/small"):
+        wanted = context()
+        wanted["params"]["pretrained"] = model
+        found = resolve(airflow, wanted)["pretrained_uri"]
+        assert found == f"s3://{BUCKET}/{PIPELINE}/pretrained/small/"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("smal", "there is no pretrained model at s3://.*/pretrained/smal/: land"), ("a b", "is no")],
+)
+def test_a_pretrained_model_that_is_not_there_is_said_before_any_job(
+    airflow: SimpleNamespace, model: str, said: str
+) -> None:
+    wanted = context()
+    wanted["params"]["pretrained"] = model
+    with pytest.raises(airflow.Fail, match=said):
+        resolve(airflow, wanted)
+
+
 def test_what_is_no_date_is_said(airflow: SimpleNamespace) -> None:
     with pytest.raises(airflow.Fail, match="'2026-02-30' is not a date"):
         resolve(airflow, context(snapshot="2026-02-30"))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from retraining import naming
 from retraining.runs import tasks
 
@@ -139,3 +139,25 @@ def test_a_rejected_model_fails_with_the_gates_words(s3: Any) -> None:
     with pytest.raises(AirflowFailException, match=r"score = 0\.25 is not ≥ 0\.5"):
         tasks.reject_model(run=run)
     tasks.skip_registration(run=run)
+
+
+def test_branches_that_a_mark_by_hand_lets_go_on_say_what_is_true(s3: Any) -> None:
+    run = run_of(s3, "both arms", {"scores_metrics": {"score": 0.75}})
+    for arm in (tasks.skip_registration, tasks.reject_model):
+        with pytest.raises(AirflowFailException, match=r"there is no decision record at .*Clear"):
+            arm(run=run)
+    check(run)
+    for arm in (tasks.skip_registration, tasks.reject_model):
+        with pytest.raises(AirflowSkipException, match="the model was not rejected"):
+            arm(run=run)
+
+
+def test_a_rejected_model_goes_on_by_the_word_of_a_person(s3: Any) -> None:
+    run = run_of(s3, "by word", {"scores_metrics": {"score": 0.25}})
+    chosen, pushed = check(run, register_against_gate="  for the demo ")
+    assert chosen == "register_model"
+    word = {"by": "somebody (manual run)", "reason": "for the demo"}
+    assert decision(s3, run)["against_gate"] == word
+    assert pushed[naming.VERDICT_XCOM] == (
+        "score 0.25 < 0.5, against the gate, by somebody (manual run): for the demo"
+    )

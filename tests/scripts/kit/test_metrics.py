@@ -132,3 +132,22 @@ def test_labels_that_cannot_be_judged_are_refused(
     actual: list[Any], predicted: list[Any], positive: str | None, expected: str
 ) -> None:
     assert metrics_of(actual, predicted, positive).startswith(expected)
+
+
+CLASSES = """
+import json, sys
+from kit.classification import class_metrics
+actual, predicted = json.loads(sys.argv[1])
+print(json.dumps(class_metrics(actual, predicted, samples=200, seed=1)))
+"""
+
+
+def test_each_label_that_a_row_has_is_measured_by_itself() -> None:
+    found = run_kit(CLASSES, json.dumps([[*"aaabbb"], [*"aabbbc"]]))["class_metrics"]
+    values = {label: {n: m["value"] for n, m in told.items()} for label, told in found.items()}
+    third = pytest.approx(2 / 3)
+    assert values == {
+        "a": {"precision": 1, "recall": third, "f1": pytest.approx(0.8)},
+        "b": {"precision": third, "recall": third, "f1": third},
+    }
+    assert all(m["standard_deviation"] > 0 for m in found["b"].values())

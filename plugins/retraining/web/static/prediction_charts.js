@@ -3,6 +3,7 @@
 import { axis, colour, onThemeChange } from "./colours.js";
 import { confusionMatrix } from "./confusion_matrix.js";
 import { el, number, whole } from "./elements.js";
+import { reportPictures } from "./report_pictures.js";
 
 const RIGHT = "predicted_against_actual";
 const RESIDUALS = "residuals";
@@ -11,6 +12,7 @@ export function predictionCharts(found, scales = scalesOf([found])) {
   const parts = [];
   if (found.points) parts.push(numbers(found, scales));
   if (found.matrix) parts.push(el("p", {}, `Of ${rowsOf(found)}:`), confusionMatrix(found.matrix));
+  if (found.pictures) parts.push(...reportPictures(found.pictures));
   return parts.length ? el("div", {}, parts) : el("p", { class: "quiet" }, "The pipeline has no plots of its predictions.");
 }
 

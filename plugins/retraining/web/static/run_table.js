@@ -22,7 +22,7 @@ export function runTable(dagId, runAddress, pairAddress) {
     const steps = [...new Set([...state.rows].sort((a, b) => b.jobs.length - a.jobs.length).flatMap((row) => row.jobs))];
     return [
       { key: "snapshot", label: "Snapshot", fixed: true, value: (row) => row.snapshot, show: (row) => runLink(row, row.snapshot ?? "not settled") },
-      { key: "verdict", label: "Verdict", usual: true, value: (row) => row.verdict, show: (row) => verdict(row.verdict) },
+      { key: "verdict", label: "Verdict", usual: true, value: (row) => row.verdict, show: (row) => [verdict(row.verdict), fault(row)] },
       { key: "run_id", label: "Run", usual: true, value: (row) => row.run_after, show: (row) => el("span", { title: row.run_id }, row.run_type === "backfill" ? "backfill" : row.run_type, " ", el("span", { class: "quiet" }, row.run_after.slice(0, 16).replace("T", " "))) },
       ...metrics.map(([path, name], at) => ({ key: `metric ${name}`, label: name, number: true, usual: at < METRICS, value: (row) => valueOf(row, path), show: (row) => metric(row, path) })),
       { key: "rows", label: "Rows", number: true, usual: true, value: (row) => row.rows.snapshot, show: (row) => whole(row.rows.snapshot) },
@@ -55,6 +55,8 @@ export function runTable(dagId, runAddress, pairAddress) {
     draw();
   }
 
+  // The run's own page says all of it.
+  const fault = ({ fault: said }) => (said ? el("div", {}, el("span", { class: "tag", title: said }, "partly unreadable")) : null);
   const job = (row, step) => state.jobs[row.run_id]?.[step];
   const runLink = (row, label) => el("a", { href: runAddress(row.run_id) }, label);
 

@@ -44,8 +44,9 @@ function sentence(run) {
   if (run.verdict === "pass") {
     return `${metric ?? "All conditions hold"}: ${run.version ? `registered as version ${run.version}.` : `not registered${failure(run) ?? " yet."}`}`;
   }
-  if (run.verdict === "reject") return `${metric ?? run.explanation}: not registered.`;
-  if (run.verdict === "undecidable") return `${run.explanation}. Nothing was registered.`;
+  const registered = run.version ? `version ${run.version} is in the registry all the same; see who and why there.` : null;
+  if (run.verdict === "reject") return `${metric ?? run.explanation}: ${registered ?? "not registered."}`;
+  if (run.verdict === "undecidable") return `${run.explanation}. ${registered ? `But ${registered}` : "Nothing was registered."}`;
   if (run.verdict === "failed") return `The run failed before the gate decided${failure(run) ?? ". See its steps below."}`;
   if (run.verdict === "running") return "The run goes on; the gate has not decided yet.";
   if (run.verdict === "none") return "The run ended well, but left no decision record.";

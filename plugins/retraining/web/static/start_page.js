@@ -57,7 +57,11 @@ function serves(serving) {
   if (!serving) return "unknown";
   if (!serving.status) return "nothing: no endpoint yet";
   if (!serving.number) return `no version of this registry (${serving.status})`;
-  const doubts = [serving.is_verified ? null : "not verified", serving.status === "InService" ? null : serving.status].filter(Boolean);
+  const doubts = [
+    serving.is_verified ? null : "not verified",
+    serving.approval === "Approved" ? null : `though it is ${serving.approval}`,
+    serving.status === "InService" ? null : serving.status,
+  ].filter(Boolean);
   return el("span", {}, el("strong", {}, `version ${serving.number}`), doubts.length ? `, ${doubts.join(", ")}` : ", verified");
 }
 

@@ -52,9 +52,17 @@ export function versionsView(pipeline, runAddress, changed) {
       headline ? el("td", { class: "number" }, measure(version, headline)) : null,
       el("td", { class: "key" }, version.created.slice(0, 16).replace("T", " ")),
       el("td", { class: "key" }, approval(version.approval), version.status === "Completed" ? null : ` (${version.status})`),
-      el("td", {}, version.approval_reason),
+      el("td", {}, ...whoAndWhy(version)),
       el("td", { class: "key" }, version.run_id ? lineageSwitch(version) : el("span", { class: "quiet" }, "unknown")),
       el("td", {}, el("div", { class: "row" }, buttons(version, serving, isServing))));
+  }
+
+  function whoAndWhy({ approval_reason: reason, metadata, objection }) {
+    return [
+      reason,
+      metadata.against_gate ? el("div", {}, `Registered against the gate, by ${metadata.against_gate}`) : null,
+      objection ? el("div", { class: "error" }, `Deployed only if it is asked for: ${objection}`) : null,
+    ];
   }
 
   // In a row of its own, as wide as the table.
@@ -84,7 +92,7 @@ export function versionsView(pipeline, runAddress, changed) {
     const found = [];
     const button = (label, action, details, main) => found.push(el("button", { type: "button", class: `plain${main ? " main" : ""}`, onclick: () => confirm(label, action, version, details) }, label));
     if (pipeline.may_edit && version.approval !== "Approved") button("Approve", "approve", "It may be deployed then; the deployment DAG does that when it is the newest.", version.approval === "PendingManualApproval");
-    if (pipeline.may_edit && version.approval !== "Rejected") button("Reject", "reject", isServing ? "It serves now, and goes on serving until another version is deployed." : "It cannot be deployed then.");
+    if (pipeline.may_edit && version.approval !== "Rejected") button("Reject", "reject", isServing ? "It serves now: the next deployment puts another approved version in its place. Without one it goes on serving, and each deployment fails." : "It cannot be deployed then.");
     if (pipeline.may_deploy && version.approval === "Approved" && version.status === "Completed" && !isServing) {
       const isBack = serving?.number && version.number < serving.number;
       button(isBack ? "Roll back to this" : "Deploy", "deploy", `This starts ${pipeline.deployment_dag_id} with version ${version.number}: it deploys the version, sends it rows that evaluation has predicted, and flips back if it answers otherwise.`);
@@ -158,10 +166,11 @@ function measure({ metadata }, headline) {
 
 function servingSentence(serving) {
   if (!serving) return el("p", { id: "serving" }, "What serves now could not be read.");
-  const { endpoint_name: name, status, number: version, is_verified: verified } = serving;
+  const { endpoint_name: name, status, number: version, is_verified: verified, approval: said } = serving;
   if (!status) return el("p", { id: "serving" }, `The endpoint ${name} does not exist yet: nothing serves.`);
   if (!version) {
     return el("p", { id: "serving" }, `The endpoint ${name} is ${status}; no version of this registry serves.`);
   }
-  return el("p", { id: "serving" }, `The endpoint ${name} is ${status} with `, el("strong", {}, `version ${version}`), verified ? ", verified." : "; it is not verified.");
+  return el("p", { id: "serving" }, `The endpoint ${name} is ${status} with `, el("strong", {}, `version ${version}`), verified ? ", verified." : "; it is not verified.",
+    said === "Approved" ? null : el("strong", {}, ` It serves though it is ${said}: approve or deploy another.`));
 }

@@ -1,0 +1,127 @@
+"""Fine-tune a BERT that tells whether a product review is good; **accuracy ≥ 0.65**, or the run fails.
+
+`preprocess` checks the reviews of a snapshot (columns `review_text` and `rating`, 1 to 5), makes a
+sentiment of each rating (-1, 0, 1), keeps texts apart that repeat each other, splits, and writes the
+tokens that BERT reads as Parquet. `train` fine-tunes a pretrained BERT with PyTorch and keeps what
+the validation split finds best; it goes on from a checkpoint where it was interrupted. `evaluate`
+writes accuracy, precision, recall and F1 with their deviations, the confusion matrix, the worst
+errors, and what lesser models reach on the same splits. `check_quality` lets an accurate model pass
+to `register_model`; any other fails the run in `reject_model`, with the reason.
+
+The pretrained model is an input like the snapshot: its files lie on S3, and no job downloads any.
+This DAG is paused until somebody has reviews to land: it wants the PyTorch image.
+
+### When it fails
+| task | why | what to do |
+| --- | --- | --- |
+| `resolve_run` | there is no snapshot or no pretrained model, or a setting is missing | land what the message names; clear the task |
+| `preprocess` | bad data: the message names file, line and column | land a corrected snapshot under another date and trigger a run for it |
+| `train` | a hyperparameter, the pretrained model or a checkpoint cannot be used, in the script's own words | mend what it names; clear the task |
+| `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
+| `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
+| `reject_model` | the model is not accurate enough | nothing was registered; look at the learning curves and the worst errors on the run's page |
+| `register_model` | the registry refused or did not answer | clear the task: it never registers twice |
+"""  # noqa: E501 - Markdown tables have long lines
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+from retraining import (
+    GreaterThanOrEqualTo,
+    Image,
+    Metric,
+    Parameter,
+    Pipeline,
+    dag_defaults,
+    params,
+    steps,
+)
+
+JSON = "application/json"
+ACCURACY = Metric("multiclass_classification_metrics.accuracy")
+PIPELINE = Pipeline(
+    name="product-reviews",
+    description="Whether a product review is good, bad or neither",
+    image=Image("pytorch", "2.6.0"),
+    policy=(GreaterThanOrEqualTo(ACCURACY, Parameter("least_accuracy")),),
+    headline=ACCURACY,
+    better="higher",
+    content_types=(JSON,),
+    response_types=(JSON,),
+    metadata_parameters=("pretrained",),
+    tolerance=1e-3,  # sums of 32-bit floats, in another order on another machine
+    plots=("confusion_matrix", "class_metrics", "learning_curves", "worst_errors"),
+)
+PARAMETERS = {
+    **params.retraining(ask_for_approval=None, when_rejected=None),
+    "least_accuracy": params.threshold(0.65, title="Least accuracy", minimum=0, maximum=1),
+    "pretrained": params.pretrained("all-minilm-l6-v2-53aa51172d14"),
+    "epochs": Param(2, type="integer", minimum=1, maximum=1_000, title="Epochs"),
+    "learning_rate": Param(1e-4, type="number", minimum=1e-9, maximum=1, title="Learning rate"),
+    "batch_size": Param(32, type="integer", minimum=1, maximum=65_536, title="Batch size"),
+    "train_steps": Param(
+        0, type="integer", minimum=0, maximum=10**9, title="Train steps an epoch; 0: all rows"
+    ),
+    "validation_steps": Param(
+        0, type="integer", minimum=0, maximum=10**9, title="Validation steps; 0: all rows"
+    ),
+    "freeze_encoder": Param(False, type="boolean", title="Train the last layer alone"),
+    "max_sequence_length": Param(
+        64, type="integer", minimum=3, maximum=65_536, title="Longest text, in tokens"
+    ),
+    "balance": Param(False, type="boolean", title="Train on as many reviews of each sentiment"),
+    "validation_share": Param(
+        0.1, type="number", minimum=0.001, maximum=0.9, title="Share of reviews to validate with"
+    ),
+    "test_share": Param(
+        0.1, type="number", minimum=0.001, maximum=0.9, title="Share of reviews to test with"
+    ),
+    "seed": Param(42, type="integer", minimum=0, maximum=2**32 - 1, title="Seed"),
+}
+
+with DAG(
+    dag_id="product_reviews_retraining",
+    schedule="0 5 * * *",
+    is_paused_upon_creation=True,
+    doc_md=__doc__ + params.table(PARAMETERS),
+    params=PARAMETERS,
+    **dag_defaults.retraining(PIPELINE),
+) as dag:
+    run = steps.resolve_run(PIPELINE)
+    pretrained = {"pretrained": run.pretrained_uri}
+    preprocess = steps.processing(
+        run, "preprocess.py",
+        arguments={
+            "train-share": "{{ 1 - params.validation_share - params.test_share }}",
+            "validation-share": "{{ params.validation_share }}",
+            "test-share": "{{ params.test_share }}",
+            "max-sequence-length": "{{ params.max_sequence_length }}",
+            "balance": "{{ params.balance }}", "seed": "{{ params.seed }}",
+        },
+        inputs={"snapshot": run.snapshot_uri, **pretrained},
+        outputs=("train", "validation", "test", "preprocessor"),
+    )  # fmt: skip
+    train = steps.training(
+        run, "train.py",
+        channels=pretrained | preprocess.only("train", "validation", "preprocessor"),
+        hyperparameters={
+            "epochs": "{{ params.epochs }}", "learning-rate": "{{ params.learning_rate }}",
+            "train-batch-size": "{{ params.batch_size }}",
+            "train-steps-per-epoch": "{{ params.train_steps }}",
+            "validation-steps": "{{ params.validation_steps }}",
+            "freeze-encoder": "{{ params.freeze_encoder }}", "seed": "{{ params.seed }}",
+        },
+        metrics={
+            name: f"{name}=([0-9.]+);"
+            for name in ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
+        },
+    )  # fmt: skip
+    evaluate = steps.processing(
+        run, "evaluate.py",
+        inputs={"model": train.model_uri, **preprocess.only("test", "train")},
+        outputs=("evaluation",),
+    )  # fmt: skip
+    register, reject = steps.register_model(run, train), steps.reject_model(run)
+    check = steps.check_quality(run, passed=register, rejected=reject)
+
+    run >> preprocess >> train >> evaluate >> check

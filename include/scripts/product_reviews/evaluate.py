@@ -1,0 +1,87 @@
+"""Score the model on the untouched test reviews, as its endpoint will answer them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit.classification import class_metrics, classification_metrics
+from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
+from kit.job import processing_job, stopwatch
+from kit.model_archive import ENTRY_POINT, load_entry_point, predict, unpacked
+from kit.record import NAME, origin, read_record
+from kit.requirements import install
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JSON = "application/json"
+CURVES, WEIGHTS = "learning_curves.json", "network.safetensors"
+WORST, LONGEST = 20, 1_000
+
+
+def worst_errors(
+    texts: Sequence[str], actual: Sequence[int], answers: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Give the mistakes that the model was surest of, with their texts."""
+    wrong = [
+        {"text": text[:LONGEST], "actual": label, "predicted": answer["label"],
+         "probability": answer["probability"]}
+        for text, label, answer in zip(texts, actual, answers, strict=True)
+        if answer["label"] != label
+    ]  # fmt: skip
+    return sorted(wrong, key=lambda mistake: -mistake["probability"])[:WORST]
+
+
+def main() -> None:
+    """Run the job; exit with 1 and a message where its inputs cannot be used."""
+    parser = evaluation_arguments(__doc__)
+    train = Path("/opt/ml/processing/input/train")
+    parser.add_argument("--train", type=Path, default=train, metavar="DIR")
+    with (
+        processing_job(parser) as options,
+        unpacked(options.model, WEIGHTS, CURVES, NAME, ENTRY_POINT) as folder,
+    ):
+        install(Path(__file__).with_name("requirements.txt"))
+        # Not before: the image lacks what they import.
+        from baselines import baselines  # noqa: PLC0415
+        from splits import read_split  # noqa: PLC0415
+
+        say = stopwatch()
+        test = read_split(options.test / "test.parquet")
+        texts, actual = test["text"].to_pylist(), test["sentiment"].to_pylist()
+        lesser = baselines(read_split(options.train / "train.parquet"), test)
+        say("fitted the baselines")
+        body = json.dumps({"features": texts})
+        answers = predict(load_entry_point(folder), folder, body, content_type=JSON)
+        predicted = [answer["label"] for answer in answers]
+        say(f"predicted {len(texts)} test reviews")
+
+        bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
+        report = {
+            **classification_metrics(actual, predicted, **bootstrap),
+            **class_metrics(actual, predicted, **bootstrap),
+            "baselines": lesser,
+            **json.loads((folder / CURVES).read_text(encoding="utf-8")),
+            "worst_errors": worst_errors(texts, actual, answers),
+            **origin(read_record(folder), tested=len(texts)),
+            "bootstrap": bootstrap,
+        }
+        say(f"{options.bootstrap_samples} bootstrap samples")
+        write_evaluation(
+            options.output,
+            report,
+            actual=actual,
+            predicted=predicted,
+            smoke=Smoke(
+                [json.dumps({"features": [text]}) for text in texts],
+                [{"predictions": [answer]} for answer in answers],
+                content_type=JSON,
+                accept=JSON,
+            ),
+        )
+
+
+if __name__ == "__main__":
+    main()
