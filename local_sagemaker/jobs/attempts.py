@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -23,7 +23,15 @@ from local_sagemaker.jobs.execution import Control, Execution
 from local_sagemaker.jobs.inputs import fetch_input
 from local_sagemaker.jobs.interruptions import Interruption, interruption_of
 from local_sagemaker.jobs.metrics import Metrics
-from local_sagemaker.jobs.plan import CONTAINER_ROOT, End, Outcome, Phase, Plan, failed
+from local_sagemaker.jobs.plan import (
+    CONTAINER_ROOT,
+    End,
+    JobFailedError,
+    Outcome,
+    Phase,
+    Plan,
+    failed,
+)
 from local_sagemaker.jobs.transfers import place
 
 if TYPE_CHECKING:
@@ -163,9 +171,7 @@ class Attempts:
         for number, (name, called) in enumerate(zip(names, algo, strict=True), start=1):
             own = replace(plan, files={**plan.files, **plan.host_files(names, name)})
             there = JobFolder(folder / (called if attempt == 1 else f"{called}-attempt-{attempt}"))
-            there.make(own, rewrite_files=bare)
-            if named:
-                there.hosts_file.write_bytes(known)
+            there.make(own, rewrite_files=bare, hosts=known if named else b"")
             checkpoints = None
             if plan.checkpoints:
                 checkpoints = Checkpoints(self.s3, plan.checkpoints, there.root)
@@ -229,9 +235,12 @@ class Attempts:
             raise first
         told = [how for how in ended if isinstance(how, Outcome)]
         chosen = first or next(how for how in told if how.root == hosts[0].folder.root)
-        for host in hosts if chosen.end is not End.INTERRUPTED else []:
-            if host.folder.root != chosen.root:
-                _gather(host, chosen.root)
+        # The first thing that went wrong is what a reader needs.
+        broken = chosen.end is End.EXITED and chosen.exit_code
+        with suppress(JobFailedError) if broken else nullcontext():
+            for host in hosts if chosen.end is not End.INTERRUPTED else []:
+                if host.folder.root != chosen.root:
+                    _gather(host, chosen.root)
         found = sorted((item for how in told for item in how.metrics.items()), key=_time)
         return replace(chosen, metrics=dict(found))
 
@@ -294,16 +303,18 @@ def _gather(host: _Host, root: Path) -> None:
         try:
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _move(source, target)
+                _merge(source, target)
         except OSError as error:
             told = f"{CONTAINER_ROOT}/{name} of host algo-{host.number} cannot be collected"
             raise failed(told, error) from error
 
 
-def _move(source: Path, target: Path) -> None:
+def _merge(source: Path, target: Path) -> None:
     """Move what lies at one place to another, into folders that are there; what is there stays."""
-    if not os.path.lexists(target):
-        source.rename(target)
-    elif all(place.is_dir() and not place.is_symlink() for place in (source, target)):
-        for entry in source.iterdir():
-            _move(entry, target / entry.name)
+    waiting = [(source, target)]
+    while waiting:  # not by calls of its own: a tree may be deeper than Python allows
+        here, there = waiting.pop()
+        if not os.path.lexists(there):
+            here.rename(there)
+        elif all(path.is_dir() and not path.is_symlink() for path in (here, there)):
+            waiting += [(entry, there / entry.name) for entry in here.iterdir()]

@@ -7,12 +7,13 @@ files that the job deletes are deleted there, and what others put there later is
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.plan import JobFailedError, failed
 from local_sagemaker.jobs.transfers import files_below, objects_below, place, upload, write_files
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_sagemaker.jobs.plan import CheckpointPlace
-    from local_sagemaker.s3_places import Bucketed
     from local_sagemaker.s3_state import S3State
 
 _LOOK_SECONDS = 0.5
@@ -36,23 +36,23 @@ class Checkpoints:
     """The checkpoints of one host, in one attempt."""
 
     def __init__(self, s3: S3State, at: CheckpointPlace, root: Path) -> None:
-        """Make the folder.
+        """Keep nothing yet.
 
         Args:
             s3: The buckets.
             at: In S3 and in the container.
             root: What stands for /opt/ml.
         """
-        self._s3, self._at, self._root = s3, at, root
-        self._folder = root / at.folder
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._s3, self._root, self._name = s3, root, at.folder
+        # A folder, whether or not the caller wrote its slash.
+        self._target = at.target.below("")
         # Name to size and time of change: what S3 has, and what the last look has found.
         self._copied: dict[str, tuple[int, int]] = {}
         self._seen: dict[str, tuple[int, int]] = {}
         self._looks: Counter[str] = Counter()
 
     def restore(self) -> None:
-        """Copy what S3 has into the folder; there may be nothing yet.
+        """Make the folder, and copy what S3 has into it; there may be nothing yet.
 
         Raises:
             JobFailedError: There is no such bucket, or a key cannot be a file's name here.
@@ -64,29 +64,29 @@ class Checkpoints:
             raise JobFailedError(
                 f"ClientError: CheckpointConfig.S3Uri: the bucket {target.bucket} does not exist."
             ) from error
-        if keys:
-            write_files(
-                self._s3, objects_below(self._s3, target, role="", region=""), folder=self._folder
-            )
+        files = objects_below(self._s3, target, role="", region="") if keys else []
+        write_files(self._s3, files, folder=self._root / self._name, source=target)
         self._seen = self._copied = self._look()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep S3 alike during the block, and once more, to the last file, at its end."""
+        """Keep S3 alike during the block, and once more, to the last file, at its end.
+
+        Raises:
+            JobFailedError: A file cannot be read or copied, or a link is in the folder's place.
+        """
         ended = threading.Event()
-        thread = threading.Thread(target=self._follow, args=(ended,), name=f"{self._folder}")
+        thread = threading.Thread(target=self._follow, args=(ended,), daemon=True)
         thread.start()
         try:
             yield
         finally:
             ended.set()
             thread.join()
-        self._copy(settled=True)
-
-    @property
-    def _target(self) -> Bucketed:
-        # A folder, whether or not the caller wrote its slash.
-        return self._at.target.below("")
+        try:
+            self._copy(settled=True)
+        except (OSError, sqlite3.Error) as error:
+            raise failed(f"Failed to keep checkpoints in {self._target.uri}", error) from error
 
     def _follow(self, ended: threading.Event) -> None:
         told = ""
@@ -95,12 +95,12 @@ class Checkpoints:
                 self._copy(settled=False)
             except Exception as error:  # the copy at the end meets it again, and ends the job
                 if told != str(error):
-                    log.exception("checkpoints of %s", self._folder)
+                    log.exception("checkpoints of %s", self._root)
                 told = str(error)
 
     def _copy(self, *, settled: bool) -> None:
         found = self._look()
-        failed: Exception | None = None
+        problem: Exception | None = None
         for name, version in found.items():
             if self._copied.get(name) == version:
                 continue
@@ -109,28 +109,31 @@ class Checkpoints:
             if changing and not settled:
                 continue  # it is being written: the next look knows more
             try:
-                content = (self._folder / name).read_bytes()
+                content = (self._root / self._name / name).read_bytes()
                 upload(self._s3, content, target=self._target.below(name))
             except FileNotFoundError:
                 continue
             except Exception as error:  # the others are copied first
-                failed = failed or error
+                problem = problem or error
                 continue
             self._copied[name] = version
             del self._looks[name]
         self._seen = found
         for name in self._copied.keys() - found.keys():
             target = self._target.below(name)
-            with suppress(KeyError):  # the bucket has gone, and the object with it
-                self._s3.delete(target.bucket, target.key)
+            try:
+                with suppress(KeyError):  # the bucket has gone, and the object with it
+                    self._s3.delete(target.bucket, target.key)
+            except Exception as error:
+                problem = problem or error
+                continue
             del self._copied[name]
-        if failed:
-            raise failed
+        if problem:
+            raise problem
 
     def _look(self) -> dict[str, tuple[int, int]]:
         found = {}
-        place(self._root, self._at.folder)
-        for file, name in files_below(self._folder):
+        for file, name in files_below(place(self._root, self._name)):
             if name.endswith(_IGNORED):
                 continue
             try:

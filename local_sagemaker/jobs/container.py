@@ -75,19 +75,22 @@ class JobFolder:
         """Replace /opt/ml in a text, wherever it begins a path."""
         return _IN_TEXT.sub(lambda _: str(self.root), text)
 
-    def make(self, plan: ContainerPlan, *, rewrite_files: bool) -> None:
+    def make(self, plan: ContainerPlan, *, rewrite_files: bool, hosts: bytes = b"") -> None:
         """Lay out the folders and files of a job.
 
         Args:
             plan: The job.
             rewrite_files: Also rewrite /opt/ml in the job's configuration, hyperparameters among
                 it, as nothing will be seen at that path.
+            hosts: What is to be shown at /etc/hosts; empty for the machine's own.
 
         Raises:
             JobFailedError: A name cannot be a folder's, or the disk refuses it.
         """
         try:
             self._make(plan, rewrite_files=rewrite_files)
+            if hosts:
+                self.hosts_file.write_bytes(hosts)
         except (OSError, ValueError) as error:
             raise failed("The job's folders cannot be made", error) from error
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from local_sagemaker.errors import RequestInvalidError
-from local_sagemaker.jobs.plan import JobFailedError
+from local_sagemaker.jobs.plan import JobFailedError, failed
 from local_sagemaker.jobs.transfers import file_name, objects_below, write_files
 from local_sagemaker.s3_places import Bucketed, parse_s3_uri
 
@@ -43,7 +43,7 @@ def fetch_input(
     if item.sharded:
         # The service promises each host about as many objects as any other, and no more than that.
         files = files[host::hosts]
-    write_files(s3, files, folder=folder)
+    write_files(s3, files, folder=folder, source=item.source)
 
 
 def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
@@ -55,6 +55,8 @@ def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
         entries = json.loads(s3.read(manifest.bucket, manifest.key))
     except KeyError as error:
         raise _unreadable(manifest, "there is no such object") from error
+    except OSError as error:
+        raise failed(f"Data download failed: {manifest.uri} cannot be read", error) from error
     except (ValueError, RecursionError) as error:
         raise _unreadable(manifest, f"it is not JSON: {error}") from error
     if not isinstance(entries, list) or not entries or not isinstance(entries[0], dict):

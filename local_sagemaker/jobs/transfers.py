@@ -6,6 +6,7 @@ import io
 import os
 import sqlite3
 import tarfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
         JobFailedError: There is nothing to copy, or a key cannot be a file's name here.
     """
     files = objects_below(s3, source, role=role, region=region)
-    write_files(s3, files, folder=folder)
+    write_files(s3, files, folder=folder, source=source)
     return len(files)
 
 
@@ -67,8 +68,16 @@ def objects_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> l
     ]
 
 
-def write_files(s3: S3State, files: Iterable[ObjectFile], *, folder: Path) -> None:
+def write_files(
+    s3: S3State, files: Iterable[ObjectFile], *, folder: Path, source: Bucketed
+) -> None:
     """Copy objects into a folder, which is made if it does not exist.
+
+    Args:
+        s3: The buckets.
+        files: What to copy.
+        folder: Where to.
+        source: For the error: where they were found.
 
     Raises:
         JobFailedError: There is no such object, or it cannot be written under its name.
@@ -76,9 +85,7 @@ def write_files(s3: S3State, files: Iterable[ObjectFile], *, folder: Path) -> No
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise failed(
-            "Data download failed: the LocalPath of an input cannot be made", error
-        ) from error
+        raise failed(f"{source.uri} cannot be copied to its LocalPath", error) from error
     for at, name in files:
         target = folder.joinpath(*name)
         try:
@@ -184,7 +191,7 @@ def upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
     """Store an object.
 
     Raises:
-        JobFailedError: There is no such bucket.
+        JobFailedError: There is no such bucket, or the disk or S3 refuses it.
     """
     try:
         s3.put(target.bucket, target.key, content=content)
@@ -198,11 +205,16 @@ def upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files below a folder, and their relative names."""
+    """Yield the files below a folder, and their relative names.
+
+    Raises:
+        OSError: The folder, or one in it, cannot be read.
+    """
     for file in _below(folder):
+        if not file.is_file():  # nor a link that leads nowhere, or to itself
+            continue
         # A link out of the output's folder is not output.
-        inside = not file.is_symlink() or file.resolve().is_relative_to(folder.resolve())
-        if inside and file.is_file():
+        if not file.is_symlink() or file.resolve().is_relative_to(folder.resolve()):
             yield file, file.relative_to(folder).as_posix()
 
 
@@ -214,7 +226,8 @@ def _below(folder: Path) -> list[Path]:
     found: list[Path] = []
     waiting = [folder] if folder.is_dir() and not folder.is_symlink() else []
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        # A command that still runs may have removed it.
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 path = Path(entry.path)
                 found.append(path)

@@ -91,9 +91,11 @@ def test_a_host_that_fails_ends_the_job_with_its_reason_and_stops_the_others(ben
     request = on_hosts(
         bench.training_request(
             """
-            import json, sys, time
+            import json, os, sys, time
             here = json.load(open("/opt/ml/input/config/resourceconfig.json"))["current_host"]
             if here != "algo-2":
+                os.rmdir("/opt/ml/model")
+                os.symlink("/", "/opt/ml/model")  # a mistake that nobody gets to know
                 print("waiting", flush=True)
                 time.sleep(300)
             open("/opt/ml/output/failure", "w").write("the second host has no data")

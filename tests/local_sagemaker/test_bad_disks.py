@@ -193,6 +193,7 @@ def seed(state: Path, client: Client) -> None:
     store = Store(state / "state.sqlite")
     for noun in ("Processing", "Training"):
         job = {
+            **CHANGES[f"Create{noun}Job"],
             f"{noun}JobName": "seeded",
             f"{noun}JobArn": f"{ARN}:{noun.lower()}-job/seeded",
             f"{noun}JobStatus": "InProgress",
@@ -255,8 +256,11 @@ def test_a_job_ends_whichever_of_its_writes_is_refused(bad_disk, make_workbench)
         reasons = []
         for number in itertools.count(1):
             request = bench.training_request(
-                "import os; print('said'); open(os.environ['SAGEMAKER_BASE_DIR'] + '/model/m', 'w')"
+                "import os; print('said'); ml = os.environ['SAGEMAKER_BASE_DIR']\n"
+                "open(ml + '/model/m', 'w'); os.remove(ml + '/checkpoints/old')",
+                CheckpointConfig={"S3Uri": f"s3://{bench.bucket}/kept"},
             )
+            bench.put("kept/old", "old")
             with refusing(control, number, whose="job") as fault:
                 job = bench.run(request)
             failed = job["TrainingJobStatus"] == "Failed"
@@ -268,6 +272,7 @@ def test_a_job_ends_whichever_of_its_writes_is_refused(bad_disk, make_workbench)
     assert len(reasons) > 5
     assert all(reason is None or "Error: " in reason for reason in reasons)
     assert {None} < set(reasons)
+    assert [reason for reason in reasons if reason and "Failed to keep checkpoints" in reason]
 
 
 def test_a_job_whose_end_cannot_be_written_ends_when_it_can_and_holds_up_no_shutdown(
@@ -479,7 +484,7 @@ def test_a_full_disk_refuses_and_keeps_what_it_has(
         s3.put_object(Bucket=bench.bucket, Key="kept", Body=b"old")
         name = bench.start(request)
         poll(lambda: "up" in bench.lines(name), what="the job's start")
-        (home,) = (small_disk / "state" / "jobs").glob("*/home")
+        (home,) = (small_disk / "state" / "jobs").glob("*/algo-1/home")
         (home / "go").touch()
         ballast = fill(small_disk)
         before = objects(client)

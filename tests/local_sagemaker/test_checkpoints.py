@@ -67,22 +67,35 @@ def test_a_file_whose_name_is_no_text_fails_the_job_after_the_others_were_copied
     assert bench.keys(f"{target}/") == [f"{target}/good"]
 
 
+LINKED = "import os; os.rename({place!r}, '/opt/ml/it'); os.symlink('/opt/ml/it', {place!r})"
+
+
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("config", "script", "told"),
     [
-        ("", "CheckpointConfig.S3Uri: the bucket no-such-bucket does not exist"),
         (
-            "import os; os.rmdir('/opt/ml/checkpoints'); os.symlink('/etc', '/opt/ml/checkpoints')",
-            "/opt/ml/checkpoints cannot be read: the job has put a link in its place",
+            {"S3Uri": "s3://no-such-bucket/kept"},
+            "",
+            "CheckpointConfig.S3Uri: the bucket no-such-bucket does not exist",
+        ),
+        (
+            {"LocalPath": f"/opt/ml/{'x' * 300}"},
+            "",
+            "/kept/ cannot be copied to its LocalPath: OSError: [Errno 36] File name too long",
+        ),
+        ({}, LINKED.format(place="/opt/ml/checkpoints"), "/opt/ml/checkpoints cannot be read"),
+        (
+            {"LocalPath": "/opt/ml/above/it"},
+            LINKED.format(place="/opt/ml/above"),
+            "/opt/ml/above/it cannot be read: the job has put a link in its place or above it",
         ),
     ],
 )
-def test_checkpoints_that_cannot_be_kept_fail_the_job(bench, script, told):
-    bucket = bench.bucket if script else "no-such-bucket"
-    job = bench.run(
-        bench.training_request(script, CheckpointConfig={"S3Uri": f"s3://{bucket}/kept"})
-    )
+def test_checkpoints_that_cannot_be_kept_fail_the_job(bench, config, script, told):
+    config = {"S3Uri": f"s3://{bench.bucket}/kept", **config}
+    job = bench.run(bench.training_request(script, CheckpointConfig=config))
     assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: ")
     assert told in job["FailureReason"]
 
 

@@ -12,7 +12,7 @@ def reason(job) -> str:
     return str(job.get("FailureReason"))
 
 
-@pytest.fixture(params=["processing", "training"])
+@pytest.fixture(params=["processing", "training", "checkpoints"])
 def uploads(request, bench):
     """Makes a request whose script is followed by an upload, file by file, of this folder."""
     if request.param == "processing":
@@ -21,8 +21,11 @@ def uploads(request, bench):
         )
 
     def training(script):
-        made = bench.training_request(f"FOLDER = '/opt/ml/model'\n{script}")
+        folder = "checkpoints" if request.param == "checkpoints" else "model"
+        made = bench.training_request(f"FOLDER = '/opt/ml/{folder}'\n{script}")
         made["OutputDataConfig"]["CompressionType"] = "NONE"
+        if folder == "checkpoints":
+            made["CheckpointConfig"] = {"S3Uri": f"{made['OutputDataConfig']['S3OutputPath']}/kept"}
         return made
 
     return training
@@ -57,9 +60,10 @@ def test_a_tree_deeper_than_python_can_call_itself_is_uploaded_and_removed(bench
     assert list((bench.server.state / "jobs").glob(f"{name}-*")) == []
 
 
-def test_a_deep_model_is_packed(bench):
-    job = bench.run(bench.training_request(f"FOLDER = '/opt/ml/model'\n{DEEP}"))
-    assert reason(job) == "None"
+def test_a_deep_model_of_two_hosts_is_packed(bench):
+    request = bench.training_request(f"FOLDER = '/opt/ml/model'\n{DEEP}")
+    request["ResourceConfig"]["InstanceCount"] = 2
+    assert reason(bench.run(request)) == "None"
 
 
 def test_a_tree_beyond_the_longest_path_fails_the_job(bench):
@@ -98,6 +102,25 @@ def test_a_link_in_the_place_of_an_output_is_refused(bench, kind, place):
     assert [key for key in bench.keys(name) if "/code/" not in key] == []
 
 
+@pytest.mark.parametrize("place", ["model", "output/data", "output"])
+@pytest.mark.parametrize("host", ["algo-1", "algo-2"])
+def test_nothing_is_collected_from_or_into_a_link(bench, host, place):
+    script = f"""
+        import json, os
+        here = json.load(open("/opt/ml/input/config/resourceconfig.json"))["current_host"]
+        open("/opt/ml/model/" + here, "w"), open("/opt/ml/output/data/" + here, "w")
+        os.mkdir("/opt/ml/elsewhere")
+        if here == {host!r}:
+            os.rename("/opt/ml/{place}", "/opt/ml/elsewhere/it")
+            os.symlink("/opt/ml/elsewhere/it", "/opt/ml/{place}")
+    """
+    request = bench.training_request(script)
+    request["ResourceConfig"]["InstanceCount"] = 2
+    job = bench.run(request)
+    assert "the job has put a link in its place" in reason(job)
+    assert bench.keys(f"{job['TrainingJobName']}/models") == []
+
+
 def test_a_failure_file_that_is_a_link_is_not_read(bench):
     script = "import os\nos.symlink('/etc/passwd', '/opt/ml/output/failure')\nraise SystemExit(1)"
     job = bench.run(bench.training_request(script))
@@ -123,15 +146,18 @@ def test_a_local_path_with_a_null_is_refused(bench):
         bench.start(request)
 
 
-def test_a_pattern_that_takes_for_ever_is_tried_once(bench):
+def test_a_pattern_that_takes_for_ever_is_tried_once_a_host(bench):
     definitions = [{"Name": "evil", "Regex": "(a|aa)+$"}, {"Name": "good", "Regex": "g=(.*)"}]
     script = "for _ in range(40): print('a' * 60 + 'b')\nprint('g=0.5')"
     request = bench.training_request(script, algorithm={"MetricDefinitions": definitions})
+    request["ResourceConfig"]["InstanceCount"] = 2
     job = bench.run(request)  # a second a line would be 40
     assert [(m["MetricName"], m["Value"]) for m in job["FinalMetricDataList"]] == [("good", 0.5)]
-    lines = bench.lines(job["TrainingJobName"])
-    assert len([line for line in lines if "metric evil took more than 1 s" in line]) == 1
-    assert lines.count("a" * 60 + "b") == 40
+    logs = bench.lines_by_host(job["TrainingJobName"])
+    assert logs.keys() == {"algo-1", "algo-2"}
+    for lines in logs.values():
+        assert len([line for line in lines if "metric evil took more than 1 s" in line]) == 1
+        assert lines.count("a" * 60 + "b") == 40
 
 
 def test_a_job_that_is_looked_at_slowly_is_stopped_in_time(bench):

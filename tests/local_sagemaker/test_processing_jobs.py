@@ -111,11 +111,12 @@ def test_the_container_configuration_lies_where_the_service_puts_it(bench):
     assert bench.lines(job["ProcessingJobName"]) == [f"{job['ProcessingJobArn']} algo-1 ['algo-1']"]
 
 
-def test_a_link_out_of_the_output_folder_is_not_uploaded(bench):
+def test_a_link_out_of_the_output_folder_or_to_itself_is_not_uploaded(bench):
     request = bench.processing_request(
         """
         import os
         os.symlink("/etc/passwd", "/opt/ml/processing/output/result/passwd")
+        os.symlink("itself", "/opt/ml/processing/output/result/itself")
         open("/opt/ml/processing/output/result/fine", "w").close()
         """,
         outputs=("result",),
