@@ -122,6 +122,7 @@ def test_a_link_out_of_the_output_folder_or_to_itself_is_not_uploaded(bench):
         outputs=("result",),
     )
     job = bench.run(request)
+    assert job["ProcessingJobStatus"] == "Completed", job
     prefix = f"{job['ProcessingJobName']}/result"
     assert bench.keys(prefix) == [f"{prefix}/fine"]
 
