@@ -115,6 +115,7 @@ with DAG(
             name: f"{name}=([0-9.]+);"
             for name in ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
         },
+        checkpoints=True,
     )  # fmt: skip
     evaluate = steps.processing(
         run, "evaluate.py",

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from retraining.pipeline import Image, Pipeline
 
+# By the generation of the task's jobs, which attempts share and a clear changes.
+_CHECKPOINTS = "checkpoints/{{ ti.max_tries - task.retries }}/"
 _INSTANCE_TYPE = "{{ params.instance_type }}"
 
 
@@ -120,6 +122,8 @@ def training(
     metrics: Mapping[str, str] | None = None,
     instance_type: str = _INSTANCE_TYPE,
     max_runtime_s: int = requests.MAX_RUNTIME_S,
+    checkpoints: bool = False,
+    spot_wait_s: int | None = None,
     **operator_arguments: Any,
 ) -> RetrainingTrainingOperator:
     """Train a model, by a script of the pipeline's or by the image's own algorithm.
@@ -133,23 +137,34 @@ def training(
         metrics: A regular expression over the log for each metric by its name.
         instance_type: Of the job.
         max_runtime_s: After so many seconds the service stops the job.
+        checkpoints: Keep what the script writes to ``/opt/ml/checkpoints``. An interrupted job and
+            the next attempt go on from it; who clears the task begins anew.
+        spot_wait_s: Train on spare capacity, which the service may take back, with so many seconds
+            for waiting and running together; None for capacity that nobody takes back.
         operator_arguments: Those of the operator.
+
+    Raises:
+        ValueError: ``spot_wait_s`` is less than ``max_runtime_s``.
     """
+    config = requests.training_job(
+        image_uri=run.template("training_image_uri"),
+        role_arn=run.template("role_arn"),
+        instance_type=instance_type,
+        code_uri=run.template("code_uri"),
+        script=script,
+        hyperparameters=hyperparameters or {},
+        channels=channels,
+        output_uri=run.output_uri("model"),
+        metrics=metrics or {},
+        content_type=content_type,
+        max_runtime_s=max_runtime_s,
+    )
+    if checkpoints:
+        config = requests.with_checkpoints(config, f"{run.output_uri('model')}{_CHECKPOINTS}")
+    if spot_wait_s is not None:
+        config = requests.on_spare_capacity(config, wait_s=spot_wait_s)
     return RetrainingTrainingOperator(
-        config=requests.training_job(
-            image_uri=run.template("training_image_uri"),
-            role_arn=run.template("role_arn"),
-            instance_type=instance_type,
-            code_uri=run.template("code_uri"),
-            script=script,
-            hyperparameters=hyperparameters or {},
-            channels=channels,
-            output_uri=run.output_uri("model"),
-            metrics=metrics or {},
-            content_type=content_type,
-            max_runtime_s=max_runtime_s,
-        ),
-        **_job_arguments(run, "train") | operator_arguments,
+        config=config, **_job_arguments(run, "train") | operator_arguments
     )
 
 

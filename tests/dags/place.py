@@ -178,9 +178,9 @@ def with_changes(archive: bytes, changed: dict[str, bytes]) -> bytes:
 
 
 @contextmanager
-def new_place(folder: Path, run_embedded_sagemaker: Any) -> Iterator[Place]:
+def new_place(folder: Path, run_embedded_sagemaker: Any, *options: str) -> Iterator[Place]:
     """Start an embedded SageMaker with the bucket, and make Airflow's database."""
-    with run_embedded_sagemaker(folder / "sagemaker") as server:
+    with run_embedded_sagemaker(folder / "sagemaker", *options) as server:
         server.client("s3").create_bucket(Bucket=BUCKET)
         variables = (
             airflow_variables(folder)

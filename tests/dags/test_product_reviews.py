@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +35,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any)
     program = ROOT / "tests" / "scripts" / "product_reviews" / "tiny_bert.py"
     made = run_cold(program, folder / "tiny", *VOCABULARY, image=IMAGE)
     assert made.code == 0, made.stderr
-    with new_place(folder, run_embedded_sagemaker) as place:
+    # By then an epoch is over.
+    options = ("--interrupt-spot", "interrupted-*:15", "--stop-grace", "1")
+    with new_place(folder, run_embedded_sagemaker, *options) as place:
         place.land(NAME, DAY, as_csv([*reviews(1_200, wrong=0.2)]).encode(), name="reviews.csv")
         _, prefix = naming.split_s3_uri(naming.pretrained_uri(BUCKET, NAME, "tiny"))
         for file in (folder / "tiny").iterdir():
@@ -59,6 +63,38 @@ def test_the_retraining_dag_fails_a_run_whose_model_is_rejected(
     assert dag["params"]["pretrained"] == SAMPLE_MODEL
     for name in [*dag["params"], *dag["tasks"]]:
         assert f"`{name}`" in dag["doc"]
+
+
+def goes_on_after_an_interruption(place: Place, job: dict[str, Any]) -> None:
+    """Train on spare capacity as a job did, for long, and stop when it goes on where it was."""
+    sagemaker, logs = place.client("sagemaker"), place.client("logs")
+    members = ("AlgorithmSpecification", "HyperParameters", "InputDataConfig", "OutputDataConfig",
+               "ResourceConfig", "RoleArn")  # fmt: skip
+    request = {name: job[name] for name in members}
+    request["HyperParameters"] |= {"epochs": "1000"}
+    name = "interrupted-reviews"
+    sagemaker.create_training_job(
+        TrainingJobName=name,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/interrupted/"},
+        **request,
+    )
+    resumed = None
+    until = time.monotonic() + 240
+    while resumed is None and time.monotonic() < until:
+        time.sleep(1)
+        found = logs.filter_log_events(
+            logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{name}/"
+        )
+        told = " ".join(event["message"] for event in found["events"])
+        resumed = re.search("resumed after epoch ([0-9]+) of 1000", told)
+    assert resumed, told[-2000:]
+    assert int(resumed[1]) >= 1
+    described = sagemaker.describe_training_job(TrainingJobName=name)
+    statuses = [step["Status"] for step in described["SecondaryStatusTransitions"]]
+    assert "Interrupted" in statuses
+    sagemaker.stop_training_job(TrainingJobName=name)
 
 
 @needs_image
@@ -91,6 +127,8 @@ def test_only_an_accurate_model_is_registered_and_deployed(place: Place) -> None
         "train:loss", "train:accuracy", "validation:loss", "validation:accuracy"
     }  # fmt: skip
     uri = naming.run_uri(BUCKET, NAME, DAY, passed["run_id"])
+    assert job["CheckpointConfig"]["S3Uri"] == f"{naming.output_uri(uri, 'model')}checkpoints/0/"
+    goes_on_after_an_interruption(place, job)
     report = json.loads(place.body(naming.report_uri(uri)))
     last = report["learning_curves"][-1]
     assert metrics["validation:loss"] == pytest.approx(last["validation_loss"], rel=1e-4)

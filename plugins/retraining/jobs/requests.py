@@ -7,7 +7,7 @@ job's name: the operator computes it from the rendered request.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 
@@ -177,3 +177,31 @@ def training_job(
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_s},
     }
+
+
+def with_checkpoints(request: Request, uri: str) -> Request:
+    """Add to a CreateTrainingJob request that the service keeps ``/opt/ml/checkpoints`` on S3.
+
+    Args:
+        request: The request.
+        uri: The folder; what lies there when the job starts is copied into it.
+    """
+    return request | {"CheckpointConfig": {"S3Uri": uri}}
+
+
+def on_spare_capacity(request: Request, *, wait_s: int) -> Request:
+    """Let a CreateTrainingJob request be for capacity that the service may take back.
+
+    Args:
+        request: The request.
+        wait_s: The seconds for waiting and running together.
+
+    Raises:
+        ValueError: They are fewer than the job may run.
+    """
+    condition: Any = request["StoppingCondition"]
+    runtime_s = condition["MaxRuntimeInSeconds"]
+    if wait_s < runtime_s:
+        raise ValueError(f"spot_wait_s={wait_s} is less than max_runtime_s={runtime_s}")
+    condition = condition | {"MaxWaitTimeInSeconds": wait_s}
+    return request | {"EnableManagedSpotTraining": True, "StoppingCondition": condition}

@@ -59,7 +59,19 @@ def package(**changes: Any) -> dict[str, Any]:
 def test_every_request_is_one_that_the_service_takes() -> None:
     validate_request("CreateProcessingJob", {"ProcessingJobName": "p", **processing()})
     validate_request("CreateTrainingJob", {"TrainingJobName": "t", **training()})
+    spot = requests.with_checkpoints(
+        requests.on_spare_capacity(training(), wait_s=100_000), "s3://bucket/model/checkpoints/0/"
+    )
+    validate_request("CreateTrainingJob", {"TrainingJobName": "t", **spot})
+    assert (spot["EnableManagedSpotTraining"], spot["CheckpointConfig"]) == (
+        True, {"S3Uri": "s3://bucket/model/checkpoints/0/"}
+    )  # fmt: skip
     validate_request("CreateModelPackage", package())
+
+
+def test_spare_capacity_is_waited_for_no_shorter_than_the_job_may_run() -> None:
+    with pytest.raises(ValueError, match="spot_wait_s=60 is less than max_runtime_s=3600"):
+        requests.on_spare_capacity(training(), wait_s=60)
 
 
 def test_the_check_would_see_a_bad_request() -> None:

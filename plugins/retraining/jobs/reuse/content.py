@@ -43,6 +43,7 @@ KEY_FORMAT = 1
 MOST_NAMED_OBJECTS = 1000
 
 _WITHOUT_EFFECT = frozenset({
+    "EnableManagedSpotTraining",
     "ExperimentConfig",
     "ProcessingJobName",
     "RetryStrategy",
@@ -106,8 +107,8 @@ def content_of(s3: S3Client, job_type: JobType, request: Mapping[str, Any]) -> S
 
     Raises:
         NotReusableError: Nothing is known of such jobs, an input is no S3 prefix, a training job
-            resumes from checkpoints, or an output is no S3 folder or encrypted with a key of its
-            own.
+            may resume from another one's checkpoints, or an output is no S3 folder or is encrypted
+            with a key of its own.
     """
     split = _SPLITS.get(job_type.kind)
     if split is None:
@@ -203,8 +204,11 @@ def _processing(request: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 def _training(request: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     rest = {name: value for name, value in request.items() if name not in _WITHOUT_EFFECT}
-    if "CheckpointConfig" in rest:
-        raise NotReusableError("the training job may go on from checkpoints")
+    own = request.get("OutputDataConfig", {}).get("S3OutputPath", "")
+    checkpoints = rest.pop("CheckpointConfig", {}).get("S3Uri", own)
+    # In the folder of its own outputs nobody else's can lie.
+    if not checkpoints.startswith(own):
+        raise NotReusableError("the training job may go on from another one's checkpoints")
     algorithm = dict(rest.pop("AlgorithmSpecification"))
     yield "image", algorithm.pop("TrainingImage", None)
     for name, text in rest.pop("HyperParameters", {}).items():

@@ -667,6 +667,15 @@ def test_a_request_that_hides_what_is_read_is_not_reusable(
         content_of(s3, TRAINING, request)
 
 
+def test_checkpoints_of_ones_own_and_spare_capacity_make_no_other_result(
+    s3: Any, code_uri: str
+) -> None:
+    plain = fitting(code_uri, "x", f"{RUNS}/first/train/")
+    own = f"{plain['OutputDataConfig']['S3OutputPath']}checkpoints/0/"
+    spot = {"EnableManagedSpotTraining": True, "CheckpointConfig": {"S3Uri": own}}
+    assert content_of(s3, TRAINING, plain | spot).key == content_of(s3, TRAINING, plain).key
+
+
 def test_inputs_of_many_objects_are_listed_page_by_page_and_compared_in_full(
     s3: Any, code_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
