@@ -26,11 +26,11 @@ from local_sagemaker.jobs.held_imports import Layer, hold, spoken_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-# Read by the interpreter, the loader, the C library or a C extension as they start.
+# Read by the interpreter, the loader, the C library, a C extension or tqdm as they start.
 _READ_AT_THE_START = (
     "PYTHON", "LD_", "LANG", "LC_", "TZ", "GLIBC_", "GCONV_", "MALLOC_", "OPENSSL_",
     "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "NPY_", "NUMPY_",
-    "ARROW_", "JE_ARROW_", "MIMALLOC_",
+    "ARROW_", "JE_ARROW_", "MIMALLOC_", "TQDM_",
 )  # fmt: skip
 # Read by sysconfig, site and tempfile as the libraries are imported; made up for below.
 _MADE_UP_FOR = frozenset({"HOME", "TMPDIR", "TEMP", "TMP"})

@@ -39,6 +39,8 @@ _ADOPTION_SECONDS = 10.0
 # pandas imports pyarrow, whose allocator tidies up in a thread; it knows of forks, and does it in
 # the caller's thread where it has none of its own.
 _ARROWS_THREAD = "jemalloc_bg_thd"
+# Modules that look through all variables for those that begin so, and heed no others.
+_LOOK_THROUGH = {"tqdm.utils": b"TQDM_"}
 
 
 class _Recorded(dict[bytes, bytes]):
@@ -49,7 +51,10 @@ class _Recorded(dict[bytes, bytes]):
         self.asked: set[bytes] = set()
 
     def __getitem__(self, name: bytes) -> bytes:
-        self.asked.add(name)
+        # It is asked by os.environ, that by its view of all variables, and that by the module.
+        asker = sys._getframe(3).f_globals.get("__name__", "")  # noqa: SLF001
+        if name.startswith(_LOOK_THROUGH.get(asker, b"")):
+            self.asked.add(name)
         return super().__getitem__(name)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.6.0-cpu-py312"
 # A warm job cannot see that it is one, but for time and this: its memory holds the libraries.
 IS_WARM = "import sys; warm = any('numpy' in line for line in open('/proc/self/maps'))\n"
 PROBE = """
@@ -242,6 +243,18 @@ def test_a_variable_that_is_read_at_the_start_has_its_effect(
     for bench in benches.values():
         request = processing(bench, f"{IS_WARM}print(warm, {expression})", Environment=variables)
         assert run(bench, request)[1] == [f"False {expected}"]
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".local" / "images" / "pytorch-2.6.0").exists(),
+    reason="there is no PyTorch image here: make setup PIPELINE=product_reviews",
+)
+@pytest.mark.parametrize(("variables", "expected"), [({}, "True"), ({"TQDM_X": "1"}, "False")])
+def test_a_library_that_looks_through_all_variables_keeps_no_job_cold(warm, variables, expected):
+    script = "print(any('libtorch' in line for line in open('/proc/self/maps')))"
+    request = processing(warm, script, Environment=variables)
+    request["AppSpecification"]["ImageUri"] = TORCH
+    assert run(warm, request)[1] == [expected]
 
 
 THREADS = """
