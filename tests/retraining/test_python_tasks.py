@@ -9,9 +9,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 PLAN = {
-    "endpoint_name": "e", "version_arn": "arn", "version_number": 8, "snapshot": "",
+    "endpoint_name": "e", "group": "e", "version_arn": "arn", "version_number": 8, "snapshot": "",
     "report_uri": "", "model_name": "", "config_name": "e-v8-00000000", "previous_config": None,
-    "passed_over": None, "is_restoring": False,
+    "previous_arn": "", "passed_over": "", "is_restoring": False,
 }  # fmt: skip
 
 
@@ -42,4 +42,4 @@ def test_what_was_done_by_another_plan_is_not_gone_on_with(airflow: SimpleNamesp
     with pytest.raises(AirflowFailException, match="deploy_version was about e-v7-00000000"):
         verify(plan=PLAN, deployed="e-v7-00000000", params={}, ti=None)
     with pytest.raises(AirflowFailException, match="verify_version was about e-v7-00000000"):
-        keep(plan=PLAN, verified="e-v7-00000000", params={})
+        keep(plan=PLAN, verified="e-v7-00000000", params={}, ti=None)

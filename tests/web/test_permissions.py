@@ -86,6 +86,14 @@ def test_the_page_is_told_what_its_user_may_do(stack: Stack, user: str, may: boo
             "may_edit": may,
             "may_deploy": may,
         },
+        {
+            "name": "product-reviews",
+            "dag_id": "product_reviews_retraining",
+            "title": "product_reviews_retraining",
+            "deployment_dag_id": "product_reviews_deployment",
+            "may_edit": may,
+            "may_deploy": may,
+        },
     ]
 
 

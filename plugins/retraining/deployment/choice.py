@@ -131,8 +131,12 @@ def choose(
             return Choice(target, False, told)
         told = f"{said_of(verified)}; {told} takes its place"
         return Choice(target, False, told, alarm=told)
+    why = ""
     if asked is None and verified is not None and target.age < verified.age:
         why = f"version {target.number} is older than what serves, version {verified.number}"
+    elif asked is None and is_kept and not is_resizing and served and served.arn != target.arn:
+        why = f"version {target.number} is the one to serve"
+    if why:
         return _stay(endpoint, verified, served, why, is_there=is_there)
     return Choice(target, False, told)
 

@@ -212,7 +212,10 @@ def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
     # The DAGs are listed and not paused.
     dags = airflow_api.dags(url, bearer)
     assert {dag.dag_id for dag in dags} == {path.stem for path in place.dags.glob("*.py")}
-    assert not any(dag.is_paused for dag in dags)
+    # What those need is large, and made only for who asks for it.
+    assert {dag.dag_id for dag in dags if dag.is_paused} == {
+        "product_reviews_retraining", "product_reviews_deployment"
+    }  # fmt: skip
     assert airflow_api.import_errors(url, bearer) == {}
 
     # The snapshot has landed.
