@@ -12,7 +12,7 @@ def test_checkpoints_are_copied_while_the_job_runs_and_deleted_with_their_files(
     request = bench.training_request(
         """
         import pathlib, time
-        folder = pathlib.Path("/opt/ml/work/here")
+        folder = pathlib.Path("/opt/ml/mine/here")
         print(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")))
         (folder / "deep/old").unlink()
         (folder / "new").write_text("1")
@@ -23,7 +23,7 @@ def test_checkpoints_are_copied_while_the_job_runs_and_deleted_with_their_files(
         """,
         CheckpointConfig={
             "S3Uri": f"s3://{bench.bucket}/{target}",
-            "LocalPath": "/opt/ml/work/here/",
+            "LocalPath": "/opt/ml/mine/here/",
         },
     )
     name = bench.start(request)
