@@ -18,7 +18,27 @@ from local_sagemaker.images import find_environment, image_table
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "local_sagemaker" / "images"
 ENVIRONMENTS = ROOT / ".local" / "images"
-IMAGES = pytest.mark.parametrize("image", image_table(), ids=lambda image: image.environment)
+# Made only for who names its pipeline.
+LARGE = "pytorch-2.6.0"
+needs_large = pytest.mark.skipif(
+    not (ENVIRONMENTS / LARGE).exists(),
+    reason="there is no PyTorch image here: make setup PIPELINE=product_reviews",
+)
+IMAGES = pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(image, marks=[needs_large] if image.environment == LARGE else [])
+        for image in image_table()
+    ],
+    ids=lambda image: image.environment,
+)
+
+
+def listed_in(folder: Path, ending: str) -> list[str]:
+    """The lines of an image's lists; torch, of which a user may take another build, has its own."""
+    files = [folder / f"{name}.{ending}" for name in ("requirements", "torch")]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.exists()]
+    return [line for text in texts for line in text.splitlines()]
 
 
 def installed_in(environment: str) -> dict[str, str]:
@@ -51,12 +71,12 @@ def test_an_images_libraries_are_locked_and_installed_as_listed(image):
     folder, installed = FOLDER / image.environment, installed_in(image.environment)
     locked = {
         canonicalize_name(pin.name): pin
-        for line in (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        for line in listed_in(folder, "txt")
         if line[:1].isalpha() and (pin := Requirement(line.rstrip(" \\")))
     }
     wanted = [
         Requirement(text)
-        for line in (folder / "requirements.in").read_text(encoding="utf-8").splitlines()
+        for line in listed_in(folder, "in")
         if (text := line.partition("#")[0].strip())
     ]
     for requirement in wanted:
