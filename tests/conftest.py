@@ -18,7 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"
 # Airflow makes its home when it is imported, which some tests do as they are collected.
-os.environ["AIRFLOW_HOME"] = str(ROOT / ".local" / "tests" / "airflow")
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["AIRFLOW_HOME"] = str(ROOT / ".local" / "tests" / f"airflow-{_WORKER}")
 _READY = "local_sagemaker is ready on "
 _START_SECONDS = 60
 

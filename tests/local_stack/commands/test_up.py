@@ -168,14 +168,15 @@ def test_nothing_is_left_when_starting_is_cut_short(
     assert control.holder(place) is None
 
 
-def assert_shown(output: str, dag_ids: list[str]) -> None:
+def assert_shown(output: str, dags: list[airflow_api.ListedDag]) -> None:
     """Each pipeline's snapshot has landed; the summary has a line for it, and for each DAG."""
     for pipeline in PIPELINES:
         landed = rf"s3://{environment.BUCKET}/{pipeline.name}/snapshots/\d{{4}}-\d{{2}}-\d{{2}}/"
         assert re.search(rf"^up: snapshot {landed} landed$", output, re.MULTILINE)
         assert re.search(rf"^  (snapshots)? {{4,}}{landed}$", output, re.MULTILINE)
-    for dag_id in dag_ids:
-        assert re.search(rf"^  (DAGs)? {{4,}}{dag_id}$", output, re.MULTILINE)
+    for dag in dags:
+        paused = r" \(paused\)" if dag.is_paused else ""
+        assert re.search(rf"^  (DAGs)? {{4,}}{dag.dag_id}{paused}$", output, re.MULTILINE)
 
 
 def assert_a_dead_sagemaker_is_started_again(
@@ -218,7 +219,7 @@ def test_the_whole_place_goes_up_and_down(place: Place, sample: Path) -> None:
 
     # The snapshot has landed.
     assert re.search(r"snapshots/\d{4}-\d{2}-\d{2}/ landed", answer.stdout)
-    assert_shown(answer.stdout, [dag.dag_id for dag in dags])
+    assert_shown(answer.stdout, dags)
 
     # Nothing can be reached from outside of this machine.
     ports, commands = set(), []
