@@ -186,14 +186,18 @@ browser:
 		echo "browser: there is no chromium on the PATH; the browser tests will be skipped"; \
 	fi
 
+PYTEST := .venv/bin/pytest -q
+FAILED := --last-failed --last-failed-no-failures none
+
 .PHONY: test
 test: setup images browser ## Run the linter, the type checker and every test
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/pytest -q --ignore=tests/faults
+	@# Most tests wait for programs that they start. What failed beside others is tried once more, alone.
+	@$(PYTEST) --ignore=tests/faults --numprocesses 3 --dist loadfile || $(PYTEST) --ignore=tests/faults $(FAILED)
 	@# It kills processes of a real Airflow, which has races of its own: what failed is tried once more.
-	@.venv/bin/pytest -q tests/faults || .venv/bin/pytest -q tests/faults --last-failed
+	@$(PYTEST) tests/faults || $(PYTEST) tests/faults $(FAILED)
 
 .PHONY: clean
 clean: down ## Remove all that was made
