@@ -275,8 +275,9 @@ def after_a_rollback_what_is_approved_is_deployed_and_what_is_rejected_replaced(
     assert f"{said}; version 1 of snapshot {OLDEST} takes its place" in place.mail(
         run, "what serves was rejected"
     )
-    # Then nothing is left that could.
+    # Then nothing is left that could; what serves is known though its config was deleted.
     place.reject(first.arn, second.arn)
+    place.delete_config(place.endpoint.config)
     place.wait_shown(number=first.number, approval=versions.REJECTED)
     run = place.deploy()
     assert (run.state(), states(run)["choose_version"]) == ("failed", "failed")

@@ -165,10 +165,16 @@ class FlipBackOperator(_EndpointOperator):
                 f" {read_plan(self.plan).config_name}: clear choose_version"
             )
         plan, client = read_plan(self.plan), self._sagemaker()
-        is_rejecting = context["params"]["reject_when_broken"] and not plan.is_restoring
-        if is_rejecting and plan.version_arn:
-            version = versions.find(client, plan.version_arn)
-            if version is not None and version.approval == versions.APPROVED:
+        version = versions.find(client, plan.version_arn) if plan.version_arn else None
+        if not plan.is_restoring and version and version.approval == versions.APPROVED:
+            endpoint = endpoints.find(client, plan.endpoint_name)
+            if endpoint and plan.config_name == endpoint.verified != plan.previous_config:
+                raise DeploymentRefusedError(
+                    f"this run found {plan.config_name} bad ({self.reason}), but version"
+                    f" {plan.version_number} is Approved, and another run has verified it on"
+                    f" {plan.endpoint_name} since. Nothing was changed"
+                )
+            if context["params"]["reject_when_broken"]:
                 run = context["dag_run"]
                 versions.reject(
                     client,

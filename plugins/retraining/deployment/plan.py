@@ -119,7 +119,7 @@ def make_plan(
         log.warning("version %d was asked for, though %s", asked.number, why)
     endpoint = endpoints.find(client, endpoint_name)
     last = endpoint.verified if endpoint else None
-    verified = version_of(client, last, endpoint_name, group=group) if last else None
+    verified = endpoints.version_of(client, last, endpoint_name, group=group) if last else None
     passed = endpoint.passed_over if endpoint else ""
     approved = versions.deployable(client, group)
     if verified is not None and not verified.is_deployable:
@@ -132,7 +132,7 @@ def make_plan(
         asked=asked,
         endpoint=endpoint,
         verified=verified,
-        served=version_of(client, endpoint.config, endpoint_name, group=group)
+        served=endpoints.version_of(client, endpoint.config, endpoint_name, group=group)
         if endpoint and endpoint.config
         else None,
         is_there=last is not None and endpoints.is_there(client, last, with_models=True),
@@ -178,20 +178,6 @@ def make_plan(
         ),
         choice.reason,
     )
-
-
-def version_of(
-    client: SageMakerClient, config: str, endpoint_name: str, *, group: str
-) -> Version | None:
-    """Return the version of a config; of one that somebody deleted, as its name tells."""
-    found = endpoints.version_of_config(client, config)
-    number = naming.deployed_number(config, endpoint=endpoint_name)
-    if found is not None or number is None:
-        return found
-    try:
-        return versions.version_asked_for(client, group, number)
-    except versions.NoSuchVersionError:
-        return None
 
 
 def read_plan(content: Mapping[str, Any]) -> Plan:

@@ -18,6 +18,7 @@ from retraining.aws.errors import code_of
 from retraining.deployment import deploy, endpoints, faults, smoke
 from retraining.deployment.choice import DeploymentRefusedError
 from retraining.deployment.plan import Plan
+from retraining.past_runs.standing import read_standing
 from retraining.registry import versions
 from retraining.retries import passing_failure
 
@@ -389,6 +390,36 @@ def test_an_endpoint_whose_own_config_was_deleted_can_still_be_deployed_to(shop:
     shop.register(3, evaluated=4)
     assert "predicted as 9" in str(shop.run())
     assert shop.answer() == 6
+
+
+def test_a_bad_version_whose_config_and_model_were_deleted_is_flipped_back(shop: Shop) -> None:
+    """It is rejected by then, and the service makes no model of a rejected version."""
+    shop.register(2)
+    shop.run()
+    bad = shop.register(3, evaluated=4)
+    plan = deploy_by_hand(shop, shop.plan())
+    unmake(shop, plan.config_name)
+    versions.reject(shop.client, bad.arn, reason="x")
+    shop.flip_back(plan)
+    assert shop.answer() == 6
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    assert found.is_sound
+
+
+def test_a_version_that_serves_is_known_by_its_configs_name_where_that_was_deleted(
+    shop: Shop,
+) -> None:
+    version = shop.register(2)
+    shop.run()
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    unmake(shop, found.config)
+    name = shop.group
+    assert endpoints.version_of(shop.client, found.config, name, group=name) == version
+    versions.reject(shop.client, version.arn, reason="x")
+    (said,) = read_standing(shop.client, name, endpoint_name=name).sentences
+    assert said.startswith("Version 1, of snapshot 2026-11-20, is deployed, though it is Rejected;")
 
 
 def test_what_a_killed_run_left_is_put_back_if_it_was_passed_over(shop: Shop) -> None:
