@@ -212,7 +212,7 @@ def what_a_bad_version_is_flipped_back_to_may_have_been_deleted(place: Place) ->
     place.reject(before.arn)
     asked.opened.set()
     assert run.wait_ended() == "failed"
-    assert f", as {verified} was deleted" in run.log("flip_back")
+    assert f", as {verified} is gone" in run.log("flip_back")
     assert (shop.answer(), place.endpoint.is_sound) == (3, False)
     # Nobody has verified it there yet: the next run does.
     assert place.deploy().state() == "success"

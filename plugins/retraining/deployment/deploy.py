@@ -124,11 +124,13 @@ def way_back(
     size: Size,
     role_arn: str,
     why_not: Callable[[Version], str | None],
+    no_data: Callable[[Version], str | None],
 ) -> str | None:
     """Return a config to flip back to, which exists; None if the endpoint is to be deleted.
 
     It is the last that was verified. Where somebody has deleted that, it is made again from its
-    version, in this run's size; if that may not be deployed, the next approved one takes its place.
+    version, in this run's size; if that may not be deployed, or its model data is gone, the next
+    approved one takes its place.
 
     Args:
         client: The client.
@@ -136,21 +138,25 @@ def way_back(
         size: Of the endpoint.
         role_arn: That it assumes.
         why_not: Says what an approved version lacks to be deployed.
+        no_data: Says why nothing can load a version's model data, None if it may.
 
     Raises:
         DeploymentRefusedError: There is nothing to flip back to.
     """
     previous = plan.previous_config
-    if previous is None or endpoints.is_there(client, previous, with_models=True):
-        return previous
+    if previous is None:
+        return None
     before = versions.find(client, plan.previous_arn) if plan.previous_arn else None
+    is_lost = before is not None and no_data(before) is not None
+    if not is_lost and endpoints.is_there(client, previous, with_models=True):
+        return previous
     turn = [before] if before and before.is_deployable else []
     approved = versions.deployable(client, plan.group)
     turn += in_turn(approved, plan.passed_over, with_passed=True)
     version = first_usable([item for item in turn if item.arn != plan.version_arn], why_not)
     if version is None:
         raise DeploymentRefusedError(
-            f"{previous}, the last that was verified, was deleted, and no other version may take"
+            f"{previous}, the last that was verified, is gone, and no other version may take"
             f" its place, so {plan.endpoint_name} goes on as it is. Approve another version, or"
             " delete the endpoint"
         )

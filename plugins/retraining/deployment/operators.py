@@ -185,14 +185,15 @@ class FlipBackOperator(_EndpointOperator):
         deploy.make_serving_config(client, plan, **_made_of(context))
 
     def _config(self, context: Context) -> str | None:
-        params = context["params"]
+        params, s3 = context["params"], clients.client("s3")
         try:
             return deploy.way_back(
                 self._sagemaker(),
                 read_plan(self.plan),
                 why_not=lambda version: candidates.why_not_unasked(
-                    clients.client("s3"), version, rows=params["smoke_rows"]
+                    s3, version, rows=params["smoke_rows"]
                 ),
+                no_data=lambda version: candidates.no_data(s3, version),
                 **_made_of(context),
             )
         except DeploymentRefusedError as error:
@@ -210,7 +211,7 @@ class FlipBackOperator(_EndpointOperator):
             told.append(
                 f"{name} serves {config} again"
                 if is_same
-                else f"{name} serves {config}, as {plan.previous_config} was deleted"
+                else f"{name} serves {config}, as {plan.previous_config} is gone"
             )
         else:
             told.append(f"{name} COULD NOT BE FLIPPED BACK to {config}: {found}")

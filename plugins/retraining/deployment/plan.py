@@ -84,6 +84,7 @@ def make_plan(
     is_resizing: bool,
     objection: Callable[[Version], str | None],
     why_not: Callable[[Version], str | None],
+    no_data: Callable[[Version], str | None],
 ) -> tuple[Plan | None, str]:
     """Look at registry and endpoint, and settle what is to be done.
 
@@ -97,6 +98,7 @@ def make_plan(
         is_resizing: See ``choose``.
         objection: Says why a version is not deployed unasked; who asks for it gets it.
         why_not: Says what an approved version lacks to be deployed, None if nothing.
+        no_data: Says why nothing can load a version's model data, None if it may.
 
     Returns:
         The plan, None if there is nothing to do, and the reason in words.
@@ -136,6 +138,7 @@ def make_plan(
         if endpoint and endpoint.config
         else None,
         is_there=last is not None and endpoints.is_there(client, last, with_models=True),
+        is_lost=verified is not None and no_data(verified) is not None,
         config_of=lambda version: names_of(version).config,
         is_resizing=is_resizing,
     )

@@ -176,12 +176,16 @@ class Shop:
             role_arn=self.role_arn,
             objection=lambda version: records.objection(self.s3, version.report_uri),
             why_not=self.why_not,
+            no_data=self.no_data,
             **{"is_resizing": False, **more},
         )
         return found
 
     def why_not(self, version: Version) -> str | None:
         return candidates.why_not(self.s3, version, rows=3)
+
+    def no_data(self, version: Version) -> str | None:
+        return candidates.no_data(self.s3, version)
 
     def bring(self, plan: Plan, config: str | None, *, client: Any = None) -> None:
         """Do what the operators do, without an Airflow."""
@@ -239,7 +243,12 @@ class Shop:
 
     def way_back(self, plan: Plan, *, client: Any = None, size: Size = SMALL) -> str | None:
         return deploy.way_back(
-            client or self.client, plan, size=size, role_arn=self.role_arn, why_not=self.why_not
+            client or self.client,
+            plan,
+            size=size,
+            role_arn=self.role_arn,
+            why_not=self.why_not,
+            no_data=self.no_data,
         )
 
     def answer(self) -> float:
