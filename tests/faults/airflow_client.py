@@ -44,6 +44,28 @@ class AirflowClient:
             {"dag_run_id": run_id, "logical_date": None, "conf": conf},
         )
 
+    def has(self, dag_id: str) -> bool:
+        """Tell whether Airflow knows a DAG."""
+        try:
+            self._ask("GET", f"/dags/{dag_id}")
+        except NotFoundError:
+            return False
+        return True
+
+    def add_connection(self, connection_id: str, **members: Any) -> None:
+        """Make a connection."""
+        self._ask("POST", "/connections", {"connection_id": connection_id, **members})
+
+    def remove_connection(self, connection_id: str) -> None:
+        """Delete a connection."""
+        self._ask("DELETE", f"/connections/{connection_id}")
+
+    def page(self, path: str, dag_id: str) -> dict[str, Any]:
+        """Return what the page "Model quality" is told of a DAG."""
+        return self._ask(
+            "GET", f"/{path}?{urlencode({'dag_id': dag_id})}", root="/model-quality/data"
+        )
+
     def heartbeats(self) -> list[datetime]:
         """Return when the scheduler and the triggerer have last given a sign of life."""
         health = self._ask("GET", "/monitor/health")
@@ -162,9 +184,16 @@ class AirflowClient:
         """Pause a DAG, or let it go on."""
         self._ask("PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        root: str = "/api/v2",
+    ) -> dict[str, Any]:
         request = urllib.request.Request(
-            f"{self.url}/api/v2{path}",
+            f"{self.url}{root}{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={
                 "Authorization": f"Bearer {self.token}",

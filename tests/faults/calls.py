@@ -24,7 +24,7 @@ class Call:
 
     Attributes:
         operation: ``CreateTrainingJob``, ``GetLogEvents``; of S3 ``GET <key>``.
-        name: The job that it names, or "".
+        name: The job, endpoint or endpoint config that it names, or "".
         run: The run's snapshot date, where that can be told, else "".
         step: ``preprocess``, ``train`` or ``evaluate``, where that can be told, else "".
         body: Of a JSON request.
@@ -90,7 +90,8 @@ class Reader:
 
 
 def _name(content: Mapping[str, Any]) -> str:
-    for member in ("ProcessingJobName", "TrainingJobName"):
+    # A request that changes an endpoint names its config besides.
+    for member in ("ProcessingJobName", "TrainingJobName", "EndpointName", "EndpointConfigName"):
         if member in content:
             return str(content[member])
     stream = content.get("logStreamName") or content.get("logStreamNamePrefix") or ""

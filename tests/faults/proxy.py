@@ -57,6 +57,7 @@ class Rule:
         action: Gets the exchange and returns the answer; None resets the connection.
         run: Only calls of this run; "" for any.
         step: Only calls of this step; "" for any.
+        name: Only calls that name this job, endpoint or endpoint config; "" for any.
         by: ``worker`` or ``triggerer``: only calls of such a process. A triggerer's List names no
             run or step and is always meant.
         times: How many calls; None for all.
@@ -68,6 +69,7 @@ class Rule:
     action: Callable[[Exchange], Answer | None]
     run: str = ""
     step: str = ""
+    name: str = ""
     by: str = ""
     times: int | None = 1
     when: Callable[[], bool] = lambda: True
@@ -81,6 +83,7 @@ class Rule:
             (self.times is None or len(self.hit) < self.times)
             and (shared or self.run in {"", call.run})
             and (shared or self.step in {"", call.step})
+            and self.name in {"", call.name}
             and re.fullmatch(self.operation, call.operation, re.DOTALL) is not None
             and (not self.by or exchange.sender() == self.by)
             and self.when()

@@ -105,7 +105,11 @@ class AskForApprovalOperator(HITLOperator):
             f" {version.snapshot} be deployed?"
         )
         self.body = question.question(
-            sagemaker, clients.client("s3"), version, endpoint_name=self.endpoint_name
+            sagemaker,
+            clients.client("s3"),
+            version,
+            group=self.registered["group"],
+            endpoint_name=self.endpoint_name,
         )
         context["ti"].xcom_push(_ASKED_ABOUT, version.arn)
         self.response_timeout = timedelta(hours=context["params"]["approval_hours"])

@@ -33,7 +33,7 @@ class DecidedOtherwiseError(Exception):
 
 
 def question(
-    sagemaker: SageMakerClient, s3: S3Client, version: Version, *, endpoint_name: str
+    sagemaker: SageMakerClient, s3: S3Client, version: Version, *, group: str, endpoint_name: str
 ) -> str:
     """Return all that a person needs to decide about a version, as Markdown.
 
@@ -41,6 +41,7 @@ def question(
         sagemaker: A client.
         s3: A client.
         version: The version.
+        group: Its model package group.
         endpoint_name: Where it would be deployed: what serves there is set beside it.
 
     Raises:
@@ -48,7 +49,7 @@ def question(
         BrokenRecordError: Its decision record is none.
     """
     run_uri = naming.run_of_report(version.report_uri)
-    serving = _serving(sagemaker, endpoint_name)
+    serving = _serving(sagemaker, endpoint_name, group=group)
     report = records.read_report(s3, run_uri)
     try:
         record = records.read_decision(s3, run_uri)
@@ -176,11 +177,11 @@ def _value(metrics: Metrics, path: str) -> str:
     return f"{measure.value:.6g}" if measure else metrics.unusable.get(path, _UNKNOWN)
 
 
-def _serving(sagemaker: SageMakerClient, endpoint_name: str) -> Version | None:
-    endpoint: Any = endpoints.find(sagemaker, endpoint_name)
+def _serving(sagemaker: SageMakerClient, endpoint_name: str, *, group: str) -> Version | None:
+    endpoint = endpoints.find(sagemaker, endpoint_name)
     if endpoint is None or endpoint.verified is None:
         return None
-    return endpoints.version_of_config(sagemaker, endpoint.verified)
+    return endpoints.version_of(sagemaker, endpoint.verified, endpoint_name, group=group)
 
 
 def _row(cells: list[str]) -> str:

@@ -33,15 +33,24 @@ def why_not(s3: S3Client, version: Version, *, rows: int) -> str | None:
     """
     if not version.containers:
         return "its inference specification has no container"
-    for container in version.containers:
-        if wrong := _data_fault(s3, container):
-            return wrong
+    if wrong := no_data(s3, version):
+        return wrong
     if rows:
         try:
             smoke.read(s3, version.report_uri, rows=rows)
         except smoke.SmokeTestError as error:
             return f"it cannot be verified: {error}"
     return None
+
+
+def no_data(s3: S3Client, version: Version) -> str | None:
+    """Say why no container can load a version's model data, None if it may.
+
+    Raises:
+        ClientError: S3 did not answer.
+    """
+    faults = (_data_fault(s3, container) for container in version.containers)
+    return next(filter(None, faults), None)
 
 
 def why_not_unasked(s3: S3Client, version: Version, *, rows: int) -> str | None:

@@ -92,6 +92,7 @@ def choose(
     verified: Version | None,
     served: Version | None,
     is_there: bool,
+    is_lost: bool,
     config_of: Callable[[Version], str],
     is_resizing: bool,
 ) -> Choice:
@@ -104,6 +105,7 @@ def choose(
         verified: The version of the endpoint's last verified config.
         served: The version of the endpoint's config.
         is_there: Whether the verified config still exists.
+        is_lost: Whether no endpoint can come to that version any more, as its model data is gone.
         config_of: Names the config of a version.
         is_resizing: Whether a person asked for a size, too: then the same version in another size
             is something to do.
@@ -114,6 +116,9 @@ def choose(
     """
     if asked is not None:
         check_deployable(asked)
+    if is_lost and endpoint is not None and not endpoint.is_sound:
+        # Nobody can come back to it: it keeps none from its place, and is not put back.
+        verified, is_there = None, False
     target = asked or newest
     if target is None:
         return _stay(
@@ -178,7 +183,7 @@ def _stay(
         told = f"version {served.number} is Rejected ({served.approval_reason}), and an interrupted"
         told += f" deployment left {endpoint.name} {endpoint.status} with it"
         return Choice(served, False, told, is_flipping=True)
-    gone = f" ({endpoint.verified}, which was, was deleted)" if endpoint.verified else ""
+    gone = f" ({endpoint.verified}, which was, is gone)" if endpoint.verified else ""
     left = f"{left}, which was never verified{gone}: delete it, or approve a version"
     if endpoint.answering_config:
         raise DeploymentRefusedError(f"{left}. Until then it goes on serving")

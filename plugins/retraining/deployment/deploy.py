@@ -19,17 +19,16 @@ from retraining.deployment.choice import (
     first_usable,
     in_turn,
 )
-from retraining.deployment.plan import version_of
 from retraining.registry import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_sagemaker import SageMakerClient
 
     from retraining.deployment.endpoints import Endpoint
     from retraining.deployment.plan import Plan
-    from retraining.deployment.requests import Names, Size
+    from retraining.deployment.requests import Size
     from retraining.registry.versions import Version
 
 log = logging.getLogger(__name__)
@@ -79,8 +78,8 @@ def prepare(client: SageMakerClient, plan: Plan, *, size: Size, role_arn: str) -
         return
     if why := withdrawn(client, plan):
         raise DeploymentRefusedError(f"{why}. Nothing was changed")
-    names = requests.Names(plan.model_name, plan.config_name)
-    _make(client, names, plan.version_arn, size=size, role_arn=role_arn)
+    model = requests.model(plan.model_name, plan.version_arn, role_arn=role_arn)
+    _make(client, model, plan.config_name, size=size)
 
 
 def make_serving_config(client: SageMakerClient, plan: Plan, *, size: Size, role_arn: str) -> None:
@@ -93,13 +92,22 @@ def make_serving_config(client: SageMakerClient, plan: Plan, *, size: Size, role
     config = endpoint.answering_config if endpoint else None
     if config is None or endpoints.is_there(client, config, with_models=False):
         return
-    version = version_of(client, config, plan.endpoint_name, group=plan.group)
+    version = endpoints.version_of(client, config, plan.endpoint_name, group=plan.group)
     if version is not None:
         names = requests.names_of(
             version, endpoint=plan.endpoint_name, size=size, role_arn=role_arn
         )
         if names.config == config:
-            _make(client, names, version.arn, size=size, role_arn=role_arn)
+            # The service makes no model of a version that is not approved, as one that was found
+            # bad; of its container it does.
+            model = (
+                requests.model(names.model, version.arn, role_arn=role_arn)
+                if version.is_deployable
+                else requests.model_of_container(
+                    names.model, version.containers[0], role_arn=role_arn
+                )
+            )
+            _make(client, model, names.config, size=size)
             return
     log.warning(
         "%s serves %s, which was deleted: SageMaker may refuse to change an endpoint without its"
@@ -116,11 +124,13 @@ def way_back(
     size: Size,
     role_arn: str,
     why_not: Callable[[Version], str | None],
+    no_data: Callable[[Version], str | None],
 ) -> str | None:
     """Return a config to flip back to, which exists; None if the endpoint is to be deleted.
 
     It is the last that was verified. Where somebody has deleted that, it is made again from its
-    version, in this run's size; if that may not be deployed, the next approved one takes its place.
+    version, in this run's size; if that may not be deployed, or its model data is gone, the next
+    approved one takes its place.
 
     Args:
         client: The client.
@@ -128,39 +138,43 @@ def way_back(
         size: Of the endpoint.
         role_arn: That it assumes.
         why_not: Says what an approved version lacks to be deployed.
+        no_data: Says why nothing can load a version's model data, None if it may.
 
     Raises:
         DeploymentRefusedError: There is nothing to flip back to.
     """
     previous = plan.previous_config
-    if previous is None or endpoints.is_there(client, previous, with_models=True):
-        return previous
+    if previous is None:
+        return None
     before = versions.find(client, plan.previous_arn) if plan.previous_arn else None
+    is_lost = before is not None and no_data(before) is not None
+    if not is_lost and endpoints.is_there(client, previous, with_models=True):
+        return previous
     turn = [before] if before and before.is_deployable else []
     approved = versions.deployable(client, plan.group)
     turn += in_turn(approved, plan.passed_over, with_passed=True)
     version = first_usable([item for item in turn if item.arn != plan.version_arn], why_not)
     if version is None:
         raise DeploymentRefusedError(
-            f"{previous}, the last that was verified, was deleted, and no other version may take"
+            f"{previous}, the last that was verified, is gone, and no other version may take"
             f" its place, so {plan.endpoint_name} goes on as it is. Approve another version, or"
             " delete the endpoint"
         )
     names = requests.names_of(version, endpoint=plan.endpoint_name, size=size, role_arn=role_arn)
-    _make(client, names, version.arn, size=size, role_arn=role_arn)
+    model = requests.model(names.model, version.arn, role_arn=role_arn)
+    _make(client, model, names.config, size=size)
     return names.config
 
 
-def _make(client: SageMakerClient, names: Names, arn: str, *, size: Size, role_arn: str) -> None:
+def _make(client: SageMakerClient, model: Mapping[str, Any], config: str, *, size: Size) -> None:
+    name = model["ModelName"]
     _make_once(
-        lambda: client.describe_model(ModelName=names.model),
-        lambda: client.create_model(**requests.model(names.model, arn, role_arn=role_arn)),
+        lambda: client.describe_model(ModelName=name),
+        lambda: client.create_model(**model),
     )
     _make_once(
-        lambda: client.describe_endpoint_config(EndpointConfigName=names.config),
-        lambda: client.create_endpoint_config(
-            **requests.endpoint_config(names.config, names.model, size=size)
-        ),
+        lambda: client.describe_endpoint_config(EndpointConfigName=config),
+        lambda: client.create_endpoint_config(**requests.endpoint_config(config, name, size=size)),
     )
 
 

@@ -158,6 +158,20 @@ def version_of_config(client: SageMakerClient, config: str) -> Version | None:
     return versions.find(client, arn) if arn.startswith("arn:") else None
 
 
+def version_of(
+    client: SageMakerClient, config: str, endpoint_name: str, *, group: str
+) -> Version | None:
+    """Return the version of a config; of one that somebody deleted, as its name tells."""
+    found = version_of_config(client, config)
+    number = naming.deployed_number(config, endpoint=endpoint_name)
+    if found is not None or number is None:
+        return found
+    try:
+        return versions.version_asked_for(client, group, number)
+    except versions.NoSuchVersionError:
+        return None
+
+
 def bring_to(
     client: SageMakerClient, name: str, config: str | None, *, verified: str | None, is_asked: bool
 ) -> Step:

@@ -165,10 +165,16 @@ class FlipBackOperator(_EndpointOperator):
                 f" {read_plan(self.plan).config_name}: clear choose_version"
             )
         plan, client = read_plan(self.plan), self._sagemaker()
-        is_rejecting = context["params"]["reject_when_broken"] and not plan.is_restoring
-        if is_rejecting and plan.version_arn:
-            version = versions.find(client, plan.version_arn)
-            if version is not None and version.approval == versions.APPROVED:
+        version = versions.find(client, plan.version_arn) if plan.version_arn else None
+        if not plan.is_restoring and version and version.approval == versions.APPROVED:
+            endpoint = endpoints.find(client, plan.endpoint_name)
+            if endpoint and plan.config_name == endpoint.verified != plan.previous_config:
+                raise DeploymentRefusedError(
+                    f"this run found {plan.config_name} bad ({self.reason}), but version"
+                    f" {plan.version_number} is Approved, and another run has verified it on"
+                    f" {plan.endpoint_name} since. Nothing was changed"
+                )
+            if context["params"]["reject_when_broken"]:
                 run = context["dag_run"]
                 versions.reject(
                     client,
@@ -179,14 +185,15 @@ class FlipBackOperator(_EndpointOperator):
         deploy.make_serving_config(client, plan, **_made_of(context))
 
     def _config(self, context: Context) -> str | None:
-        params = context["params"]
+        params, s3 = context["params"], clients.client("s3")
         try:
             return deploy.way_back(
                 self._sagemaker(),
                 read_plan(self.plan),
                 why_not=lambda version: candidates.why_not_unasked(
-                    clients.client("s3"), version, rows=params["smoke_rows"]
+                    s3, version, rows=params["smoke_rows"]
                 ),
+                no_data=lambda version: candidates.no_data(s3, version),
                 **_made_of(context),
             )
         except DeploymentRefusedError as error:
@@ -204,7 +211,7 @@ class FlipBackOperator(_EndpointOperator):
             told.append(
                 f"{name} serves {config} again"
                 if is_same
-                else f"{name} serves {config}, as {plan.previous_config} was deleted"
+                else f"{name} serves {config}, as {plan.previous_config} is gone"
             )
         else:
             told.append(f"{name} COULD NOT BE FLIPPED BACK to {config}: {found}")

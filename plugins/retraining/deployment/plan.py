@@ -84,6 +84,7 @@ def make_plan(
     is_resizing: bool,
     objection: Callable[[Version], str | None],
     why_not: Callable[[Version], str | None],
+    no_data: Callable[[Version], str | None],
 ) -> tuple[Plan | None, str]:
     """Look at registry and endpoint, and settle what is to be done.
 
@@ -97,6 +98,7 @@ def make_plan(
         is_resizing: See ``choose``.
         objection: Says why a version is not deployed unasked; who asks for it gets it.
         why_not: Says what an approved version lacks to be deployed, None if nothing.
+        no_data: Says why nothing can load a version's model data, None if it may.
 
     Returns:
         The plan, None if there is nothing to do, and the reason in words.
@@ -119,7 +121,7 @@ def make_plan(
         log.warning("version %d was asked for, though %s", asked.number, why)
     endpoint = endpoints.find(client, endpoint_name)
     last = endpoint.verified if endpoint else None
-    verified = version_of(client, last, endpoint_name, group=group) if last else None
+    verified = endpoints.version_of(client, last, endpoint_name, group=group) if last else None
     passed = endpoint.passed_over if endpoint else ""
     approved = versions.deployable(client, group)
     if verified is not None and not verified.is_deployable:
@@ -132,10 +134,11 @@ def make_plan(
         asked=asked,
         endpoint=endpoint,
         verified=verified,
-        served=version_of(client, endpoint.config, endpoint_name, group=group)
+        served=endpoints.version_of(client, endpoint.config, endpoint_name, group=group)
         if endpoint and endpoint.config
         else None,
         is_there=last is not None and endpoints.is_there(client, last, with_models=True),
+        is_lost=verified is not None and no_data(verified) is not None,
         config_of=lambda version: names_of(version).config,
         is_resizing=is_resizing,
     )
@@ -178,20 +181,6 @@ def make_plan(
         ),
         choice.reason,
     )
-
-
-def version_of(
-    client: SageMakerClient, config: str, endpoint_name: str, *, group: str
-) -> Version | None:
-    """Return the version of a config; of one that somebody deleted, as its name tells."""
-    found = endpoints.version_of_config(client, config)
-    number = naming.deployed_number(config, endpoint=endpoint_name)
-    if found is not None or number is None:
-        return found
-    try:
-        return versions.version_asked_for(client, group, number)
-    except versions.NoSuchVersionError:
-        return None
 
 
 def read_plan(content: Mapping[str, Any]) -> Plan:

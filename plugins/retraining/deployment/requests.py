@@ -92,7 +92,9 @@ def model(name: str, arn: str, *, role_arn: str) -> dict[str, Any]:
 def model_of_container(name: str, container: Mapping[str, Any], *, role_arn: str) -> dict[str, Any]:
     """Build a CreateModel request from a container of a version's inference specification."""
     kept = {
-        key: container[key] for key in ("Image", "ModelDataUrl", "Environment") if key in container
+        key: container[key]
+        for key in ("Image", "ModelDataUrl", "ModelDataSource", "Environment")
+        if key in container
     }
     return {"ModelName": name, "PrimaryContainer": kept, "ExecutionRoleArn": role_arn}
 

@@ -64,6 +64,7 @@ def choose_version(
             objection=lambda version: records.objection(s3, version.report_uri),
             # Not to find out only when it serves already.
             why_not=lambda version: candidates.why_not(s3, version, rows=params["smoke_rows"]),
+            no_data=lambda version: candidates.no_data(s3, version),
         )
     except (
         DeploymentRefusedError,

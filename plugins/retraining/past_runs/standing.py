@@ -57,7 +57,7 @@ def read_standing(client: SageMakerClient, group: str, *, endpoint_name: str) ->
     except (BotoCoreError, ClientError) as error:
         sentences.append(f"The registry does not tell what was approved: {error}")
     try:
-        deployed, said = _serving(client, endpoint_name)
+        deployed, said = _serving(client, group, endpoint_name)
     except (BotoCoreError, ClientError) as error:
         said = f"The endpoint {endpoint_name} does not tell what is deployed: {error}"
     if deployed:
@@ -85,15 +85,16 @@ def _approvals(client: SageMakerClient, group: str) -> dict[str, str]:
     }
 
 
-def _serving(client: SageMakerClient, endpoint_name: str) -> tuple[str | None, str]:
+def _serving(client: SageMakerClient, group: str, endpoint_name: str) -> tuple[str | None, str]:
     endpoint = endpoints.find(client, endpoint_name)
     if endpoint is None:
         return None, f"Nothing is deployed: there is no endpoint {endpoint_name}."
     config = endpoint.answering_config
-    version = endpoints.version_of_config(client, config) if config else None
+    version = endpoints.version_of(client, config, endpoint_name, group=group) if config else None
     state = f"the endpoint {endpoint_name} is {endpoint.status}"
     if version is None:
         return None, f"No registered version is known to be deployed; {state}."
     verified = "" if endpoint.is_sound else ", and what it serves is not verified yet"
     of = f", of snapshot {version.snapshot}," if version.snapshot else ""
-    return version.arn, f"Version {version.number}{of} is deployed; {state}{verified}."
+    though = ", though it is Rejected" if version.approval == versions.REJECTED else ""
+    return version.arn, f"Version {version.number}{of} is deployed{though}; {state}{verified}."

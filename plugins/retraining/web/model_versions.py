@@ -106,11 +106,15 @@ def start_listing(group: str, *, down_to: int) -> Future[Listed]:
     return future
 
 
-def start_serving(endpoint_name: str) -> Future[Serving]:
-    """Start to look at an endpoint."""
+def start_serving(group: str, endpoint_name: str) -> Future[Serving]:
+    """Start to look at an endpoint, and which version of a group serves there."""
     (future,) = aws_reads.start(
         "sagemaker",
-        [lambda client: _SERVING.get(endpoint_name, lambda: _serving(client, endpoint_name))],
+        [
+            lambda client: _SERVING.get(
+                (group, endpoint_name), lambda: _serving(client, group, endpoint_name)
+            )
+        ],
     )
     return future
 
@@ -243,12 +247,12 @@ def _described(client: Any, arn: str) -> ModelVersion:
     )
 
 
-def _serving(client: Any, endpoint_name: str) -> Serving:
+def _serving(client: Any, group: str, endpoint_name: str) -> Serving:
     endpoint = endpoints.find(client, endpoint_name)
     if endpoint is None:
         return Serving(endpoint_name)
     config = endpoint.answering_config
-    version = endpoints.version_of_config(client, config) if config else None
+    version = endpoints.version_of(client, config, endpoint_name, group=group) if config else None
     return Serving(
         endpoint_name,
         endpoint.status,

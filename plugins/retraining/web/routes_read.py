@@ -93,7 +93,7 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
     endpoint = endpoint_name(session, pipeline)
     session.close()
     listing = model_versions.start_listing(pipeline.name, down_to=0)
-    serving = model_versions.start_serving(endpoint)
+    serving = model_versions.start_serving(pipeline.name, endpoint)
     (row,), notices = decisions.read([run], seconds=_SECONDS)
     jobs, said = _jobs([run], seconds=_SECONDS)
     listed, served, more = _registry(listing, serving, seconds=_SECONDS)
@@ -169,7 +169,7 @@ def list_versions(
     endpoint = endpoint_name(session, pipeline)
     session.close()
     listing = model_versions.start_listing(pipeline.name, down_to=0)
-    serving = model_versions.start_serving(endpoint)
+    serving = model_versions.start_serving(pipeline.name, endpoint)
     listed, served, notices = _registry(listing, serving, seconds=_SECONDS)
     found, total, said = model_versions.page(
         listed, served, offset=offset, limit=limit, seconds=_SECONDS
@@ -220,7 +220,7 @@ def _rows(
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None, list[str]]:
     # What is asked of the registry meanwhile cannot know yet how far back it has to go.
     listing = model_versions.start_listing(pipeline.name, down_to=0)
-    serving = model_versions.start_serving(endpoint)
+    serving = model_versions.start_serving(pipeline.name, endpoint)
     rows, notices = decisions.read(runs, seconds=seconds)
     listed, served, said = _registry(listing, serving, seconds=seconds)
     return (

@@ -23,7 +23,10 @@ def list_states(user: GetUserDep, session: SessionDep) -> dict[str, Any]:
     ]
     endpoints = [endpoint_name(session, found) for found in pipelines]
     session.close()
-    serving: list[Any] = [model_versions.start_serving(name) for name in endpoints]
+    serving: list[Any] = [
+        model_versions.start_serving(found.name, name)
+        for found, name in zip(pipelines, endpoints, strict=True)
+    ]
     since: list[Any] = [model_versions.start_since(name) for name in endpoints]
     rows, notices = decisions.read([night for night in nights if night], seconds=_SECONDS)
     answers = aws_reads.collect([*serving, *since], seconds=_SECONDS)

@@ -82,7 +82,7 @@ def answer(clients: tuple[Any, Any], version: Version, choice: str, who: str = "
 
 def test_the_question_shows_the_evaluation_and_the_gates_reason(clients: Any) -> None:
     version = register(clients, "question", 0.72)
-    text = question.question(*clients, version, endpoint_name="of-nobody")
+    text = question.question(*clients, version, group=GROUP, endpoint_name="of-nobody")
     lines = text.splitlines()
     assert lines[0] == f"|  | version {version.number}, new |"
     assert "| snapshot | 2026-11-20 |" in lines
@@ -95,7 +95,7 @@ def test_the_question_shows_the_evaluation_and_the_gates_reason(clients: Any) ->
 def test_the_question_says_who_has_registered_it_against_the_gate(clients: Any) -> None:
     word = {"by": "ada", "reason": "for\nthe demo"}
     version = register(clients, "against", verdict="reject", against_gate=word)
-    text = question.question(*clients, version, endpoint_name="of-nobody")
+    text = question.question(*clients, version, group=GROUP, endpoint_name="of-nobody")
     assert "The gate: **reject**" in text
     assert "It is registered all the same, by ada: for the demo." in text.splitlines()
 
@@ -124,13 +124,13 @@ def test_what_serves_now_stands_beside_it(clients: Any) -> None:
     _, s3 = clients
     old, new = register(clients, "old", 0.65), register(clients, "new", 0.72)
     serve(clients, "beside", old)
-    text = question.question(*clients, new, endpoint_name="beside")
+    text = question.question(*clients, new, group=GROUP, endpoint_name="beside")
     assert f"|  | version {new.number}, new | version {old.number}, serves now |" in text
     assert "| r2_score | 0.72 | 0.65 |" in text
     # Its report is gone; the question is asked all the same.
     bucket, key = naming.split_s3_uri(old.report_uri)
     s3.delete_object(Bucket=bucket, Key=key)
-    text = question.question(*clients, new, endpoint_name="beside")
+    text = question.question(*clients, new, group=GROUP, endpoint_name="beside")
     assert "| r2_score | 0.72 | unknown |" in text
 
 
@@ -140,18 +140,18 @@ def test_the_headline_stands_first_and_says_which_version_is_better(clients: Any
     old = register(clients, "mse 4.9", report=reports[0], **lower)
     new = register(clients, "mse 4.5", report=reports[1], **lower)
     serve(clients, "by-mse", old)
-    lines = question.question(*clients, new, endpoint_name="by-mse").splitlines()
+    lines = question.question(*clients, new, group=GROUP, endpoint_name="by-mse").splitlines()
     assert lines[2:5] == [
         "| snapshot | 2026-11-20 | 2026-11-20 |",
         "| **mse**, lower is better | **4.5** | **4.9** |",
         "| mae | 1.5 | 1.5 |",
     ]
     assert "By mse, of which lower is better, **the new version is better**." in lines
-    worse = question.question(*clients, old, endpoint_name="by-mse")
+    worse = question.question(*clients, old, group=GROUP, endpoint_name="by-mse")
     assert "By mse both are the same." in worse
     higher = declared("regression_metrics.mse", "higher")
     other = register(clients, "more is better", report=reports[1], **higher)
-    text = question.question(*clients, other, endpoint_name="by-mse")
+    text = question.question(*clients, other, group=GROUP, endpoint_name="by-mse")
     assert "By mse, of which higher is better, **the version that serves is better**." in text
 
 
@@ -165,7 +165,9 @@ def test_what_is_no_number_is_shown_as_what_it_is(clients: Any) -> None:
         clients, "no number", report=report, explanation="a\nb",
         **declared("test_metrics.accuracy", "higher"),
     )  # fmt: skip
-    lines = question.question(*clients, version, endpoint_name="of-nobody").splitlines()
+    lines = question.question(
+        *clients, version, group=GROUP, endpoint_name="of-nobody"
+    ).splitlines()
     assert lines[3:7] == [
         "| **test_metrics.accuracy**, higher is better | **NaN** |",
         "| train_metrics.accuracy | 0.99 |",
@@ -180,7 +182,7 @@ def test_what_is_no_number_is_shown_as_what_it_is(clients: Any) -> None:
 @pytest.mark.parametrize("report", [{"mse": 4.9, "r2": 0.5}, [1], "x", {"mse": {"value": None}}])
 def test_a_report_of_any_shape_is_shown(clients: Any, report: Any) -> None:
     version = register(clients, f"shape {report}", report=report, **declared("mse", "lower"))
-    text = question.question(*clients, version, endpoint_name="of-nobody")
+    text = question.question(*clients, version, group=GROUP, endpoint_name="of-nobody")
     assert "| **mse**, lower is better | **" in text
     assert ("| r2 | 0.5 |" in text) == ("r2" in report)
 
@@ -188,14 +190,14 @@ def test_a_report_of_any_shape_is_shown(clients: Any, report: Any) -> None:
 def test_very_many_metrics_are_counted(clients: Any) -> None:
     report = {"some_metrics": {f"m{number}": number for number in range(50)}}
     version = register(clients, "many", report=report)
-    text = question.question(*clients, version, endpoint_name="of-nobody")
+    text = question.question(*clients, version, group=GROUP, endpoint_name="of-nobody")
     assert "| and 30 more | in its report |" in text
 
 
 def test_a_decision_that_is_none_is_told_with_its_place(clients: Any) -> None:
     version = register(clients, "broken", verdict="maybe")
     with pytest.raises(BrokenRecordError, match=r"^s3://approvals/.*decision.json: its verdict"):
-        question.question(*clients, version, endpoint_name="of-nobody")
+        question.question(*clients, version, group=GROUP, endpoint_name="of-nobody")
 
 
 def test_an_answer_is_written_with_who_and_why(clients: Any) -> None:

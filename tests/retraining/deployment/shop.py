@@ -78,6 +78,7 @@ class Shop:
 
     server: Any
     group: str = field(default_factory=lambda: f"shop-{next(_names)}")
+    role_arn: str = ROLE
     client: Any = field(init=False)
     runtime: Any = field(init=False)
     s3: Any = field(init=False)
@@ -172,15 +173,19 @@ class Shop:
             endpoint_name=self.group,
             wanted=wanted,
             size=size,
-            role_arn=ROLE,
+            role_arn=self.role_arn,
             objection=lambda version: records.objection(self.s3, version.report_uri),
             why_not=self.why_not,
+            no_data=self.no_data,
             **{"is_resizing": False, **more},
         )
         return found
 
     def why_not(self, version: Version) -> str | None:
         return candidates.why_not(self.s3, version, rows=3)
+
+    def no_data(self, version: Version) -> str | None:
+        return candidates.no_data(self.s3, version)
 
     def bring(self, plan: Plan, config: str | None, *, client: Any = None) -> None:
         """Do what the operators do, without an Airflow."""
@@ -217,8 +222,8 @@ class Shop:
             self.flip_back(plan, client=mine, size=size)
             return "was left"
         deploy.check_current(mine, plan)
-        deploy.prepare(mine, plan, size=size, role_arn=ROLE)
-        deploy.make_serving_config(mine, plan, size=size, role_arn=ROLE)
+        deploy.prepare(mine, plan, size=size, role_arn=self.role_arn)
+        deploy.make_serving_config(mine, plan, size=size, role_arn=self.role_arn)
         self.bring(plan, plan.config_name, client=mine)
         wrong = deploy.withdrawn(mine, plan) or self.fault(plan)
         if wrong:
@@ -233,12 +238,17 @@ class Shop:
 
     def flip_back(self, plan: Plan, *, client: Any = None, size: Size = SMALL) -> None:
         mine = client or self.client
-        deploy.make_serving_config(mine, plan, size=size, role_arn=ROLE)
+        deploy.make_serving_config(mine, plan, size=size, role_arn=self.role_arn)
         self.bring(plan, self.way_back(plan, client=mine, size=size), client=mine)
 
     def way_back(self, plan: Plan, *, client: Any = None, size: Size = SMALL) -> str | None:
         return deploy.way_back(
-            client or self.client, plan, size=size, role_arn=ROLE, why_not=self.why_not
+            client or self.client,
+            plan,
+            size=size,
+            role_arn=self.role_arn,
+            why_not=self.why_not,
+            no_data=self.no_data,
         )
 
     def answer(self) -> float:

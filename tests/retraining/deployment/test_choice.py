@@ -46,6 +46,7 @@ def choice(newest: Version | None, **changes: Any) -> Choice:
         "verified": None,
         "served": None,
         "is_there": True,
+        "is_lost": False,
         "config_of": config_of,
         "is_resizing": False,
     }
@@ -157,8 +158,19 @@ def test_a_config_that_was_deleted_is_not_put_back_but_its_version_deployed_anew
     assert (found.version, found.is_restoring) == (version(1), False)
     # Unless that may not be deployed; then it is no repetition, but told.
     for gone in (None, version(1, approval="Rejected")):
-        with pytest.raises(DeploymentRefusedError, match="config-1, which was, was deleted"):
+        with pytest.raises(DeploymentRefusedError, match="config-1, which was, is gone"):
             choice(None, verified=gone, **left)
+
+
+def test_a_version_whose_model_data_is_gone_is_not_put_back_and_keeps_none_from_its_place() -> None:
+    left = {"endpoint": endpoint("config-2", verified="config-1"), "verified": version(1)}
+    older = version(3, "2026-10-01")
+    found = choice(older, is_lost=True, **left)
+    assert (found.version, found.is_restoring) == (older, False)
+    with pytest.raises(DeploymentRefusedError, match="config-1, which was, is gone"):
+        choice(None, is_lost=True, **left)
+    # While it serves, it does.
+    assert choice(older, is_lost=True, **serving(1)).version is None
 
 
 def test_what_was_never_verified_does_not_serve_on_in_green_runs() -> None:

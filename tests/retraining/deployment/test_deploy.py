@@ -18,6 +18,7 @@ from retraining.aws.errors import code_of
 from retraining.deployment import deploy, endpoints, faults, smoke
 from retraining.deployment.choice import DeploymentRefusedError
 from retraining.deployment.plan import Plan
+from retraining.past_runs.standing import read_standing
 from retraining.registry import versions
 from retraining.retries import passing_failure
 
@@ -372,7 +373,7 @@ def test_with_nothing_to_flip_back_to_no_run_repeats_it_and_the_next_approval_en
         versions.reject(shop.client, version.arn, reason="x")
     with pytest.raises(DeploymentRefusedError, match="no other version may take its place"):
         shop.flip_back(plan)
-    with pytest.raises(DeploymentRefusedError, match="which was, was deleted"):
+    with pytest.raises(DeploymentRefusedError, match="which was, is gone"):
         shop.plan()
     shop.register(5)
     assert shop.run() is None
@@ -389,6 +390,59 @@ def test_an_endpoint_whose_own_config_was_deleted_can_still_be_deployed_to(shop:
     shop.register(3, evaluated=4)
     assert "predicted as 9" in str(shop.run())
     assert shop.answer() == 6
+
+
+def test_a_bad_version_whose_config_and_model_were_deleted_is_flipped_back(shop: Shop) -> None:
+    """It is rejected by then, and the service makes no model of a rejected version."""
+    shop.register(2)
+    shop.run()
+    bad = shop.register(3, evaluated=4)
+    plan = deploy_by_hand(shop, shop.plan())
+    unmake(shop, plan.config_name)
+    versions.reject(shop.client, bad.arn, reason="x")
+    shop.flip_back(plan)
+    assert shop.answer() == 6
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    assert found.is_sound
+
+
+def test_what_nothing_can_load_any_more_is_not_flipped_back_to(shop: Shop) -> None:
+    """Its config and model are there, but an endpoint would not come up with them."""
+    shop.register(1, snapshot="2026-10-01")
+    one = shop.register(2)
+    shop.run()
+    bad = shop.register(3, evaluated=4)
+    plan = deploy_by_hand(shop, shop.plan())
+    bucket, key = naming.split_s3_uri(one.containers[0]["ModelDataUrl"])
+    shop.s3.delete_object(Bucket=bucket, Key=key)
+    versions.reject(shop.client, bad.arn, reason="x")
+    # A run that finds it so does not try to put it back, either.
+    after_a_death = shop.plan()
+    assert after_a_death is not None
+    assert (after_a_death.version_number, after_a_death.is_restoring) == (1, False)
+    shop.flip_back(plan)
+    assert shop.answer() == 3
+    assert shop.run() is None
+    assert shop.answer() == 3
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    assert found.is_sound
+
+
+def test_a_version_that_serves_is_known_by_its_configs_name_where_that_was_deleted(
+    shop: Shop,
+) -> None:
+    version = shop.register(2)
+    shop.run()
+    found = endpoints.find(shop.client, shop.group)
+    assert found is not None
+    unmake(shop, found.config)
+    name = shop.group
+    assert endpoints.version_of(shop.client, found.config, name, group=name) == version
+    versions.reject(shop.client, version.arn, reason="x")
+    (said,) = read_standing(shop.client, name, endpoint_name=name).sentences
+    assert said.startswith("Version 1, of snapshot 2026-11-20, is deployed, though it is Rejected;")
 
 
 def test_what_a_killed_run_left_is_put_back_if_it_was_passed_over(shop: Shop) -> None:

@@ -49,9 +49,15 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
 
 @pytest.fixture
 def broken(embedded_sagemaker: Any) -> str:
-    """An endpoint, and its config, that will fail soon: its model's data is no archive."""
-    client, name = embedded_sagemaker.client("sagemaker"), f"waited-for-{next(_names)}"
-    s3 = embedded_sagemaker.client("s3")
+    """An endpoint, and its config, that will fail soon."""
+    name = f"waited-for-{next(_names)}"
+    make_broken(embedded_sagemaker, name, name)
+    return name
+
+
+def make_broken(server: Any, name: str, config: str, *, verified: str = "") -> None:
+    """Make an endpoint that will fail soon, as its model's data is no archive."""
+    client, s3 = server.client("sagemaker"), server.client("s3")
     s3.create_bucket(Bucket="waited-for")
     s3.put_object(Bucket="waited-for", Key="model.tar.gz", Body=b"not an archive")
     client.create_model(
@@ -61,13 +67,28 @@ def broken(embedded_sagemaker: Any) -> str:
     )
     serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
     client.create_endpoint_config(
-        EndpointConfigName=name,
+        EndpointConfigName=config,
         ProductionVariants=[
             {"VariantName": "x", "ModelName": name, "ServerlessConfig": serverless}
         ],
     )
-    client.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    return name
+    tags = [{"Key": "retraining:verified-config", "Value": verified}] if verified else []
+    client.create_endpoint(EndpointName=name, EndpointConfigName=config, Tags=tags)
+
+
+def approved(client: Any, group: str) -> str:
+    """Make an approved version; return its ARN."""
+    versions.ensure_group(client, group, description="x")
+    arn: str = client.create_model_package(
+        ModelPackageGroupName=group,
+        InferenceSpecification={
+            "Containers": [{"Image": IMAGE}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+        ModelApprovalStatus="Approved",
+    )["ModelPackageArn"]
+    return arn
 
 
 def wait(airflow: SimpleNamespace, name: str, *, seconds: float = 60, is_asked: bool = True) -> Any:
@@ -155,23 +176,16 @@ def test_flipping_back_deletes_what_never_served_and_fails_with_the_reason(
 
 @pytest.mark.parametrize("is_rejecting", [True, False])
 def test_a_version_is_rejected_whatever_comes_of_the_flip(
-    airflow: SimpleNamespace, embedded_sagemaker: Any, broken: str, is_rejecting: bool
+    airflow: SimpleNamespace, embedded_sagemaker: Any, is_rejecting: bool
 ) -> None:
-    wait(airflow, broken)
-    client = embedded_sagemaker.client("sagemaker")
-    versions.ensure_group(client, broken, description="x")
-    version = client.create_model_package(
-        ModelPackageGroupName=broken,
-        InferenceSpecification={
-            "Containers": [{"Image": IMAGE}],
-            "SupportedContentTypes": ["text/csv"],
-            "SupportedResponseMIMETypes": ["text/csv"],
-        },
-        ModelApprovalStatus="Approved",
-    )["ModelPackageArn"]
-    plan = Plan(broken, broken, version, 1, "", "", "", broken, "deleted-by-hand", "", "", False)
+    client, name = embedded_sagemaker.client("sagemaker"), f"unflippable-{next(_names)}"
+    config = f"{name}-v1-00000000"
+    make_broken(embedded_sagemaker, name, config, verified="deleted-by-hand")
+    wait(airflow, name)
+    version = approved(client, name)
+    plan = Plan(name, name, version, 1, "", "", "", config, "deleted-by-hand", "", "", False)
     task = airflow.operators.FlipBackOperator(
-        task_id="flip_back", plan=asdict(plan), faulty=broken, reason="it is broken"
+        task_id="flip_back", plan=asdict(plan), faulty=config, reason="it is broken"
     )
     params = {**PARAMS, "reject_when_broken": is_rejecting}
     context: Any = {"params": params, "dag_run": SimpleNamespace(run_id="manual__1")}
@@ -185,7 +199,26 @@ def test_a_version_is_rejected_whatever_comes_of_the_flip(
     found = versions.describe(client, version)
     assert found.approval == ("Rejected" if is_rejecting else "Approved")
     if is_rejecting:
-        assert found.approval_reason == f"deployment manual__1 to {broken}: it is broken"
+        assert found.approval_reason == f"deployment manual__1 to {name}: it is broken"
+
+
+def test_a_version_that_was_verified_since_is_not_rejected_when_the_flip_is_cleared(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    """A person has approved it again, and the next run has found it good."""
+    client, name = embedded_sagemaker.client("sagemaker"), f"verified-{next(_names)}"
+    config = f"{name}-v2-00000000"
+    make_broken(embedded_sagemaker, name, config, verified=config)
+    version = approved(client, name)
+    before = f"{name}-v1-00000000"
+    plan = Plan(name, name, version, 2, "", "", "", config, before, "", "", False)
+    task = airflow.operators.FlipBackOperator(
+        task_id="flip_back", plan=asdict(plan), faulty=config, reason="it was broken"
+    )
+    context: Any = {"params": PARAMS, "dag_run": SimpleNamespace(run_id="manual__1")}
+    with pytest.raises(airflow.Fail, match=r"it was broken.*another run has verified it"):
+        task.execute(context)
+    assert versions.describe(client, version).approval == versions.APPROVED
 
 
 def test_what_is_only_flipped_back_is_left_as_it_is(airflow: SimpleNamespace, broken: str) -> None:
