@@ -21,7 +21,7 @@ WEIGHTS = "network.safetensors"
 
 
 def test_it_learns_and_says_so_after_each_epoch(split: Reviews) -> None:
-    done = split.train("--epochs", 6, "--train-batch-size", 8)
+    done = split.train("--epochs", 6, "--batch-size", 8)
     assert done.code == 0, done.stderr
     told = re.findall(r"^epoch=(\d); .*validation:accuracy=([0-9.]+);", done.stdout, re.MULTILINE)
     assert [epoch for epoch, _ in told] == [*"123456"]
@@ -102,7 +102,7 @@ def test_two_instances_share_the_batches_and_one_of_them_writes(split: Reviews) 
     own = replace(split, folder=Path("HERE"))
     options = [
         str(option).replace("HERE/splits", str(split.splits))
-        for option in own.training("--epochs", 1, "--train-batch-size", 16)
+        for option in own.training("--epochs", 1, "--batch-size", 16)
     ]
     done = split.run(
         HERE / "two_instances.py", split.folder, port,
