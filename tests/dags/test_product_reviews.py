@@ -37,9 +37,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any)
     made = run_cold(program, folder / "tiny", *VOCABULARY, image=IMAGE)
     assert made.code == 0, made.stderr
     # By then an epoch is over, on a busy machine, too; meanwhile the model is deployed.
-    options = ("--interrupt-spot", f"{INTERRUPTED}:30", "--stop-grace", "1")
+    options = ("--interrupt-spot", f"{INTERRUPTED}:45", "--stop-grace", "1")
     with new_place(folder, run_embedded_sagemaker, *options) as place:
-        place.land(NAME, DAY, as_csv([*reviews(1_200, wrong=0.2)]).encode(), name="reviews.csv")
+        place.land(NAME, DAY, as_csv([*reviews(1_000, wrong=0.2)]).encode(), name="reviews.csv")
         _, prefix = naming.split_s3_uri(naming.pretrained_uri(BUCKET, NAME, "tiny"))
         for file in (folder / "tiny").iterdir():
             place.client("s3").upload_file(str(file), BUCKET, f"{prefix}{file.name}")
@@ -67,11 +67,13 @@ def test_the_retraining_dag_fails_a_run_whose_model_is_rejected(
 
 
 def train_on_spare_capacity(place: Place, job: dict[str, Any]) -> None:
-    """Start a job like another one, but for so long that it is certainly interrupted."""
+    """Start a job like another one, but of very many short epochs, so that it is interrupted."""
     members = ("AlgorithmSpecification", "HyperParameters", "InputDataConfig", "OutputDataConfig",
                "ResourceConfig", "RoleArn")  # fmt: skip
     request = {name: job[name] for name in members}
-    request["HyperParameters"] |= {"epochs": "1000"}
+    request["HyperParameters"] |= {
+        "epochs": "10000", "train-steps": "3", "validation-steps": "1"
+    }  # fmt: skip
     place.client("sagemaker").create_training_job(
         TrainingJobName=INTERRUPTED,
         EnableManagedSpotTraining=True,
@@ -93,7 +95,7 @@ def goes_on_where_it_was(place: Place) -> None:
             filterPattern="resumed",
         )
         told = " ".join(event["message"] for event in found["events"])
-        resumed = re.search("resumed after epoch ([0-9]+) of 1000", told)
+        resumed = re.search("resumed after epoch ([0-9]+) of 10000", told)
         time.sleep(0.5)
     described = sagemaker.describe_training_job(TrainingJobName=INTERRUPTED)
     sagemaker.stop_training_job(TrainingJobName=INTERRUPTED)
@@ -111,7 +113,7 @@ def test_only_an_accurate_model_is_registered_and_deployed(place: Place) -> None
             "max_sequence_length": 24, "approval_status": "Approved"}  # fmt: skip
     runs, log = place.run(
         RETRAINING,
-        {**tiny, "least_accuracy": 1.0, "epochs": 1},
+        {**tiny, "least_accuracy": 1.0, "epochs": 1, "train_steps": 5},
         {**tiny, "pretrained": "nowhere"},
         tiny,
     )
@@ -142,7 +144,6 @@ def test_only_an_accurate_model_is_registered_and_deployed(place: Place) -> None
 
     (run,), log = place.run(DEPLOYMENT, {})
     assert did(run) == ["deploy_version", "keep_version", "verify_version"], log[-5000:]
-    goes_on_where_it_was(place)
     runtime = place.client("sagemaker-runtime")
     call = {"EndpointName": NAME, "ContentType": "application/json"}
     answer = runtime.invoke_endpoint(**call, Body=b'{"features": ["the dress is lovely"]}')
@@ -161,3 +162,4 @@ def test_only_an_accurate_model_is_registered_and_deployed(place: Place) -> None
         status = refused.value.response["OriginalStatusCode"]
         assert status == (400 if content_type == "application/json" else 415)
         assert "send application/json" in refused.value.response["OriginalMessage"]
+    goes_on_where_it_was(place)

@@ -7,6 +7,7 @@ command-line arguments, channels and folders as SM_* variables. On several insta
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -102,6 +103,11 @@ def fit(options: argparse.Namespace, me: Worker) -> tuple[dict[str, Any], list[d
         loss, accuracy = fitting.learn(train, order)
         seconds = time.perf_counter() - start
         judged_loss, judged_accuracy = fitting.judge(validation, judged)
+        if not (math.isfinite(loss) and math.isfinite(judged_loss)):
+            raise BadInputError(
+                f"epoch {epoch}: the loss is {loss} on the train split and {judged_loss} on the "
+                f"validation split; learning-rate is {options.learning_rate}, try a lower one"
+            )
         curves.append({
             "epoch": epoch, "train_loss": loss, "train_accuracy": accuracy,
             "validation_loss": judged_loss, "validation_accuracy": judged_accuracy,
