@@ -38,6 +38,7 @@ from retraining import (
 )
 
 JSON = "application/json"
+METRICS = ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
 ACCURACY = Metric("multiclass_classification_metrics.accuracy")
 PIPELINE = Pipeline(
     name="product-reviews",
@@ -52,31 +53,28 @@ PIPELINE = Pipeline(
     tolerance=1e-3,  # sums of 32-bit floats, in another order on another machine
     plots=("confusion_matrix", "class_metrics", "learning_curves", "worst_errors"),
 )
+TRAIN_SHARE = "{{ 1 - params.validation_share - params.test_share }}"
+SPLITTING = {
+    "validation_share": params.number(0.1, "Share of reviews to validate with", 0.001, 0.9),
+    "test_share": params.number(0.1, "Share of reviews to test with", 0.001, 0.9),
+    "max_sequence_length": params.number(64, "Longest text, in tokens", 3, 65_536),
+    "balance": Param(False, type="boolean", title="Train on as many reviews of each sentiment"),
+}
+FITTING = {
+    "epochs": params.number(2, "Epochs", 1, 1_000),
+    "learning_rate": params.number(1e-4, "Learning rate", 1e-9, 1),
+    "batch_size": params.number(32, "Batch size", 1, 65_536),
+    "train_steps": params.number(0, "Train steps an epoch; 0: all rows", 0, 10**9),
+    "validation_steps": params.number(0, "Validation steps; 0: all rows", 0, 10**9),
+    "freeze_encoder": Param(False, type="boolean", title="Train the last layer alone"),
+}
 PARAMETERS = {
     **params.retraining(ask_for_approval=None, when_rejected=None),
     "least_accuracy": params.threshold(0.65, title="Least accuracy", minimum=0, maximum=1),
     "pretrained": params.pretrained("all-minilm-l6-v2-53aa51172d14"),
-    "epochs": Param(2, type="integer", minimum=1, maximum=1_000, title="Epochs"),
-    "learning_rate": Param(1e-4, type="number", minimum=1e-9, maximum=1, title="Learning rate"),
-    "batch_size": Param(32, type="integer", minimum=1, maximum=65_536, title="Batch size"),
-    "train_steps": Param(
-        0, type="integer", minimum=0, maximum=10**9, title="Train steps an epoch; 0: all rows"
-    ),
-    "validation_steps": Param(
-        0, type="integer", minimum=0, maximum=10**9, title="Validation steps; 0: all rows"
-    ),
-    "freeze_encoder": Param(False, type="boolean", title="Train the last layer alone"),
-    "max_sequence_length": Param(
-        64, type="integer", minimum=3, maximum=65_536, title="Longest text, in tokens"
-    ),
-    "balance": Param(False, type="boolean", title="Train on as many reviews of each sentiment"),
-    "validation_share": Param(
-        0.1, type="number", minimum=0.001, maximum=0.9, title="Share of reviews to validate with"
-    ),
-    "test_share": Param(
-        0.1, type="number", minimum=0.001, maximum=0.9, title="Share of reviews to test with"
-    ),
-    "seed": Param(42, type="integer", minimum=0, maximum=2**32 - 1, title="Seed"),
+    **SPLITTING,
+    **FITTING,
+    "seed": params.number(42, "Seed", 0, 2**32 - 1),
 }
 
 with DAG(
@@ -91,30 +89,15 @@ with DAG(
     pretrained = {"pretrained": run.pretrained_uri}
     preprocess = steps.processing(
         run, "preprocess.py",
-        arguments={
-            "train-share": "{{ 1 - params.validation_share - params.test_share }}",
-            "validation-share": "{{ params.validation_share }}",
-            "test-share": "{{ params.test_share }}",
-            "max-sequence-length": "{{ params.max_sequence_length }}",
-            "balance": "{{ params.balance }}", "seed": "{{ params.seed }}",
-        },
+        arguments={"train-share": TRAIN_SHARE, **params.arguments(*SPLITTING, "seed")},
         inputs={"snapshot": run.snapshot_uri, **pretrained},
         outputs=("train", "validation", "test", "preprocessor"),
     )  # fmt: skip
     train = steps.training(
         run, "train.py",
         channels=pretrained | preprocess.only("train", "validation", "preprocessor"),
-        hyperparameters={
-            "epochs": "{{ params.epochs }}", "learning-rate": "{{ params.learning_rate }}",
-            "train-batch-size": "{{ params.batch_size }}",
-            "train-steps-per-epoch": "{{ params.train_steps }}",
-            "validation-steps": "{{ params.validation_steps }}",
-            "freeze-encoder": "{{ params.freeze_encoder }}", "seed": "{{ params.seed }}",
-        },
-        metrics={
-            name: f"{name}=([0-9.]+);"
-            for name in ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
-        },
+        hyperparameters=params.arguments(*FITTING, "seed"),
+        metrics={name: f"{name}=([0-9.]+);" for name in METRICS},
         checkpoints=True,
     )  # fmt: skip
     evaluate = steps.processing(

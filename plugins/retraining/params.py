@@ -154,6 +154,17 @@ def threshold(
     )
 
 
+def number(default: float, title: str, minimum: float, maximum: float) -> Param:
+    """Return a number that a script is told; a whole one where the default is an ``int``."""
+    kind = "integer" if isinstance(default, int) else "number"
+    return Param(default, type=kind, title=title, minimum=minimum, maximum=maximum)
+
+
+def arguments(*names: str) -> dict[str, str]:
+    """Return a script's arguments that hand a run's parameters on, with hyphens in their names."""
+    return {name.replace("_", "-"): f"{{{{ params.{name} }}}}" for name in names}
+
+
 def pretrained(default: str) -> Param:
     """Return the pretrained model that training begins with; ``resolve_run`` finds its folder."""
     return Param(

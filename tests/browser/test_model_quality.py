@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
-from tests.browser.place import BAD_RUN, DEPLOYMENT, OTHER_DAG, ROLES, Site, until
-from tests.browser.visitor import NARROW, PAGE, TALL, Visitor, page_frame
+from tests.browser.place import BAD_RUN, DEPLOYMENT, ERRORS, OTHER_DAG, ROLES, Site, until
+from tests.browser.visitor import NARROW, PAGE, TALL, WIDE, Visitor, page_frame
 from tests.web.past import DAG
 from tests.web.stack import PIPELINE
 
@@ -459,13 +459,38 @@ def test_labels_are_counted_in_a_table(visiting: Visit, site: Site, theme: str) 
         )
         assert len(set(grounds)) > 3
         assert "recall: NaN" in page.locator("#evaluation").inner_text()
-        assert page.locator("#evaluation canvas").count() == 0
         for _ in range(60):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.ariaLabel") == "Confusion matrix":
                 break
         else:
             pytest.fail("Tab never gets to the confusion matrix")
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW])
+def test_a_classifiers_report_is_drawn(
+    visiting: Visit, site: Site, viewport: dict[str, int]
+) -> None:
+    sex = site.history.sex
+    with visiting("vera", viewport=viewport) as visitor:
+        visitor.open(sex.run_id, dag_id=sex.kind.dag_id)
+        page = visitor.page
+        pictures = page.locator("#evaluation canvas")
+        pictures.nth(2).wait_for()
+        assert pictures.evaluate_all("(them) => them.map(({ ariaLabel }) => ariaLabel)") == [
+            "Precision, recall and f1 of F: 0.770, 1.00, 0.870; M: none, none, none",
+            "Learning curves of loss: train_loss ends at 0.500, validation_loss ends at 0.600",
+            "Learning curves of accuracy: validation_accuracy ends at 0.910",
+        ]
+        page.get_by_text("Mistakes that the model was surest of").click()
+        table = page.get_by_role("region", name="Worst errors")
+        texts = table.locator("tbody td:first-child")
+        assert texts.all_text_contents() == [*ERRORS[:-1], "(empty)"]
+        direction = "(cells) => cells.map((cell) => getComputedStyle(cell).direction)"
+        assert texts.evaluate_all(direction) == ["ltr", "ltr", "rtl", "ltr", "ltr"]
+        # An endless word leaves room for the other columns.
+        assert texts.nth(1).bounding_box()["width"] <= max(viewport["width"] - 200, 300)
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= viewport["width"]
 
 
 def test_the_nights_run_explains_itself(admin: Visitor, site: Site) -> None:

@@ -61,9 +61,12 @@ class TestClassifier:
         assert run["rows"] == {"snapshot": 1500, "train": 1200, "validation": 0, "test": 300}
         assert run["notices"] == []
         # The matrix is a plot and not nine metrics.
+        weighted = ("precision", "recall", "f0_5", "f1", "f2")
+        names = ["accuracy", *(f"weighted_{name}" for name in weighted)]
         assert set(run["metrics"]) == {
-            f"multiclass_classification_metrics.{name}"
-            for name in ("accuracy", "weighted_precision", "weighted_recall", "weighted_f1")
+            f"multiclass_classification_metrics.{name}{of}"
+            for name in names
+            for of in ("", "_best_constant_classifier")
         }
 
     def test_the_plot_is_the_confusion_matrix_of_all_test_rows(self, past: Past) -> None:

@@ -15,6 +15,8 @@ LEAST = params.threshold(0.6, title="Least")
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/housing/7"
 GIVEN = {
     "least": LEAST,
+    "epochs": params.number(2, "Epochs", 1, 1_000),
+    "rate": params.number(1e-4, "Learning rate", 1e-9, 1),
     **params.retraining(),
     "pretrained": params.pretrained("a-model-1.0"),
     **{f"of_{name}": param for name, param in params.deployment("housing").items()},
@@ -30,6 +32,9 @@ def test_each_number_has_bounds_and_each_text_a_pattern_and_a_length(name: str) 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("epochs", 2.5),
+        ("epochs", 1_001),
+        ("rate", 0),
         ("least", 10**20),
         ("least", -1e308),
         ("least", math.inf),
@@ -86,6 +91,13 @@ def test_what_no_task_could_use_is_refused(name: str, value: object) -> None:
 )
 def test_what_the_form_says_is_taken(name: str, value: Any) -> None:
     assert GIVEN[name].resolve(value) == value
+
+
+def test_a_script_is_told_parameters_under_names_of_a_command_line() -> None:
+    assert params.arguments("batch_size", "seed") == {
+        "batch-size": "{{ params.batch_size }}",
+        "seed": "{{ params.seed }}",
+    }
 
 
 @pytest.mark.parametrize(

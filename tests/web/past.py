@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from retraining import (
@@ -42,6 +42,7 @@ class Kind:
         parameters: What the runs were given.
         spread: The headline's standard deviation.
         others: What else evaluation finds, beside the headline.
+        pictured: What of the report is drawn.
     """
 
     pipeline: Pipeline
@@ -49,6 +50,7 @@ class Kind:
     parameters: Mapping[str, float | str]
     spread: float
     others: Mapping[str, object]
+    pictured: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def limit(self) -> float:
@@ -60,7 +62,7 @@ class Kind:
         section, _, name = self.pipeline.shown_by.metric.partition(".")
         headline = {"value": value, "standard_deviation": self.spread}
         rows = {"snapshot": 20_640, "train": 16_512, "validation": 0, "test": 4_128}
-        return {section: {**self.others, name: headline}, "rows": rows}
+        return {section: {**self.others, name: headline}, "rows": rows, **self.pictured}
 
 
 _IMAGE = Image("sklearn", "1.4-2-py312")

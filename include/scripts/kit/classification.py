@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 BATCH = 2_000_000
 # Of more labels a confusion matrix is no report any more; it is free text that is predicted.
 MOST_LABELS = 1_000
+# How much more recall weighs than precision.
+BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
+OF_LABEL = ("precision", "recall", "f1")
 
 
 def classification_metrics(
@@ -28,14 +31,14 @@ def classification_metrics(
     samples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Give accuracy, precision, recall and f1, each with its bootstrap standard deviation.
+    """Give accuracy, precision, recall and f, each with its bootstrap standard deviation.
 
     What is undefined as nothing was predicted to be of a label counts as 0.
 
     Args:
         actual: Labels; they are compared as texts.
         predicted: As many labels.
-        positive: The label that a classifier of two looks for. Without it, precision, recall and f1
+        positive: The label that a classifier of two looks for. Without it, precision, recall and f
             are the labels' means, weighted by how many rows have each.
         samples: How often the rows are drawn anew, with replacement; two or more.
         seed: Of the drawing.
@@ -43,7 +46,8 @@ def classification_metrics(
     Returns:
         The report's member ``binary_classification_metrics`` or, without a positive label,
         ``multiclass_classification_metrics``. Its ``confusion_matrix`` has the number of rows by
-        actual, then predicted label.
+        actual, then predicted label. The latter also has f0.5 and f2, and what a classifier would
+        reach that always predicts the most frequent actual label: ``…_best_constant_classifier``.
 
     Raises:
         BadInputError: There are fewer than two actual labels, all predictions are of labels that no
@@ -51,19 +55,16 @@ def classification_metrics(
     """
     counted = _Counted(actual, predicted, positive=positive)
     if positive is None:
-        section, prefix, measure = "multiclass_classification_metrics", "weighted_", _weighted
+        most_frequent = int(counted.matrix.sum(axis=1).argmax())
+        section, measure = "multiclass_classification_metrics", _beside_constant(most_frequent)
     else:
-        section, prefix, measure = (
-            "binary_classification_metrics", "", _of_label(counted.labels.index(positive))
-        )  # fmt: skip
+        number = counted.labels.index(positive)
+        section, measure = "binary_classification_metrics", _of_label(number)
     matrix = {
         label: dict(zip(counted.labels, row, strict=True))
         for label, row in zip(counted.labels, counted.matrix.tolist(), strict=True)
     }
-    metrics = {
-        name if name == "accuracy" else prefix + name: told
-        for name, told in counted.measured(measure, samples=samples, seed=seed).items()
-    }
+    metrics = counted.measured(measure, samples=samples, seed=seed)
     return {section: {"confusion_matrix": matrix, **metrics}}
 
 
@@ -181,9 +182,21 @@ def _of_label(
     number: int, *, accuracy: bool = True
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     def measure(matrices: np.ndarray) -> dict[str, np.ndarray]:
-        precision, recall, f1 = (values[:, number] for values in _by_label(matrices))
-        of_label = {"precision": precision, "recall": recall, "f1": f1}
+        found = _by_label(matrices)
+        of_label = {name: found[name][:, number] for name in OF_LABEL}
         return {"accuracy": _accuracy(matrices), **of_label} if accuracy else of_label
+
+    return measure
+
+
+def _beside_constant(label: int) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    def measure(matrices: np.ndarray) -> dict[str, np.ndarray]:
+        constant = np.zeros_like(matrices)
+        constant[:, :, label] = matrices.sum(axis=2)
+        of_constant = _weighted(constant)
+        return _weighted(matrices) | {
+            f"{name}_best_constant_classifier": values for name, values in of_constant.items()
+        }
 
     return measure
 
@@ -191,10 +204,10 @@ def _of_label(
 def _weighted(matrices: np.ndarray) -> dict[str, np.ndarray]:
     rows = matrices.sum(axis=2)
     weights = rows / rows.sum(axis=1, keepdims=True)
-    precision, recall, f1 = (
-        (np.where(weights > 0, values, 0) * weights).sum(axis=1) for values in _by_label(matrices)
-    )
-    return {"accuracy": _accuracy(matrices), "precision": precision, "recall": recall, "f1": f1}
+    return {"accuracy": _accuracy(matrices)} | {
+        f"weighted_{name}": (np.where(weights > 0, values, 0) * weights).sum(axis=1)
+        for name, values in _by_label(matrices).items()
+    }
 
 
 def _accuracy(matrices: np.ndarray) -> np.ndarray:
@@ -202,10 +215,13 @@ def _accuracy(matrices: np.ndarray) -> np.ndarray:
     return hits / matrices.sum(axis=(1, 2))
 
 
-def _by_label(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give precision, recall and f1 of each matrix, label by label; NaN where no row has it."""
+def _by_label(matrices: np.ndarray) -> dict[str, np.ndarray]:
+    """Give precision, recall and f of each matrix, label by label; NaN where no row has it."""
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     rows, claims = matrices.sum(axis=2), matrices.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        precision = np.where(claims > 0, hits / claims, 0.0)
-        return precision, hits / rows, np.where(rows > 0, 2 * hits / (rows + claims), np.nan)
+        found = {"precision": np.where(claims > 0, hits / claims, 0.0), "recall": hits / rows}
+        for name, beta in BETAS.items():
+            f = (1 + beta**2) * hits / (beta**2 * rows + claims)
+            found[name] = np.where(rows > 0, f, np.nan)
+    return found

@@ -12,7 +12,7 @@ from kit.failure import BadInputError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from table import SENTIMENTS
-from tokens import read_config
+from tokens import CONFIG, read_config
 from torch import nn
 from transformers import BertModel
 
@@ -59,7 +59,7 @@ def load_pretrained(folder: Path) -> Network:
     Raises:
         BadInputError: The folder has no BERT, or weights are missing.
     """
-    network = Network(read_config(folder))
+    network = _made(folder)
     found = {
         name.removeprefix("bert.").replace("gamma", "weight").replace("beta", "bias"): weight
         for name, weight in _weights(folder / PRETRAINED).items()
@@ -82,7 +82,7 @@ def load_trained(folder: Path) -> Network:
     Raises:
         BadInputError: It is not there, or is damaged.
     """
-    network = Network(read_config(folder))
+    network = _made(folder)
     try:
         network.load_state_dict(_weights(folder / WEIGHTS))
     except RuntimeError as error:
@@ -114,6 +114,16 @@ def probabilities(
         batch, mask = padded([tokens[number] for number in numbers], padding)
         found[numbers] = network(batch.to(device), mask.to(device)).softmax(-1).cpu()
     return found
+
+
+def _made(folder: Path) -> Network:
+    config = read_config(folder)
+    try:
+        return Network(config)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise BadInputError(
+            f"{folder / CONFIG}: no BERT can be made of it: {type(error).__name__} {error}"
+        ) from error
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:

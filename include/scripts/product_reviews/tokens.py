@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG, TOKENIZER = "config.json", ("tokenizer.json", "vocab.txt")
+SIZES = ("vocab_size", "max_position_embeddings")
 
 
 def read_config(folder: Path) -> BertConfig:
@@ -34,12 +35,15 @@ def read_config(folder: Path) -> BertConfig:
         told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         kind = told["model_type"]
         config = BertConfig.from_dict(told)
+        sizes = {name: int(getattr(config, name)) for name in SIZES}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadInputError(
             f"{folder / CONFIG}: it is no model's configuration: {type(error).__name__} {error}"
         ) from error
     if kind != "bert":
         raise BadInputError(f"{folder / CONFIG}: it is of a {kind}, not of a BERT")
+    if min(sizes.values()) < 1:
+        raise BadInputError(f"{folder / CONFIG}: {sizes} must be above 0")
     return config
 
 
@@ -52,16 +56,25 @@ def read_tokenizer(folder: Path, *, longest: int | None = None) -> Any:
             tokenizer was saved with.
 
     Raises:
-        BadInputError: It has no tokenizer, or the model reads fewer tokens.
+        BadInputError: It has no tokenizer that fits it, or the model reads fewer tokens.
     """
-    most = read_config(folder).max_position_embeddings
+    config = read_config(folder)
+    most = config.max_position_embeddings
     if longest is not None and longest > most:
         raise BadInputError(
             f"max-sequence-length is {longest}; this BERT reads at most {most} tokens"
         )
     if not any((folder / name).is_file() for name in TOKENIZER):
         raise BadInputError(f"{folder}: it has neither of {', '.join(TOKENIZER)}; one is needed")
-    tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+        tokenizer(["ready"])
+    except Exception as error:  # what is wrong in a file is told by a bare Exception
+        raise BadInputError(f"{folder}: its tokenizer cannot be used: {error}") from error
+    if len(tokenizer) > config.vocab_size:
+        raise BadInputError(
+            f"{folder}: the tokenizer has {len(tokenizer)} tokens, {CONFIG} {config.vocab_size}"
+        )
     tokenizer.model_max_length = longest or min(tokenizer.model_max_length, most)
     return tokenizer
 

@@ -7,6 +7,7 @@ command-line arguments, channels and folders as SM_* variables. On several insta
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -63,9 +64,9 @@ def fit(options: argparse.Namespace, me: Worker) -> tuple[dict[str, Any], list[d
     validation = read_rows(options.validation / "validation.parquet")
     lengths = [len(tokens) for tokens, _ in train]
     # Every worker must have a part of each batch, as they wait for each other.
-    size = options.train_batch_size
+    size = options.batch_size
     whole = len(train) - len(train) % size if me.size > 1 else len(train)
-    in_epoch = min(-(-whole // size), options.train_steps_per_epoch or len(train))
+    in_epoch = min(-(-whole // size), options.train_steps or len(train))
     if me.size > size or not whole:
         raise BadInputError(
             f"{len(train)} rows in batches of {size} are too few for {me.size} workers"
@@ -81,7 +82,7 @@ def fit(options: argparse.Namespace, me: Worker) -> tuple[dict[str, Any], list[d
     )  # fmt: skip
     settings = {
         name: getattr(options, name)
-        for name in ("epochs", "learning_rate", "train_batch_size", "train_steps_per_epoch",
+        for name in ("epochs", "learning_rate", "batch_size", "train_steps",
                      "validation_steps", "freeze_encoder", "seed")
     } | {"train_rows": len(train), "workers": me.size}  # fmt: skip
     curves: list[dict[str, float]] = []
@@ -102,6 +103,11 @@ def fit(options: argparse.Namespace, me: Worker) -> tuple[dict[str, Any], list[d
         loss, accuracy = fitting.learn(train, order)
         seconds = time.perf_counter() - start
         judged_loss, judged_accuracy = fitting.judge(validation, judged)
+        if not (math.isfinite(loss) and math.isfinite(judged_loss)):
+            raise BadInputError(
+                f"epoch {epoch}: the loss is {loss} on the train split and {judged_loss} on the "
+                f"validation split; learning-rate is {options.learning_rate}, try a lower one"
+            )
         curves.append({
             "epoch": epoch, "train_loss": loss, "train_accuracy": accuracy,
             "validation_loss": judged_loss, "validation_accuracy": judged_accuracy,
@@ -151,8 +157,8 @@ def main() -> None:
         parser.add_argument(option, type=Path, default=default, metavar="DIR")
     parser.add_number("--epochs", 2, low=1)
     parser.add_number("--learning-rate", 1e-4, low=0, about="of what is pretrained, at its highest")
-    parser.add_number("--train-batch-size", 32, low=1, about="of all workers together")
-    parser.add_number("--train-steps-per-epoch", 0, low=0, about="0: all rows")
+    parser.add_number("--batch-size", 32, low=1, about="of all workers together")
+    parser.add_number("--train-steps", 0, low=0, about="batches of an epoch; 0: all")
     parser.add_number("--validation-steps", 0, low=0, about="batches after each epoch; 0: all")
     parser.add_argument("--freeze-encoder", type=truth, default=False, metavar="true|false")
     parser.add_number("--seed", 42, low=0, high=2**32 - 1)

@@ -27,9 +27,18 @@ from sklearn import metrics as m
 positive = sys.argv[2] or None
 how = {"average": "weighted"} if positive is None else {"pos_label": sorted(names).index(positive)}
 a, p = (np.searchsorted(sorted(names), labels) for labels in (actual, predicted))
+most_frequent = np.bincount(a).argmax()
 def all_of(a, p):
-    return [m.accuracy_score(a, p), *(
-        f(a, p, zero_division=0, **how) for f in (m.precision_score, m.recall_score, m.f1_score))]
+    if positive is None:
+        return scored(a, p) + scored(a, np.full_like(a, most_frequent))
+    return scored(a, p)
+def scored(a, p):
+    betas = [1] if positive else [0.5, 1, 2]
+    given = {"zero_division": 0, **how}
+    return [
+        m.accuracy_score(a, p), m.precision_score(a, p, **given), m.recall_score(a, p, **given),
+        *(m.fbeta_score(a, p, beta=beta, **given) for beta in betas),
+    ]
 draws = []
 for _ in range(200):
     chosen = random.randint(0, 300, 300)
@@ -66,16 +75,21 @@ def metrics_of(actual: list[Any], predicted: list[Any], positive: str | None = N
     return run_kit(METRICS, json.dumps([actual, predicted, positive]))
 
 
+BINARY = ["accuracy", "precision", "recall", "f1"]
+WEIGHTED = ["accuracy", *(f"weighted_{m}" for m in ("precision", "recall", "f0_5", "f1", "f2"))]
+MULTICLASS = [*WEIGHTED, *(f"{name}_best_constant_classifier" for name in WEIGHTED)]
+
+
 @pytest.mark.parametrize(
-    ("labels", "positive", "section", "prefix"),
+    ("labels", "positive", "section", "names"),
     [
-        ("a,b", "b", "binary_classification_metrics", ""),
-        ("a,b", "", "multiclass_classification_metrics", "weighted_"),
-        ("a,b,c,d,e", "", "multiclass_classification_metrics", "weighted_"),
+        ("a,b", "b", "binary_classification_metrics", BINARY),
+        ("a,b", "", "multiclass_classification_metrics", MULTICLASS),
+        ("a,b,c,d,e", "", "multiclass_classification_metrics", MULTICLASS),
     ],
 )
 def test_labels_are_judged_as_scikit_learn_does(
-    labels: str, positive: str, section: str, prefix: str
+    labels: str, positive: str, section: str, names: list[str]
 ) -> None:
     found = run_kit(REFERENCE, labels, positive)
     assert list(found["ours"]) == [section]
@@ -83,7 +97,7 @@ def test_labels_are_judged_as_scikit_learn_does(
     matrix = metrics.pop("confusion_matrix")
     assert list(matrix) == labels.split(",")
     assert [list(row.values()) for row in matrix.values()] == found["matrix"]
-    assert list(metrics) == ["accuracy", *(prefix + m for m in ("precision", "recall", "f1"))]
+    assert list(metrics) == names
     assert [metric["value"] for metric in metrics.values()] == pytest.approx(found["values"])
     spreads = [metric["standard_deviation"] for metric in metrics.values()]
     assert spreads == pytest.approx(found["spreads"], rel=0.2)

@@ -96,6 +96,21 @@ def test_a_bad_row_is_told_with_file_line_and_column(
             lambda folder: [(folder / n).unlink() for n in ("tokenizer.json", "vocab.txt")],
             (), "it has neither of tokenizer.json, vocab.txt",
         ),
+        (
+            lambda folder: (folder / "config.json").write_text(
+                json.dumps({"model_type": "bert", "vocab_size": 10})
+            ),
+            (), "tokens, config.json 10",
+        ),
+        (
+            lambda folder: (folder / "tokenizer.json").write_text("{"),
+            (), "its tokenizer cannot be used: ",
+        ),
+        (
+            lambda folder: [(folder / "tokenizer.json").unlink(),
+                            (folder / "vocab.txt").write_text("the")],
+            (), "Missing [UNK] token",
+        ),
         (lambda _: None, ("--max-sequence-length", 41), "this BERT reads at most 40 tokens"),
     ],
 )  # fmt: skip

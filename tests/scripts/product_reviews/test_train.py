@@ -21,7 +21,7 @@ WEIGHTS = "network.safetensors"
 
 
 def test_it_learns_and_says_so_after_each_epoch(split: Reviews) -> None:
-    done = split.train("--epochs", 6, "--train-batch-size", 8)
+    done = split.train("--epochs", 6, "--batch-size", 8)
     assert done.code == 0, done.stderr
     told = re.findall(r"^epoch=(\d); .*validation:accuracy=([0-9.]+);", done.stdout, re.MULTILINE)
     assert [epoch for epoch, _ in told] == [*"123456"]
@@ -102,7 +102,7 @@ def test_two_instances_share_the_batches_and_one_of_them_writes(split: Reviews) 
     own = replace(split, folder=Path("HERE"))
     options = [
         str(option).replace("HERE/splits", str(split.splits))
-        for option in own.training("--epochs", 1, "--train-batch-size", 16)
+        for option in own.training("--epochs", 1, "--batch-size", 16)
     ]
     done = split.run(
         HERE / "two_instances.py", split.folder, port,
@@ -134,3 +134,20 @@ def test_weights_that_are_damaged_or_lack_are_told(split: Reviews, tmp_path: Pat
     weights.write_bytes(weights.read_bytes()[:1000])
     assert replace(split, pretrained=folder).train().code == 1
     assert "model.safetensors: its weights cannot be read" in split.failure()
+
+
+def test_a_configuration_of_which_no_network_can_be_made_is_told(
+    split: Reviews, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(split.pretrained, tmp_path / "spoilt")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_attention_heads": 3}))
+    assert replace(split, pretrained=folder).train().code == 1
+    assert "config.json: no BERT can be made of it: ValueError The hidden size" in split.failure()
+
+
+def test_a_loss_that_is_no_number_any_more_is_told(split: Reviews) -> None:
+    assert split.train("--epochs", 3, "--learning-rate", 1e9).code == 1
+    assert "try a lower one" in split.failure()
+    assert "Traceback" not in split.failure()
+    assert not split.model.exists()

@@ -16,7 +16,7 @@ export function reportPictures({ class_metrics: classes, learning_curves: curves
   return [canvases.length ? figures(canvases) : null, errors ? table(errors) : null].filter(Boolean);
 }
 
-const said = (one) => `${one.label}: ${MEASURES.map((name) => number(one[name].value, 3)).join(", ")}`;
+const said = (one) => `${one.label}: ${MEASURES.map((name) => number(one[name].value, 3) || "none").join(", ")}`;
 
 // Losses and accuracies have scales of their own.
 function byWhat(curves) {
@@ -69,6 +69,6 @@ function table(errors) {
       el("table", {},
         el("thead", {}, el("tr", {}, ["text", "actual", "predicted", "probability"].map(head))),
         el("tbody", {}, errors.map((error) => el("tr", {},
-          el("td", {}, error.text), el("td", {}, error.actual), el("td", {}, error.predicted),
+          el("td", { class: "wrapped", dir: "auto" }, error.text || "(empty)"), el("td", {}, error.actual), el("td", {}, error.predicted),
           el("td", { class: "number" }, number(error.probability, 3))))))));
 }
