@@ -79,6 +79,12 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("MlflowConfig"),
         _only("ModelPackageConfig"),
     ),
+    "CreateTransformJob": (
+        _only("TransformInput.DataSource.S3DataSource.S3DataType", "ManifestFile", "S3Prefix"),
+        _only("TransformInput.SplitType", "None", "Line"),
+        _only("DataCaptureConfig"),
+        _only("TransformResources.TransformAmiVersion"),
+    ),
     "CreateModelPackage": (
         _only("ValidationSpecification"),
         _only("SourceAlgorithmSpecification"),

@@ -53,7 +53,13 @@ _INDEXES = (
     "CREATE INDEX log_lines_of_stream ON log_lines (region, log_group, stream, timestamp)",
     "PRAGMA user_version = 1",
 )
-_STATUSES = ("ProcessingJobStatus", "TrainingJobStatus", "EndpointStatus")
+_STATUSES = (
+    "ProcessingJobStatus",
+    "TrainingJobStatus",
+    "TransformJobStatus",
+    "HyperParameterTuningJobStatus",
+    "EndpointStatus",
+)
 # How many documents are read at once: few for a first page, ever more for whoever goes on.
 _FIRST_CHUNK, _LARGEST_CHUNK = 16, 1024
 _RETRY_SECONDS = 1.0

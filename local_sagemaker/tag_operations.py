@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TAGGED = (
     "processing-job",
     "training-job",
+    "transform-job",
+    "hyper-parameter-tuning-job",
     "model-package-group",
     "model-package",
     "model",

@@ -32,7 +32,8 @@ NOWHERE = {"S3DataType": "S3Prefix", "S3Uri": "s3://nowhere/at-all"}
 SPECIFICATION = {"Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://nowhere/model"}]}
 TAGS = [{"Key": "owner", "Value": "somebody"}]
 READING = ("Describe", "List", "BatchDescribe")
-STATUSES = ("ProcessingJob", "TrainingJob", "Endpoint")
+JOBS = ("Processing", "Training", "Transform")
+STATUSES = (*(f"{noun}Job" for noun in JOBS), "Endpoint")
 Members = dict[str, Any]
 
 # One request of every verb that changes something, in an order in which each finds what it needs.
@@ -74,8 +75,7 @@ CHANGES: dict[str, Members] = {
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
         "Tags": TAGS,
     },
-    "StopProcessingJob": {"ProcessingJobName": "seeded"},
-    "StopTrainingJob": {"TrainingJobName": "seeded"},
+    **{f"Stop{noun}Job": {f"{noun}JobName": "seeded"} for noun in JOBS},
     "CreateModelPackageGroup": {"ModelPackageGroupName": "group", "Tags": TAGS},
     "CreateModelPackage": {
         "ModelPackageGroupName": "group",
@@ -92,6 +92,14 @@ CHANGES: dict[str, Members] = {
         # The data of a package is not looked for before a container starts; there is none.
         "PrimaryContainer": {"ModelPackageName": f"{ARN}:model-package/group/1"},
         "ExecutionRoleArn": ROLE,
+        "Tags": TAGS,
+    },
+    "CreateTransformJob": {
+        "TransformJobName": "transform",
+        "ModelName": "model",
+        "TransformInput": {"DataSource": {"S3DataSource": NOWHERE}},
+        "TransformOutput": {"S3OutputPath": "s3://nowhere/out"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
         "Tags": TAGS,
     },
     "CreateEndpointConfig": {
@@ -191,7 +199,7 @@ def seed(state: Path, client: Client) -> None:
     now = 1_800_000_000.0
     times = {"CreationTime": now, "LastModifiedTime": now}
     store = Store(state / "state.sqlite")
-    for noun in ("Processing", "Training"):
+    for noun in JOBS:
         job = {
             **CHANGES[f"Create{noun}Job"],
             f"{noun}JobName": "seeded",
@@ -210,7 +218,7 @@ def seed(state: Path, client: Client) -> None:
         }
         store.put("us-east-1", "endpoint", name=name, document=endpoint)
     store.close()
-    assert len(client.served()) == 4
+    assert len(client.served()) == len(JOBS) + 2
 
 
 def quiet(client: Client) -> dict[str, Any] | None:
@@ -245,7 +253,7 @@ def test_a_refused_request_changes_nothing_and_a_restart_nothing_more(bad_disk, 
         before = poll(lambda: quiet(client), what="the ends of jobs", seconds=90)
     with bad_disk() as (server, _):
         after = Client(server.url).served()
-    for kind in ("processing", "training"):  # they have no process, and so were concluded
+    for kind in map(str.lower, JOBS):  # they have no process, and so were concluded
         del before[f"{ARN}:{kind}-job/seeded"], after[f"{ARN}:{kind}-job/seeded"]
     assert after == before
 

@@ -1,0 +1,9 @@
+"""The kinds of jobs that there are."""
+
+from __future__ import annotations
+
+from local_sagemaker.jobs.processing import PROCESSING
+from local_sagemaker.jobs.training import TRAINING
+from local_sagemaker.transform.transform_job import TRANSFORM
+
+KINDS = (PROCESSING, TRAINING, TRANSFORM)
