@@ -21,8 +21,21 @@ if TYPE_CHECKING:
     from local_sagemaker.store import Document
 
 
-def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
-    """Answer CreateTrainingJob and its like; the job runs on when this returns."""
+def create_job(
+    emulator: Emulator,
+    request: Request,
+    *,
+    kind: JobKind,
+    more: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """Answer CreateTrainingJob and its like; the job runs on when this returns.
+
+    Args:
+        emulator: What it works on.
+        request: The caller's.
+        kind: Of the job.
+        more: Members of the description that no caller can ask for.
+    """
     members: Any = request.members
     kind.check(members)
     _check_experiment(members.get("ExperimentConfig", {}))
@@ -41,6 +54,7 @@ def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[s
             "CreationTime": now,
             "LastModifiedTime": now,
             **kind.create(now),
+            **(more or {}),
         }
         plan = kind.plan(emulator, job)
         put_tags(store, job_arn, tags=members.get("Tags", []))
@@ -83,7 +97,14 @@ def resume_jobs(emulator: Emulator) -> None:
         for region, name in running if kind.resumes else []:
             job = emulator.store.get(region, kind.resource, name=name)
             assert job is not None  # noqa: S101 -- jobs are never deleted
-            emulator.runner.start(kind.plan(emulator, job))
+            try:
+                plan = kind.plan(emulator, job)
+            except ServiceError as error:  # such as an image's environment that is no longer there
+                emulator.runner.fail(
+                    region, kind, name=name, reason=f"ClientError: {error.message}"
+                )
+                continue
+            emulator.runner.start(plan)
             if job[kind.member("JobStatus")] == "Stopping":
                 emulator.runner.stop(str(job[kind.member("JobArn")]))
 

@@ -111,6 +111,10 @@ class Runner:
             control.stop = True
             control.wake.set()
 
+    def fail(self, region: str, kind: JobKind, *, name: str, reason: str) -> None:
+        """Conclude a job that cannot be started."""
+        self._conclude(region, kind, name=name, ended=_Ended(reason=reason))
+
     def shutdown(self) -> None:
         """End all jobs; return when no process of theirs is left.
 
