@@ -24,9 +24,10 @@ from local_sagemaker.jobs.execution import Execution
 from local_sagemaker.jobs.interruptions import parse_interruption
 from local_sagemaker.jobs.isolation import probe_isolation
 from local_sagemaker.jobs.logs import JobLogs
-from local_sagemaker.jobs.operations import KINDS
+from local_sagemaker.jobs.operations import resume_jobs
 from local_sagemaker.jobs.runner import Runner
 from local_sagemaker.jobs.warm_start import WarmStarts
+from local_sagemaker.kinds import KINDS
 from local_sagemaker.s3_state import S3State
 from local_sagemaker.store import Store
 
@@ -119,7 +120,9 @@ def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) 
     # First of all this kills the processes of the last server's jobs and endpoints.
     runner.recover(KINDS)
     hosting.recover()
-    return Emulator(store, runner, hosting, images, options.max_jobs)
+    emulator = Emulator(store, runner, hosting, images, KINDS, options.max_jobs)
+    resume_jobs(emulator)
+    return emulator
 
 
 def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> int:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_sagemaker.endpoints.hosting import Hosting
+    from local_sagemaker.jobs.plan import JobKind
     from local_sagemaker.jobs.runner import Runner
     from local_sagemaker.store import Store
 
@@ -22,6 +23,7 @@ class Emulator:
         runner: The jobs' processes.
         hosting: The endpoints' processes.
         images: The folder of image environments.
+        kinds: Of jobs.
         max_jobs: How many jobs may run at once, over all regions and kinds.
     """
 
@@ -29,4 +31,5 @@ class Emulator:
     runner: Runner
     hosting: Hosting
     images: Path
+    kinds: tuple[JobKind, ...]
     max_jobs: int

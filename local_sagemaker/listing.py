@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,8 @@ class Listing:
         name: What of a summary ``NameContains`` searches.
         default_order: ``Ascending`` or ``Descending``, as the service documents it.
         members: Of a description, those that its summary has.
-        orders: ``SortBy`` to what `Store.walk` sorts by; without it by the time of creation.
+        orders: ``SortBy`` to what `Store.walk` sorts by.
+        default_sort: Without ``SortBy``, as the service documents it.
     """
 
     answer: str
@@ -40,6 +41,7 @@ class Listing:
     default_order: str
     members: tuple[str, ...]
     orders: Mapping[str, str] = field(default_factory=lambda: ORDERS)
+    default_sort: str = "CreationTime"
 
 
 def list_page(
@@ -69,25 +71,49 @@ def list_page(
         RequestInvalidError: The token is not one that this query was given.
     """
     asked = request.members
+
+    def walk(after: Position | None) -> Iterator[tuple[Position, Summary]]:
+        found = store.walk(
+            request.region,
+            kind,
+            order=listing.orders[str(asked.get("SortBy", listing.default_sort))],
+            descending=asked.get("SortOrder", listing.default_order) == "Descending",
+            after=after,
+            status=asked.get("StatusEquals"),
+            parent=parent,
+        )
+        for position, document in found:
+            summary = _summarise(listing, document)
+            if only(summary) and _matches(listing, summary, request=asked):
+                yield position, summary
+
+    return page_of(walk, answer=listing.answer, request=request)
+
+
+def page_of(
+    walk: Callable[[Position | None], Iterator[tuple[Position, Summary]]],
+    *,
+    answer: str,
+    request: Request,
+) -> dict[str, object]:
+    """Return one page of an answer.
+
+    Args:
+        walk: Where to begin behind to the summaries, in order.
+        answer: The member that holds them.
+        request: Has ``MaxResults`` and ``NextToken``.
+
+    Raises:
+        RequestInvalidError: See `list_page`.
+    """
+    asked = request.members
     query = _query(asked)
     token = asked.get("NextToken")
-    walk = store.walk(
-        request.region,
-        kind,
-        order=listing.orders[str(asked.get("SortBy", "CreationTime"))],
-        descending=asked.get("SortOrder", listing.default_order) == "Descending",
-        after=_read_token(str(token), query) if token else None,
-        status=asked.get("StatusEquals"),
-        parent=parent,
-    )
     size = int(str(asked.get("MaxResults", _PAGE)))
     found: list[Summary] = []
-    page: dict[str, object] = {listing.answer: found}
+    page: dict[str, object] = {answer: found}
     last: Position | None = None
-    for position, document in walk:
-        summary = _summarise(listing, document)
-        if not (only(summary) and _matches(listing, summary, request=asked)):
-            continue
+    for position, summary in walk(_read_token(str(token), query) if token else None):
         if last is not None and len(found) == size:
             page["NextToken"] = _write_token(last, query)
             break

@@ -15,6 +15,8 @@ from local_sagemaker.jobs.processing import PROCESSING
 from local_sagemaker.jobs.training import TRAINING
 from local_sagemaker.refusals import refuse_unsupported
 from local_sagemaker.requests import Request
+from local_sagemaker.transform.transform_job import TRANSFORM
+from local_sagemaker.tuning.tuning_job import TUNING, list_tuned_jobs
 from local_sagemaker.validation import service_model, validate_request
 
 if TYPE_CHECKING:
@@ -31,6 +33,15 @@ OPERATIONS: Mapping[str, Handler] = {
     "DescribeTrainingJob": partial(jobs.describe_job, kind=TRAINING),
     "ListTrainingJobs": partial(jobs.list_jobs, kind=TRAINING),
     "StopTrainingJob": partial(jobs.stop_job, kind=TRAINING),
+    "CreateTransformJob": partial(jobs.create_job, kind=TRANSFORM),
+    "DescribeTransformJob": partial(jobs.describe_job, kind=TRANSFORM),
+    "ListTransformJobs": partial(jobs.list_jobs, kind=TRANSFORM),
+    "StopTransformJob": partial(jobs.stop_job, kind=TRANSFORM),
+    "CreateHyperParameterTuningJob": partial(jobs.create_job, kind=TUNING),
+    "DescribeHyperParameterTuningJob": partial(jobs.describe_job, kind=TUNING),
+    "ListHyperParameterTuningJobs": partial(jobs.list_jobs, kind=TUNING),
+    "ListTrainingJobsForHyperParameterTuningJob": list_tuned_jobs,
+    "StopHyperParameterTuningJob": partial(jobs.stop_job, kind=TUNING),
     "CreateModelPackageGroup": model_package_groups.create_group,
     "DescribeModelPackageGroup": model_package_groups.describe_group,
     "ListModelPackageGroups": model_package_groups.list_groups,

@@ -40,6 +40,27 @@ def _container(path: str) -> tuple[Refusal, ...]:
     )
 
 
+# Of a training job, whether a caller defines it or a tuner.
+_TRAINING = (
+    _only("AlgorithmSpecification.AlgorithmName"),
+    _only("AlgorithmSpecification.TrainingInputMode", "File", "FastFile"),
+    _only("InputDataConfig[].InputMode", "File", "FastFile"),
+    _only("InputDataConfig[].CompressionType", "None"),
+    _only("InputDataConfig[].RecordWrapperType", "None"),
+    _only("InputDataConfig[].ShuffleConfig"),
+    _only("InputDataConfig[].DataSource.FileSystemDataSource"),
+    _only("InputDataConfig[].DataSource.DatasetSource"),
+    _only("InputDataConfig[].DataSource.S3DataSource.S3DataType", "S3Prefix", "ManifestFile"),
+    _only("InputDataConfig[].DataSource.S3DataSource.AttributeNames"),
+    _only("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames"),
+    _only("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig"),
+    _only("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig"),
+    _only("ResourceConfig.InstanceGroups"),
+    _only("ResourceConfig.InstancePlacementConfig"),
+    _only("ResourceConfig.InstancePreferences"),
+    _only("ResourceConfig.TrainingPlanArn"),
+)
+
 REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
     "CreateProcessingJob": (
         _only("ProcessingInputs[].AppManaged", False),
@@ -52,24 +73,8 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("ProcessingResources.ClusterConfig.InstancePreferences"),
     ),
     "CreateTrainingJob": (
-        _only("AlgorithmSpecification.AlgorithmName"),
-        _only("AlgorithmSpecification.TrainingInputMode", "File", "FastFile"),
+        *_TRAINING,
         _only("AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig"),
-        _only("InputDataConfig[].InputMode", "File", "FastFile"),
-        _only("InputDataConfig[].CompressionType", "None"),
-        _only("InputDataConfig[].RecordWrapperType", "None"),
-        _only("InputDataConfig[].ShuffleConfig"),
-        _only("InputDataConfig[].DataSource.FileSystemDataSource"),
-        _only("InputDataConfig[].DataSource.DatasetSource"),
-        _only("InputDataConfig[].DataSource.S3DataSource.S3DataType", "S3Prefix", "ManifestFile"),
-        _only("InputDataConfig[].DataSource.S3DataSource.AttributeNames"),
-        _only("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames"),
-        _only("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig"),
-        _only("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig"),
-        _only("ResourceConfig.InstanceGroups"),
-        _only("ResourceConfig.InstancePlacementConfig"),
-        _only("ResourceConfig.InstancePreferences"),
-        _only("ResourceConfig.TrainingPlanArn"),
         _only("DebugRuleConfigurations"),
         _only("ProfilerRuleConfigurations"),
         _only("TensorBoardOutputConfig"),
@@ -78,6 +83,30 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("ServerlessJobConfig"),
         _only("MlflowConfig"),
         _only("ModelPackageConfig"),
+    ),
+    "CreateHyperParameterTuningJob": (
+        _only("HyperParameterTuningJobConfig.Strategy", "Bayesian", "Random", "Grid"),
+        _only("HyperParameterTuningJobConfig.StrategyConfig"),
+        _only("HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds"),
+        _only("HyperParameterTuningJobConfig.ParameterRanges.AutoParameters"),
+        _only("HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType", "Off"),
+        *(
+            _only(f"HyperParameterTuningJobConfig.TuningJobCompletionCriteria.{criterion}")
+            for criterion in ("BestObjectiveNotImproving", "ConvergenceDetected")
+        ),
+        _only("TrainingJobDefinition.TuningObjective"),
+        _only("TrainingJobDefinition.HyperParameterRanges"),
+        *(Refusal(f"TrainingJobDefinition.{one.path}", one.allowed) for one in _TRAINING),
+        _only("TrainingJobDefinition.HyperParameterTuningResourceConfig"),
+        _only("TrainingJobDefinitions"),
+        _only("WarmStartConfig"),
+        _only("Autotune"),
+    ),
+    "CreateTransformJob": (
+        _only("TransformInput.DataSource.S3DataSource.S3DataType", "ManifestFile", "S3Prefix"),
+        _only("TransformInput.SplitType", "None", "Line"),
+        _only("DataCaptureConfig"),
+        _only("TransformResources.TransformAmiVersion"),
     ),
     "CreateModelPackage": (
         _only("ValidationSpecification"),

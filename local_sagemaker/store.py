@@ -53,7 +53,14 @@ _INDEXES = (
     "CREATE INDEX log_lines_of_stream ON log_lines (region, log_group, stream, timestamp)",
     "PRAGMA user_version = 1",
 )
-_STATUSES = ("ProcessingJobStatus", "TrainingJobStatus", "EndpointStatus")
+_STATUSES = (
+    "ProcessingJobStatus",
+    "TrainingJobStatus",
+    "TransformJobStatus",
+    "HyperParameterTuningJobStatus",
+    "EndpointStatus",
+)
+_PARENTS = ("ModelPackageGroupName", "TuningJobArn")
 # How many documents are read at once: few for a first page, ever more for whoever goes on.
 _FIRST_CHUNK, _LARGEST_CHUNK = 16, 1024
 _RETRY_SECONDS = 1.0
@@ -139,7 +146,7 @@ class Store:
             descending: The last one first.
             after: Begin behind this position.
             status: Only those in it.
-            parent: Only those of that model package group.
+            parent: Only those of that model package group, or of that tuner.
         """
         direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
         filters = {"region": region, "kind": kind, "status": status, "parent": parent}
@@ -243,4 +250,5 @@ def _read(document: object) -> Document:
 
 def _columns(document: Document) -> tuple[object, object, object]:
     status = next((document[name] for name in _STATUSES if name in document), None)
-    return document.get("CreationTime"), status, document.get("ModelPackageGroupName")
+    parent = next((document[name] for name in _PARENTS if name in document), None)
+    return document.get("CreationTime"), status, parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.errors import RequestInvalidError
-from local_sagemaker.tags import put_tags
+from local_sagemaker.tags import get_tags, put_tags
 
 if TYPE_CHECKING:
     from local_sagemaker.emulator import Emulator
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TAGGED = (
     "processing-job",
     "training-job",
+    "transform-job",
+    "hyper-parameter-tuning-job",
     "model-package-group",
     "model-package",
     "model",
@@ -29,12 +31,12 @@ def add_tags(emulator: Emulator, request: Request) -> dict[str, object]:
     arn = _existing(emulator.store, request)
     tags: Any = request.members["Tags"]
     put_tags(emulator.store, arn, tags=tags)
-    return {"Tags": _held(emulator.store, arn)}
+    return {"Tags": get_tags(emulator.store, arn)}
 
 
 def list_tags(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer ListTags; a resource's tags always fit on one page."""
-    return {"Tags": _held(emulator.store, _existing(emulator.store, request))}
+    return {"Tags": get_tags(emulator.store, _existing(emulator.store, request))}
 
 
 def delete_tags(emulator: Emulator, request: Request) -> dict[str, object]:
@@ -54,8 +56,3 @@ def _existing(store: Store, request: Request) -> str:
     if kind not in _TAGGED or store.get(region, kind, name=name) is None:
         raise RequestInvalidError(f"Could not find a taggable resource with the ARN {arn}.")
     return arn
-
-
-def _held(store: Store, arn: str) -> list[dict[str, object]]:
-    rows = store.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", arn)
-    return [{"Key": key, "Value": value} for key, value in rows]

@@ -35,6 +35,12 @@ def put_tags(store: Store, arn: str, *, tags: Iterable[Mapping[str, str]]) -> No
         )
 
 
+def get_tags(store: Store, arn: str) -> list[dict[str, object]]:
+    """Return a resource's tags in the order in which they came."""
+    rows = store.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", arn)
+    return [{"Key": key, "Value": value} for key, value in rows]
+
+
 def drop_tags(store: Store, arn: str) -> None:
     """Forget all tags of a resource that is deleted."""
     store.execute("DELETE FROM tags WHERE arn = ?", arn)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-    from local_sagemaker.endpoints.deployment import Deployment
+    from local_sagemaker.endpoints.deployment import Hosted
     from local_sagemaker.images import Environment, Image
     from local_sagemaker.jobs.execution import Execution
     from local_sagemaker.jobs.logs import JobLogs, Line
@@ -120,20 +120,19 @@ class Container:
         healthy: Whether it has answered a ping.
     """
 
-    def __init__(self, deployment: Deployment, workshop: Workshop) -> None:
-        kind = uuid.uuid4().hex if deployment.serverless else f"i-{uuid.uuid4().hex[:17]}"
-        self.stream = f"{deployment.variant_name}/{kind}"
+    def __init__(self, hosted: Hosted, workshop: Workshop) -> None:
+        self.stream = hosted.new_stream()
         self.ended = threading.Event()
         self.healthy = False
-        self._deployment, self._workshop = deployment, workshop
-        self._folder = JobFolder(workshop.folder / f"{deployment.endpoint}-{uuid.uuid4().hex[:8]}")
+        self._hosted, self._workshop = hosted, workshop
+        self._folder = JobFolder(workshop.folder / f"{hosted.name}-{uuid.uuid4().hex[:8]}")
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._failure: str | None = None
         self._worker_died: Answer | None = None
         self._socket = ""
         # The process ends with the thread that started it: the thread waits.
-        threading.Thread(target=self._live, name=f"{deployment.arn} {kind}").start()
+        threading.Thread(target=self._live, name=f"{hosted.arn} {self.stream}").start()
 
     def await_health(self, seconds: float) -> None:
         """Return when the container answers a ping with 200.
@@ -147,12 +146,15 @@ class Container:
                 self.healthy = True
                 return
             self.ended.wait(_PING_SECONDS)
-        raise StartFailedError(
-            self._failure
-            or "The primary container for production variant"
-            f" {self._deployment.variant_name} did not pass the ping health check. Please check"
-            " CloudWatch logs for this endpoint."
-        )
+        raise StartFailedError(self._failure or self._hosted.unhealthy)
+
+    def get(self, path: str, *, seconds: float) -> Answer:
+        """Ask the container something.
+
+        Raises:
+            OSError, HTTPException: It did not answer.
+        """
+        return self._request("GET", path, b"", {}, seconds)
 
     def invoke(self, body: bytes, headers: Mapping[str, str], *, seconds: float) -> Answer:
         """Put a request to the container.
@@ -188,7 +190,7 @@ class Container:
     def _ping(self) -> bool:
         try:
             return bool(self._socket) and (
-                self._request("GET", "/ping", b"", {}, _LONGEST_PING).status == http.client.OK
+                self.get("/ping", seconds=_LONGEST_PING).status == http.client.OK
             )
         except (OSError, http.client.HTTPException):
             return False
@@ -214,27 +216,27 @@ class Container:
         except (JobFailedError, RequestInvalidError) as error:
             self._failure = f"The container cannot be started: {error}"
         except Exception:
-            log.exception("%s", self._deployment.arn)
+            log.exception("%s", self._hosted.arn)
         finally:
             self._folder.remove()
             self.ended.set()
 
     def _run(self) -> None:
-        deployment, workshop = self._deployment, self._workshop
-        environment = find_environment(str(deployment.container["Image"]), workshop.images)
-        plan = _plan(deployment, environment)
-        if not deployment.serverless:
+        hosted, workshop = self._hosted, self._workshop
+        environment = find_environment(str(hosted.container["Image"]), workshop.images)
+        plan = _plan(hosted, environment)
+        if not hosted.serverless:
             self._worker_died = _last_words(environment.image)
         self._folder.make(plan, rewrite_files=False)
-        stream = (deployment.log_group, self.stream)
-        workshop.logs.write(deployment.region, stream, lines=[])
-        fetch_model_data(deployment, workshop.s3, folder=self._folder.root / "model")
+        stream = (hosted.log_group, self.stream)
+        workshop.logs.write(hosted.region, stream, lines=[])
+        fetch_model_data(hosted, workshop.s3, folder=self._folder.root / "model")
         self._socket = self._open_folder()
         variables = job_environment(
             plan,
             self._folder,
             endpoint=workshop.endpoint,
-            mark=f"{workshop.identity}/{deployment.arn};{self.stream}",
+            mark=f"{workshop.identity}/{hosted.arn};{self.stream}",
         )
         if self._stopping.is_set():
             return
@@ -243,7 +245,7 @@ class Container:
         self._process = process
 
         def ship(lines: list[Line]) -> None:
-            workshop.logs.write(deployment.region, stream, lines=lines)
+            workshop.logs.write(hosted.region, stream, lines=lines)
 
         exited = threading.Event()
         reader = threading.Thread(
@@ -276,10 +278,10 @@ def _last_words(image: Image) -> Answer | None:
     return Answer(told["status"], {"content-type": told["content_type"]}, told["body"].encode())
 
 
-def _plan(deployment: Deployment, environment: Environment) -> _Plan:
-    container = deployment.container
+def _plan(hosted: Hosted, environment: Environment) -> _Plan:
+    container = hosted.container
     return _Plan(
-        region=deployment.region,
+        region=hosted.region,
         environment_folder=environment.folder,
         # -P: the program's own folder is no place for a model's modules to import from.
         command=("python3", "-P", str(_PROGRAM), str(environment.image.serving)),

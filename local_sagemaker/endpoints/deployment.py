@@ -1,9 +1,10 @@
-"""What an endpoint is to run, as it was when it was asked for."""
+"""What a container is to run, for an endpoint as it was when it was asked for."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from local_sagemaker.requests import arn
 
@@ -17,6 +18,45 @@ ENDPOINT = "endpoint"
 
 class StartFailedError(Exception):
     """A container did not come up; the text is a FailureReason."""
+
+
+class Hosted(Protocol):
+    """A model that a container serves, and for whom it does."""
+
+    @property
+    def region(self) -> str:
+        """Where it is served."""
+
+    @property
+    def name(self) -> str:
+        """The endpoint's or the job's."""
+
+    @property
+    def arn(self) -> str:
+        """The endpoint's or the job's."""
+
+    @property
+    def container(self) -> Mapping[str, Any]:
+        """See `Deployment`."""
+
+    @property
+    def role(self) -> str:
+        """The model's role, for messages."""
+
+    @property
+    def serverless(self) -> Mapping[str, int] | None:
+        """None for instances."""
+
+    @property
+    def log_group(self) -> str:
+        """Where CloudWatch Logs has the container's output."""
+
+    @property
+    def unhealthy(self) -> str:
+        """The reason of the failure if the container does not answer a ping."""
+
+    def new_stream(self) -> str:
+        """Name a log stream for a new container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +81,11 @@ class Deployment:
     role: str
 
     @property
+    def name(self) -> str:
+        """The endpoint's name."""
+        return self.endpoint
+
+    @property
     def arn(self) -> str:
         """The endpoint's ARN."""
         return arn(self.region, ENDPOINT, name=self.endpoint)
@@ -60,6 +105,19 @@ class Deployment:
         """Where CloudWatch Logs has the container's output."""
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"
 
+    @property
+    def unhealthy(self) -> str:
+        """The reason of the failure if the container does not answer a ping."""
+        return (
+            f"The primary container for production variant {self.variant_name} did not pass the"
+            " ping health check. Please check CloudWatch logs for this endpoint."
+        )
+
+    def new_stream(self) -> str:
+        """Name a log stream for a new container."""
+        kind = uuid.uuid4().hex if self.serverless else new_instance()
+        return f"{self.variant_name}/{kind}"
+
     def document(self) -> Document:
         """Return the deployment for the store."""
         return {
@@ -70,6 +128,11 @@ class Deployment:
             "Container": dict(self.container),
             "Role": self.role,
         }
+
+
+def new_instance() -> str:
+    """Make up the name of an instance."""
+    return f"i-{uuid.uuid4().hex[:17]}"
 
 
 def read_deployment(document: Any) -> Deployment:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from local_sagemaker.endpoints.deployment import Deployment
+    from local_sagemaker.endpoints.deployment import Hosted
     from local_sagemaker.s3_state import S3State
 
 
@@ -38,24 +38,24 @@ def check_model_data(container: Mapping[str, Any], s3: S3State) -> None:
         raise RequestInvalidError(f"Could not find model data at {uri}.")
 
 
-def fetch_model_data(deployment: Deployment, s3: S3State, *, folder: Path) -> None:
+def fetch_model_data(hosted: Hosted, s3: S3State, *, folder: Path) -> None:
     """Copy a model's files to a folder, unpacking an archive.
 
     Args:
-        deployment: Whose container's model it is.
+        hosted: Whose container's model it is.
         s3: The buckets.
         folder: Exists; stands for /opt/ml/model.
 
     Raises:
         StartFailedError: There is no such object, or it is not an archive that may be unpacked.
     """
-    uri, packed = _source(deployment.container)
+    uri, packed = _source(hosted.container)
     if not uri:
         return
     try:
         place = parse_s3_uri(uri, member="The model data's URI")
         if not packed:
-            download(s3, place, folder=folder, role=deployment.role, region=deployment.region)
+            download(s3, place, folder=folder, role=hosted.role, region=hosted.region)
             return
         content = s3.read(place.bucket, place.key)
     except (KeyError, RequestInvalidError, JobFailedError) as error:

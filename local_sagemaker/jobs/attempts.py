@@ -19,43 +19,32 @@ from typing import TYPE_CHECKING
 
 from local_sagemaker.jobs.checkpoints import Checkpoints
 from local_sagemaker.jobs.container import JobFolder, job_environment
-from local_sagemaker.jobs.execution import Control, Execution
 from local_sagemaker.jobs.inputs import fetch_input
 from local_sagemaker.jobs.interruptions import Interruption, interruption_of
 from local_sagemaker.jobs.metrics import Metrics
 from local_sagemaker.jobs.plan import (
     CONTAINER_ROOT,
+    Control,
     End,
     JobFailedError,
     Outcome,
     Phase,
     Plan,
+    Reports,
     failed,
 )
 from local_sagemaker.jobs.transfers import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from local_sagemaker.jobs.execution import Execution
     from local_sagemaker.jobs.logs import JobLogs, Line
     from local_sagemaker.s3_state import S3State
 
 _HOSTS_FILE = Path("/etc/hosts")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """What is told of a job as it goes on.
-
-    Attributes:
-        begin: Takes each phase as it begins.
-        stopping: Called when time is up, before the command is ended.
-    """
-
-    begin: Callable[[Phase], None]
-    stopping: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +86,12 @@ class Attempts:
     interruptions: tuple[Interruption, ...] = ()
     keep_folders: bool = False
 
-    def run(
-        self, plan: Plan, folder: Path, *, role: str, control: Control, reports: Reports
-    ) -> Outcome:
+    def run(self, plan: Plan, folder: Path, /, *, control: Control, reports: Reports) -> Outcome:
         """Run a job's command to its end.
 
         Args:
             plan: The job.
             folder: Gets a folder for each host.
-            role: For errors.
             control: Watched meanwhile.
             reports: Told meanwhile.
 
@@ -125,7 +111,7 @@ class Attempts:
         while True:
             hosts = self._lay_out(plan, folder, attempt=attempt)
             reports.begin(Phase.DOWNLOADING)
-            self._download(plan, hosts, role=role, control=control)
+            self._download(plan, hosts, control=control)
             if control.told:
                 return Outcome(End.STOPPED, None, metrics, hosts[0].folder.root)
             reports.begin(Phase.RUNNING)
@@ -178,7 +164,7 @@ class Attempts:
             hosts.append(_Host(number, own, there, checkpoints))
         return hosts
 
-    def _download(self, plan: Plan, hosts: list[_Host], *, role: str, control: Control) -> None:
+    def _download(self, plan: Plan, hosts: list[_Host], *, control: Control) -> None:
         for host in hosts:
             for item in plan.downloads:
                 if control.told:
@@ -189,7 +175,7 @@ class Attempts:
                     folder=host.folder.root / item.folder,
                     host=host.number - 1,
                     hosts=plan.hosts,
-                    role=role,
+                    role=plan.role,
                     region=plan.region,
                 )
             if host.checkpoints:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from local_sagemaker.jobs.isolation import supervisor_command
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from local_sagemaker.jobs.container import ContainerPlan, JobFolder
     from local_sagemaker.jobs.metrics import Metrics
-    from local_sagemaker.jobs.plan import Plan
+    from local_sagemaker.jobs.plan import Control, Plan
     from local_sagemaker.jobs.warm_start import WarmProcess, WarmStarts
 
 # How long ending everything at once may take before the kernel is asked a second time.
@@ -45,26 +45,6 @@ class Supervisor(Protocol):
 
     def send_signal(self, number: int, /) -> None:
         """Signal it, unless it has ended."""
-
-
-@dataclass(slots=True)
-class Control:
-    """What others may tell a running job.
-
-    Attributes:
-        stop: The caller asked for the job's end.
-        shutdown: The server is about to end.
-        wake: Set whenever there is news.
-    """
-
-    stop: bool = False
-    shutdown: bool = False
-    wake: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def told(self) -> bool:
-        """Whether somebody wants the job to end."""
-        return self.stop or self.shutdown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.jobs.plan import JobFailedError, failed
-from local_sagemaker.jobs.transfers import file_name, objects_below, write_files
+from local_sagemaker.jobs.transfers import file_name, keys_below, write_files
 from local_sagemaker.s3_places import Bucketed, parse_s3_uri
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from local_sagemaker.jobs.plan import Download
-    from local_sagemaker.jobs.transfers import ObjectFile
+    from local_sagemaker.jobs.transfers import NamedObject
     from local_sagemaker.s3_state import S3State
 
 
@@ -36,17 +36,26 @@ def fetch_input(
         JobFailedError: There is nothing to copy, the manifest cannot be read, or an object cannot
             be a file here.
     """
-    if item.manifest:
-        files = _listed(s3, item.source)
-    else:
-        files = objects_below(s3, item.source, role=role, region=region)
+    named = input_objects(s3, item, role=role, region=region)
+    files = [(at, file_name(name, at=at)) for at, name in named]
     if item.sharded:
         # The service promises each host about as many objects as any other, and no more than that.
         files = files[host::hosts]
     write_files(s3, files, folder=folder, source=item.source)
 
 
-def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
+def input_objects(s3: S3State, item: Download, *, role: str, region: str) -> list[NamedObject]:
+    """Return the objects of an input, in their order, and what each is called in it.
+
+    Raises:
+        JobFailedError: There are none, or the manifest cannot be read.
+    """
+    if item.manifest:
+        return _listed(s3, item.source)
+    return keys_below(s3, item.source, role=role, region=region)
+
+
+def _listed(s3: S3State, manifest: Bucketed) -> list[NamedObject]:
     """Read ``[{"prefix": "s3://bucket/folder/"}, "key/below/it", …]``, a manifest of the service's.
 
     The keys are the files' names, as they stand there.
@@ -71,7 +80,7 @@ def _listed(s3: S3State, manifest: Bucketed) -> list[ObjectFile]:
     except RequestInvalidError as error:
         raise _unreadable(manifest, error.message) from error
     found = (Bucketed(place.bucket, f"{place.key}{key}") for key in keys)
-    return [(there, file_name(key, at=there)) for there, key in zip(found, keys, strict=True)]
+    return list(zip(found, keys, strict=True))
 
 
 def _unreadable(manifest: Bucketed, told: str) -> JobFailedError:

@@ -1,4 +1,4 @@
-"""Create, Describe, List and Stop, for processing and training jobs alike."""
+"""Create, Describe, List and Stop, for jobs of all kinds alike."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.errors import RequestInvalidError, ServiceError
-from local_sagemaker.images import find_environment
-from local_sagemaker.jobs.processing import PROCESSING
 from local_sagemaker.jobs.runner import RUNNING_STATUSES
-from local_sagemaker.jobs.training import TRAINING
 from local_sagemaker.listing import list_page
 from local_sagemaker.requests import arn
 from local_sagemaker.tags import put_tags
+from local_sagemaker.validation import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,15 +20,25 @@ if TYPE_CHECKING:
     from local_sagemaker.requests import Request
     from local_sagemaker.store import Document
 
-KINDS = (PROCESSING, TRAINING)
 
+def create_job(
+    emulator: Emulator,
+    request: Request,
+    *,
+    kind: JobKind,
+    more: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """Answer CreateTrainingJob and its like; the job runs on when this returns.
 
-def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
-    """Answer CreateProcessingJob or CreateTrainingJob; the job runs on when this returns."""
+    Args:
+        emulator: What it works on.
+        request: The caller's.
+        kind: Of the job.
+        more: Members of the description that no caller can ask for.
+    """
     members: Any = request.members
     kind.check(members)
     _check_experiment(members.get("ExperimentConfig", {}))
-    environment = find_environment(kind.image(members), emulator.images)
     name = request.text(kind.member("JobName"))
     job_arn = arn(request.region, kind.resource, name=name)
     store = emulator.store
@@ -46,8 +54,9 @@ def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[s
             "CreationTime": now,
             "LastModifiedTime": now,
             **kind.create(now),
+            **(more or {}),
         }
-        plan = kind.plan(job, environment)
+        plan = kind.plan(emulator, job)
         put_tags(store, job_arn, tags=members.get("Tags", []))
         store.put(request.region, kind.resource, name=name.lower(), document=job)
     emulator.runner.start(plan)
@@ -55,18 +64,20 @@ def create_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[s
 
 
 def describe_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
-    """Answer DescribeProcessingJob or DescribeTrainingJob."""
+    """Answer DescribeTrainingJob and its like, with what the model has of the description."""
     job = _find(emulator, request, kind=kind)
-    return {**job, **kind.passing(job, time.time())}
+    shape = service_model().operation_model(request.operation).output_shape
+    told = {**job, **kind.passing(job, time.time())}
+    return {name: value for name, value in told.items() if shape and name in shape.members}
 
 
 def list_jobs(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
-    """Answer ListProcessingJobs or ListTrainingJobs."""
+    """Answer ListTrainingJobs and its like."""
     return list_page(kind.listing, emulator.store, kind=kind.resource, request=request)
 
 
 def stop_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
-    """Answer StopProcessingJob or StopTrainingJob; the job is Stopping when this returns."""
+    """Answer StopTrainingJob and its like; the job is Stopping when this returns."""
     job = _find(emulator, request, kind=kind)
     name = str(job[kind.member("JobName")])
     if not emulator.runner.mark_stopping(request.region, kind, name=name):
@@ -77,6 +88,25 @@ def stop_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str
             )
     emulator.runner.stop(str(job[kind.member("JobArn")]))
     return {}
+
+
+def resume_jobs(emulator: Emulator) -> None:
+    """Go on with the jobs that the last server's end has interrupted, of kinds that can."""
+    for kind in emulator.kinds:
+        running = emulator.store.in_status(kind.resource, *RUNNING_STATUSES)
+        for region, name in running if kind.resumes else []:
+            job = emulator.store.get(region, kind.resource, name=name)
+            assert job is not None  # noqa: S101 -- jobs are never deleted
+            try:
+                plan = kind.plan(emulator, job)
+            except ServiceError as error:  # such as an image's environment that is no longer there
+                emulator.runner.fail(
+                    region, kind, name=name, reason=f"ClientError: {error.message}"
+                )
+                continue
+            emulator.runner.start(plan)
+            if job[kind.member("JobStatus")] == "Stopping":
+                emulator.runner.stop(str(job[kind.member("JobArn")]))
 
 
 def _find(emulator: Emulator, request: Request, *, kind: JobKind) -> Document:
@@ -97,7 +127,7 @@ def _check_experiment(config: Mapping[str, str]) -> None:
 def _check_quota(kind: JobKind, emulator: Emulator, members: Mapping[str, Any]) -> None:
     running = sum(
         counted.instance_count(job)
-        for counted in KINDS
+        for counted in emulator.kinds
         for region, name in emulator.store.in_status(counted.resource, *RUNNING_STATUSES)
         if (job := emulator.store.get(region, counted.resource, name=name))
     )

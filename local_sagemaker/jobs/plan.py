@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from local_sagemaker.images import Environment
     from local_sagemaker.listing import Listing
     from local_sagemaker.patterns import Pattern
     from local_sagemaker.s3_places import Bucketed
@@ -66,6 +66,39 @@ class End(Enum):
     INTERRUPTED = "interrupted"
 
 
+@dataclass(slots=True)
+class Control:
+    """What others may tell a running job.
+
+    Attributes:
+        stop: The caller asked for the job's end.
+        shutdown: The server is about to end.
+        wake: Set whenever there is news.
+    """
+
+    stop: bool = False
+    shutdown: bool = False
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def told(self) -> bool:
+        """Whether somebody wants the job to end."""
+        return self.stop or self.shutdown
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What is told of a job as it goes on.
+
+    Attributes:
+        begin: Takes each phase as it begins.
+        stopping: Called when time is up, before the command is ended.
+    """
+
+    begin: Callable[[Phase], None]
+    stopping: Callable[[], object]
+
+
 class HostFiles(Protocol):
     """The names of all hosts and of one of them to the JSON documents that are this one's own."""
 
@@ -103,15 +136,36 @@ class CheckpointPlace:
     folder: str
 
 
+class Planned(Protocol):
+    """What the runner needs to know about one job, whatever it does."""
+
+    @property
+    def kind(self) -> JobKind:
+        """Which kind of job it is."""
+
+    @property
+    def region(self) -> str:
+        """Where it was created."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that the runner needs to know about one job.
+    """A job that runs a command: processing and training.
 
     Attributes:
         kind: Which kind of job it is.
         region: Where it was created.
         name: Its name.
         arn: Its ARN.
+        role: Its role, for errors.
         environment_folder: The environment that stands for its image.
         command: In the container's terms: paths below /opt/ml.
         variables: In the container's terms.
@@ -132,6 +186,7 @@ class Plan:
     region: str
     name: str
     arn: str
+    role: str
     environment_folder: Path
     command: tuple[str, ...]
     variables: Mapping[str, str]
@@ -150,11 +205,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job's command ended.
+    """How a job ended.
 
     Attributes:
         end: Why.
         exit_code: Of the command, on the host that failed if one did; None if it was never started.
+            A job without a command that has done its work has 0.
         metrics: Name to the last value in the log and its time, in epoch seconds.
         root: The folder that stood for /opt/ml on that host, else on the first; has the results of
             all hosts.
@@ -164,6 +220,26 @@ class Outcome:
     exit_code: int | None
     metrics: Mapping[str, tuple[float, float]]
     root: Path
+
+
+class Run(Protocol):
+    """Takes a job from its start to its end."""
+
+    def __call__(
+        self, tools: Any, plan: Any, folder: Path, /, *, control: Control, reports: Reports
+    ) -> Outcome:
+        """Return how the job ended; none of its processes is left.
+
+        Args:
+            tools: `Attempts`, which knows plans and so is not known here.
+            plan: What the kind itself has planned.
+            folder: The job's own, to be made if it is needed.
+            control: Watched meanwhile.
+            reports: Told meanwhile.
+
+        Raises:
+            JobFailedError: The job could not do its work.
+        """
 
 
 class Begin(Protocol):
@@ -189,18 +265,20 @@ class Conclude(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """What tells processing jobs from training jobs.
+    """What tells one kind of job from another.
 
     Attributes:
-        noun: ``processing`` or ``training``.
+        noun: ``processing``, ``training`` …
         prefix: Of the members' names: ``ProcessingJobName``, ``TrainingJobArn`` …
         log_group: Where CloudWatch Logs has the output.
         name_taken: The service's words for a name that is in use, before the ARN.
         listing: How jobs are listed.
         check: Refuses what the model allows and the service, or this emulator, does not.
         describe: Request to the first description, without name, ARN and times.
-        plan: Description and the image's environment to plan.
-        image: The request's image URI.
+        plan: The emulator, which knows kinds and so is not known here, and a description to a plan;
+            raises `RequestInvalidError` for what the job names and is not
+            there, such as an image's environment.
+        run: See `Run`.
         instance_type: What the request asks for; the quota's name.
         instance_count: How many of them.
         create: Time to a new job's further members.
@@ -210,6 +288,8 @@ class JobKind:
         deliver: See `Deliver`.
         conclude: See `Conclude`.
         passing: Description and time to members that change as time passes; they are not kept.
+        resumes: Whether the next start goes on with a job that the server's end has interrupted;
+            others become Failed.
     """
 
     noun: str
@@ -219,8 +299,8 @@ class JobKind:
     listing: Listing
     check: Callable[[Mapping[str, Any]], None]
     describe: Callable[[Mapping[str, Any]], dict[str, object]]
-    plan: Callable[[Document, Environment], Plan]
-    image: Callable[[Mapping[str, Any]], str]
+    plan: Callable[[Any, Document], Planned]
+    run: Run
     instance_type: Callable[[Mapping[str, Any]], str]
     instance_count: Callable[[Mapping[str, Any]], int]
     create: Callable[[float], dict[str, object]]
@@ -230,6 +310,7 @@ class JobKind:
     deliver: Deliver
     conclude: Conclude
     passing: Callable[[Document, float], dict[str, object]]
+    resumes: bool = False
 
     @property
     def resource(self) -> str:

@@ -7,6 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from local_sagemaker.errors import RequestInvalidError
+from local_sagemaker.images import find_environment
+from local_sagemaker.jobs.attempts import Attempts
 from local_sagemaker.jobs.plan import (
     CONTAINER_ROOT,
     Download,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from local_sagemaker.images import Environment
+    from local_sagemaker.emulator import Emulator
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
@@ -69,9 +71,10 @@ def _describe(request: Mapping[str, Any]) -> dict[str, object]:
     return described
 
 
-def _plan(job: Document, environment: Environment) -> Plan:
+def _plan(emulator: Emulator, job: Document) -> Plan:
     described: Mapping[str, Any] = job
     application = described["AppSpecification"]
+    environment = find_environment(application["ImageUri"], emulator.images)
     inputs = tuple(
         Download(
             parse_s3_uri(entry["S3Input"]["S3Uri"], member="S3Uri"),
@@ -88,6 +91,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         region=described["ProcessingJobArn"].split(":")[3],
         name=described["ProcessingJobName"],
         arn=described["ProcessingJobArn"],
+        role=described["RoleArn"],
         environment_folder=environment.folder,
         # An image without an entry point of its own, as the scikit-learn image, starts Python.
         command=(
@@ -188,7 +192,7 @@ PROCESSING = JobKind(
     check=_check,
     describe=_describe,
     plan=_plan,
-    image=lambda request: str(request["AppSpecification"]["ImageUri"]),
+    run=Attempts.run,
     instance_type=lambda request: str(
         request["ProcessingResources"]["ClusterConfig"]["InstanceType"]
     ),

@@ -9,10 +9,18 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_sagemaker.jobs.attempts import Attempts, Reports
+from local_sagemaker.jobs.attempts import Attempts
 from local_sagemaker.jobs.container import remove_folder
-from local_sagemaker.jobs.execution import Control, Execution
-from local_sagemaker.jobs.plan import End, JobFailedError, JobKind, Outcome, Phase, Plan
+from local_sagemaker.jobs.plan import (
+    Control,
+    End,
+    JobFailedError,
+    JobKind,
+    Outcome,
+    Phase,
+    Planned,
+    Reports,
+)
 from local_sagemaker.jobs.processes import end_marked
 from local_sagemaker.store import until_written
 
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from local_sagemaker.jobs.execution import Execution
     from local_sagemaker.jobs.interruptions import Interruption
     from local_sagemaker.jobs.logs import JobLogs
     from local_sagemaker.s3_state import S3State
@@ -78,7 +87,7 @@ class Runner:
     _running: dict[str, Control] = field(default_factory=dict)
     _closing: threading.Event = field(default_factory=threading.Event)
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: Planned) -> None:
         """Run a job whose description is in the store; return at once."""
         control = Control()
         if self._closing.is_set():
@@ -102,11 +111,15 @@ class Runner:
             control.stop = True
             control.wake.set()
 
-    def shutdown(self) -> None:
-        """End all jobs as Failed; return when no process of theirs is left.
+    def fail(self, region: str, kind: JobKind, *, name: str, reason: str) -> None:
+        """Conclude a job that cannot be started."""
+        self._conclude(region, kind, name=name, ended=_Ended(reason=reason))
 
-        A job that does not end in time is left behind: its processes end with this one, and the
-        next start concludes it.
+    def shutdown(self) -> None:
+        """End all jobs; return when no process of theirs is left.
+
+        They become Failed, but for those that the next start goes on with. A job that does not end
+        in time is left behind: its processes end with this one, and the next start concludes it.
         """
         self._closing.set()
         deadline = time.monotonic() + self.execution.grace + _SHUTDOWN_SECONDS
@@ -126,10 +139,11 @@ class Runner:
             remove_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         for kind in kinds:
-            for region, name in self.store.in_status(kind.resource, *RUNNING_STATUSES):
+            running = self.store.in_status(kind.resource, *RUNNING_STATUSES)
+            for region, name in running if not kind.resumes else []:
                 self._conclude(region, kind, name=name, ended=_Ended(reason=_INTERRUPTED))
 
-    def _run(self, plan: Plan, control: Control) -> None:
+    def _run(self, plan: Planned, control: Control) -> None:
         folder = self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}"
         ended = _Ended(reason=_BROKEN)
         try:
@@ -143,6 +157,9 @@ class Runner:
         # First, as the end needs room on the same disk.
         if not self.keep_folders:
             remove_folder(folder)
+        if control.shutdown and plan.kind.resumes:
+            self._running.pop(plan.arn)
+            return
         try:
             self._end(plan, ended)
         except Exception:  # something in it cannot be written on any disk
@@ -151,7 +168,7 @@ class Runner:
         finally:
             self._running.pop(plan.arn)
 
-    def _end(self, plan: Plan, ended: _Ended) -> None:
+    def _end(self, plan: Planned, ended: _Ended) -> None:
         until_written(
             lambda: self._conclude(plan.region, plan.kind, name=plan.name, ended=ended),
             closing=self._closing,
@@ -160,8 +177,8 @@ class Runner:
         reason = f": {ended.reason}" if ended.reason else ""
         log.info("%s: %s%s", plan.arn, ended.status, reason)
 
-    def _prepare_and_execute(self, plan: Plan, folder: Path, *, control: Control) -> Outcome:
-        attempts = Attempts(
+    def _prepare_and_execute(self, plan: Planned, folder: Path, *, control: Control) -> Outcome:
+        tools = Attempts(
             s3=self.s3,
             logs=self.logs,
             execution=self.execution,
@@ -170,10 +187,10 @@ class Runner:
             interruptions=self.interruptions,
             keep_folders=self.keep_folders,
         )
-        outcome = attempts.run(
+        outcome = plan.kind.run(
+            tools,
             plan,
             folder,
-            role=str(self._description(plan)["RoleArn"]),
             control=control,
             reports=Reports(
                 begin=lambda phase: self._begin(plan, phase),
@@ -184,7 +201,7 @@ class Runner:
             self._begin(plan, Phase.UPLOADING)
         return outcome
 
-    def _deliver(self, plan: Plan, outcome: Outcome) -> _Ended:
+    def _deliver(self, plan: Planned, outcome: Outcome) -> _Ended:
         failed = outcome.end is End.EXITED and outcome.exit_code != 0
         reason = plan.kind.failure(outcome) if failed else None
         status = "Failed" if failed else "Completed" if outcome.end is End.EXITED else "Stopped"
@@ -207,7 +224,7 @@ class Runner:
             },
         )
 
-    def _begin(self, plan: Plan, phase: Phase) -> None:
+    def _begin(self, plan: Planned, phase: Phase) -> None:
         self._change(
             plan.region,
             plan.kind,
@@ -246,7 +263,7 @@ class Runner:
 
         self.store.update(region, kind.resource, name=name.lower(), change=apply)
 
-    def _description(self, plan: Plan) -> Document:
+    def _description(self, plan: Planned) -> Document:
         found = self.store.get(plan.region, plan.kind.resource, name=plan.name.lower())
         assert found is not None  # noqa: S101 -- jobs are never deleted
         return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from local_sagemaker.images import find_environment
+from local_sagemaker.jobs.attempts import Attempts
 from local_sagemaker.jobs.plan import (
     CONTAINER_ROOT,
     CheckpointPlace,
@@ -30,6 +32,7 @@ from local_sagemaker.s3_places import parse_s3_uri
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from local_sagemaker.emulator import Emulator
     from local_sagemaker.images import Environment
     from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
@@ -74,9 +77,10 @@ def _describe(request: Mapping[str, Any]) -> dict[str, object]:
     return described
 
 
-def _plan(job: Document, environment: Environment) -> Plan:
+def _plan(emulator: Emulator, job: Document) -> Plan:
     described: Mapping[str, Any] = job
     algorithm = described["AlgorithmSpecification"]
+    environment = find_environment(algorithm["TrainingImage"], emulator.images)
     channels = channels_of(described)
     condition = described["StoppingCondition"]
     module = environment.image.training_module
@@ -85,6 +89,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         region=described["TrainingJobArn"].split(":")[3],
         name=described["TrainingJobName"],
         arn=described["TrainingJobArn"],
+        role=described["RoleArn"],
         environment_folder=environment.folder,
         command=(
             *algorithm.get("ContainerEntrypoint", _own_command(described, environment)),
@@ -305,7 +310,7 @@ TRAINING = JobKind(
     check=check_request,
     describe=_describe,
     plan=_plan,
-    image=lambda request: str(request["AlgorithmSpecification"]["TrainingImage"]),
+    run=Attempts.run,
     instance_type=lambda request: str(request["ResourceConfig"]["InstanceType"]),
     instance_count=lambda request: int(request["ResourceConfig"]["InstanceCount"]),
     create=lambda now: _enter({}, "Starting", now=now),

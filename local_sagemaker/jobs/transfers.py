@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from local_sagemaker.s3_state import S3State
 
+# An object, and its name below the place where it was found.
+NamedObject = tuple[Bucketed, str]
 # An object, and the folders and the name of its file.
 ObjectFile = tuple[Bucketed, list[str]]
 
@@ -48,6 +50,16 @@ def objects_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> l
 
     Raises:
         JobFailedError: There are none, or a key cannot be a file's name here.
+    """
+    named = keys_below(s3, source, role=role, region=region)
+    return [(at, file_name(name, at=at)) for at, name in named]
+
+
+def keys_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> list[NamedObject]:
+    """Return the objects of a key prefix, in the order of their keys, and their names below it.
+
+    Raises:
+        JobFailedError: There are none.
     """
     try:
         keys = s3.list_keys(source.bucket, source.key)
@@ -104,14 +116,13 @@ def write_files(
             ) from error
 
 
-def _relative_name(source: Bucketed, key: str) -> list[str]:
+def _relative_name(source: Bucketed, key: str) -> str:
     if key == source.key:
-        relative = key.rpartition("/")[2]
-    elif source.key.endswith("/") or key.startswith(f"{source.key}/"):
-        relative = key[len(source.key) :]
-    else:  # the prefix ends inside of a name: that name is kept whole
-        relative = key[source.key.rfind("/") + 1 :]
-    return file_name(relative, at=Bucketed(source.bucket, key))
+        return key.rpartition("/")[2]
+    if source.key.endswith("/") or key.startswith(f"{source.key}/"):
+        return key[len(source.key) :]
+    # The prefix ends inside of a name: that name is kept whole.
+    return key[source.key.rfind("/") + 1 :]
 
 
 def file_name(relative: str, *, at: Bucketed) -> list[str]:

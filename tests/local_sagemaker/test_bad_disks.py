@@ -32,7 +32,16 @@ NOWHERE = {"S3DataType": "S3Prefix", "S3Uri": "s3://nowhere/at-all"}
 SPECIFICATION = {"Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://nowhere/model"}]}
 TAGS = [{"Key": "owner", "Value": "somebody"}]
 READING = ("Describe", "List", "BatchDescribe")
-STATUSES = ("ProcessingJob", "TrainingJob", "Endpoint")
+# As members' names have the kind of a job, and as ARNs have it.
+JOBS = {
+    "Processing": "processing",
+    "Training": "training",
+    "Transform": "transform",
+    "HyperParameterTuning": "hyper-parameter-tuning",
+}
+STATUSES = (*(f"{noun}Job" for noun in JOBS), "Endpoint")
+# Lists of what one resource has.
+OF_ONE = ("ListTags", "ListTrainingJobsForHyperParameterTuningJob")
 Members = dict[str, Any]
 
 # One request of every verb that changes something, in an order in which each finds what it needs.
@@ -74,8 +83,33 @@ CHANGES: dict[str, Members] = {
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
         "Tags": TAGS,
     },
-    "StopProcessingJob": {"ProcessingJobName": "seeded"},
-    "StopTrainingJob": {"TrainingJobName": "seeded"},
+    "CreateHyperParameterTuningJob": {
+        "HyperParameterTuningJobName": "tuning",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "m"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "a", "Values": ["b"]}]},
+        },
+        "TrainingJobDefinition": {
+            "RoleArn": ROLE,
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "m", "Regex": "m=(.*)"}],
+            },
+            "InputDataConfig": [{"ChannelName": "none", "DataSource": {"S3DataSource": NOWHERE}}],
+            "OutputDataConfig": {"S3OutputPath": "s3://nowhere/models"},
+            "ResourceConfig": {
+                "InstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+                "VolumeSizeInGB": 1,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        },
+        "Tags": TAGS,
+    },
+    **{f"Stop{noun}Job": {f"{noun}JobName": "seeded"} for noun in JOBS},
     "CreateModelPackageGroup": {"ModelPackageGroupName": "group", "Tags": TAGS},
     "CreateModelPackage": {
         "ModelPackageGroupName": "group",
@@ -92,6 +126,14 @@ CHANGES: dict[str, Members] = {
         # The data of a package is not looked for before a container starts; there is none.
         "PrimaryContainer": {"ModelPackageName": f"{ARN}:model-package/group/1"},
         "ExecutionRoleArn": ROLE,
+        "Tags": TAGS,
+    },
+    "CreateTransformJob": {
+        "TransformJobName": "transform",
+        "ModelName": "model",
+        "TransformInput": {"DataSource": {"S3DataSource": NOWHERE}},
+        "TransformOutput": {"S3OutputPath": "s3://nowhere/out"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
         "Tags": TAGS,
     },
     "CreateEndpointConfig": {
@@ -147,7 +189,7 @@ class Client:
         found: dict[str, Any] = {}
         for operation in OPERATIONS:
             noun = operation.removeprefix("List").removesuffix("s")
-            if not operation.startswith("List") or operation == "ListTags":
+            if not operation.startswith("List") or operation in OF_ONE:
                 continue
             both = {"ModelPackageType": "Both"} if noun == "ModelPackage" else {}
             _, page = self.call(operation, {"MaxResults": 100, **both})
@@ -191,15 +233,15 @@ def seed(state: Path, client: Client) -> None:
     now = 1_800_000_000.0
     times = {"CreationTime": now, "LastModifiedTime": now}
     store = Store(state / "state.sqlite")
-    for noun in ("Processing", "Training"):
+    for noun, kind in JOBS.items():
         job = {
             **CHANGES[f"Create{noun}Job"],
             f"{noun}JobName": "seeded",
-            f"{noun}JobArn": f"{ARN}:{noun.lower()}-job/seeded",
+            f"{noun}JobArn": f"{ARN}:{kind}-job/seeded",
             f"{noun}JobStatus": "InProgress",
             **times,
         }
-        store.put("us-east-1", f"{noun.lower()}-job", name="seeded", document=job)
+        store.put("us-east-1", f"{kind}-job", name="seeded", document=job)
     for name, status in (("seeded", "InService"), ("failed", "Failed")):
         endpoint = {
             "EndpointName": name,
@@ -210,7 +252,7 @@ def seed(state: Path, client: Client) -> None:
         }
         store.put("us-east-1", "endpoint", name=name, document=endpoint)
     store.close()
-    assert len(client.served()) == 4
+    assert len(client.served()) == len(JOBS) + 2
 
 
 def quiet(client: Client) -> dict[str, Any] | None:
@@ -245,7 +287,7 @@ def test_a_refused_request_changes_nothing_and_a_restart_nothing_more(bad_disk, 
         before = poll(lambda: quiet(client), what="the ends of jobs", seconds=90)
     with bad_disk() as (server, _):
         after = Client(server.url).served()
-    for kind in ("processing", "training"):  # they have no process, and so were concluded
+    for kind in JOBS.values():  # they have no process, and so were concluded
         del before[f"{ARN}:{kind}-job/seeded"], after[f"{ARN}:{kind}-job/seeded"]
     assert after == before
 

@@ -1,0 +1,377 @@
+"""Runs a transform job: starts the model's container, and puts every object through it."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import logging
+import threading
+import time
+import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from local_sagemaker.endpoints.container import (
+    Container,
+    ContainerGoneError,
+    NotTakenError,
+    Workshop,
+)
+from local_sagemaker.endpoints.deployment import StartFailedError, new_instance
+from local_sagemaker.jobs.inputs import input_objects
+from local_sagemaker.jobs.plan import End, JobFailedError, Outcome, Phase
+from local_sagemaker.jobs.transfers import upload
+from local_sagemaker.transform.records import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from local_sagemaker.endpoints.container import Answer
+    from local_sagemaker.jobs.attempts import Attempts
+    from local_sagemaker.jobs.plan import Control, Download, JobKind, Reports
+    from local_sagemaker.s3_places import Bucketed
+    from local_sagemaker.transform.records import Payload, Records
+
+LOG_GROUP = "/aws/sagemaker/TransformJobs"
+_MEGABYTE = 1024 * 1024
+_SINGLE, _MULTI = "SINGLE_RECORD", "MULTI_RECORD"
+_STRATEGIES = {"SingleRecord": _SINGLE, "MultiRecord": _MULTI}
+_DEFAULT_MEGABYTES = 6
+_PARAMETERS_SECONDS = 60.0
+_CLIENT, _ALGORITHM = (
+    f"{whose}: See job logs for more information" for whose in ("ClientError", "AlgorithmError")
+)
+_NO_ANSWER = "Unable to get response from algorithm"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the request says of its invocations; None where it says nothing.
+
+    Attributes:
+        concurrent: How many at once.
+        megabytes: Of a request's body; 0 for any number.
+        strategy: ``SingleRecord`` or ``MultiRecord``.
+    """
+
+    concurrent: int | None
+    megabytes: int | None
+    strategy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransformPlan:
+    """Everything that is needed to run one transform job.
+
+    Attributes:
+        kind: Transform jobs'.
+        region: Where it was created.
+        name: Its name.
+        arn: Its ARN.
+        role: The model's, for messages.
+        container: See `Deployment`.
+        images: The folder of image environments.
+        startup: Seconds from the container's start to its first good ping.
+        source: The objects to transform.
+        gzip: They are compressed.
+        target: The results go below it.
+        headers: Of each invocation.
+        limits: See `Limits`.
+        records: How objects are cut, and results put together.
+        seconds: For an invocation.
+        retries: Of an invocation that failed.
+    """
+
+    kind: JobKind
+    region: str
+    name: str
+    arn: str
+    role: str
+    container: Mapping[str, Any]
+    images: Path
+    startup: float
+    source: Download
+    gzip: bool
+    target: Bucketed
+    headers: Mapping[str, str]
+    limits: Limits
+    records: Records
+    seconds: float
+    retries: int
+
+    @property
+    def serverless(self) -> None:
+        """A transform job has instances."""
+
+    @property
+    def log_group(self) -> str:
+        """Where CloudWatch Logs has the container's output."""
+        return LOG_GROUP
+
+    @property
+    def unhealthy(self) -> str:
+        """The job's FailureReason if the container does not answer a ping."""
+        return (
+            "AlgorithmError: The primary container did not pass the ping health check. Please check"
+            " CloudWatch logs for this transform job."
+        )
+
+    def new_stream(self) -> str:
+        """Name a log stream for a new container."""
+        return f"{self.name}/{new_instance()}-{int(time.time())}"
+
+
+class _ObjectFailedError(Exception):
+    """An object cannot be transformed; the arguments are lines for the log."""
+
+    def __init__(self, reason: str, *lines: str) -> None:
+        super().__init__(*lines)
+        self.reason, self.lines = reason, lines
+
+
+@dataclass(slots=True)
+class _Object:
+    """An object on its way through the model.
+
+    Attributes:
+        source: Where it is.
+        target: Where its result goes.
+        parts: Of the result, in order.
+        failed: Nothing becomes of it.
+    """
+
+    source: Bucketed
+    target: Bucketed
+    parts: list[bytes] = field(default_factory=list)
+    failed: bool = False
+
+
+def run(
+    tools: Attempts, plan: TransformPlan, folder: Path, /, *, control: Control, reports: Reports
+) -> Outcome:
+    """Take a transform job from its start to its end; see `Run`.
+
+    Each object's result is written when it is complete, and none of an object that fails; the
+    others are transformed nevertheless.
+
+    Raises:
+        JobFailedError: There are no objects, the container did not start, or an object failed.
+    """
+    reports.begin(Phase.DOWNLOADING)
+    named = input_objects(tools.s3, plan.source, role=plan.role, region=plan.region)
+    objects = [
+        _Object(at, plan.target.below(f"{name}.out"))
+        for at, name in named
+        if not name.endswith("/")  # folders' own markers hold no data
+    ]
+    workshop = Workshop(
+        s3=tools.s3,
+        logs=tools.logs,
+        execution=tools.execution,
+        folder=folder,
+        images=plan.images,
+        endpoint=tools.endpoint,
+        identity=tools.identity,
+    )
+    container = Container(plan, workshop)
+    try:
+        with _stopped_when_told(container, control):
+            container.await_health(plan.startup)
+            reports.begin(Phase.RUNNING)
+            reason = _Transform(tools, plan, container, control).run(objects)
+    except StartFailedError as error:
+        reason = str(error)
+        reason = reason if reason == plan.unhealthy else f"ClientError: {reason}"
+    finally:
+        container.stop()
+    if control.told:
+        return Outcome(End.STOPPED, None, {}, folder)
+    if reason:
+        raise JobFailedError(reason)
+    return Outcome(End.EXITED, 0, {}, folder)
+
+
+@contextmanager
+def _stopped_when_told(container: Container, control: Control) -> Iterator[None]:
+    """End the container as soon as somebody wants the job to end, which ends its invocations."""
+
+    def watch() -> None:
+        control.wake.wait()
+        if control.told:
+            container.stop()
+
+    thread = threading.Thread(target=watch, name=container.stream, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        control.wake.set()
+        thread.join()
+
+
+class _Transform:
+    """A job's invocations, as many at once as it may have."""
+
+    def __init__(
+        self, tools: Attempts, plan: TransformPlan, container: Container, control: Control
+    ) -> None:
+        self._s3, self._logs = tools.s3, tools.logs
+        self._plan, self._container, self._control = plan, container, control
+        limits = plan.limits
+        own = _own_parameters(container)
+        self._concurrent = limits.concurrent or own.get("MaxConcurrentTransforms") or 1
+        megabytes = limits.megabytes
+        if megabytes is None:
+            megabytes = own.get("MaxPayloadInMB", _DEFAULT_MEGABYTES)
+        strategy = _STRATEGIES[limits.strategy] if limits.strategy else own.get("BatchStrategy")
+        strategy = strategy or _MULTI
+        self._largest = megabytes * _MEGABYTE or None
+        self._single = strategy == _SINGLE
+        self._reason = ""
+        self._tell(
+            f"MaxConcurrentTransforms={self._concurrent}, MaxPayloadInMB={megabytes},"
+            f" BatchStrategy={strategy}"
+        )
+
+    def run(self, objects: list[_Object]) -> str:
+        """Put objects through the model; return the reason of the first that failed, or nothing."""
+        waiting: deque[tuple[_Object, Payload, Future[bytes]] | _Object] = deque()
+        in_flight = 0
+        with ThreadPoolExecutor(self._concurrent) as pool:
+            try:
+                for thing in self._work(objects):
+                    if isinstance(thing, _Object):
+                        waiting.append(thing)
+                    else:
+                        one, payload = thing
+                        waiting.append((one, payload, pool.submit(self._invoke, one, payload)))
+                        in_flight += 1
+                    while waiting and (in_flight >= self._concurrent or _settled(waiting[0])):
+                        in_flight -= self._settle(waiting.popleft())
+                while waiting:
+                    self._settle(waiting.popleft())
+            except BaseException:  # such as results that cannot be written: nobody waits for more
+                self._container.stop()
+                raise
+        return self._reason
+
+    def _work(self, objects: list[_Object]) -> Iterator[tuple[_Object, Payload] | _Object]:
+        """Yield what is to be invoked, and each object behind the last of its own."""
+        for one in objects:
+            with self._failing(one):
+                for payload in self._plan.records.payloads(
+                    self._read(one.source), largest=self._largest, single=self._single
+                ):
+                    if one.failed or self._control.told:
+                        break
+                    if self._container.ended.is_set():
+                        raise _ObjectFailedError(_ALGORITHM, _NO_ANSWER)
+                    yield one, payload
+            yield one
+
+    def _settle(self, thing: tuple[_Object, Payload, Future[bytes]] | _Object) -> int:
+        """Take the next result in order; return how many invocations it was."""
+        if not isinstance(thing, _Object):
+            one, payload, future = thing
+            with self._failing(one):
+                answer = future.result()
+                if not one.failed:
+                    one.parts.append(self._plan.records.assemble(payload, answer))
+            return 1
+        if not (thing.failed or self._control.told):
+            upload(self._s3, b"".join(thing.parts), target=thing.target)
+        thing.parts.clear()
+        return 0
+
+    @contextmanager
+    def _failing(self, one: _Object) -> Iterator[None]:
+        try:
+            yield
+        except RecordError as error:
+            self._fail(one, _CLIENT, f"ClientError: {error}")
+        except _ObjectFailedError as error:
+            self._fail(one, error.reason, *error.lines)
+
+    def _fail(self, one: _Object, reason: str, *lines: str) -> None:
+        if one.failed or self._control.told:  # it has told the first thing that went wrong
+            return
+        one.failed = True
+        self._reason = self._reason or reason
+        for line in lines:
+            self._tell(f"{one.source.bucket}/{one.source.key}: {line}")
+
+    def _read(self, at: Bucketed) -> bytes:
+        try:
+            content = self._s3.read(at.bucket, at.key)
+            return gzip.decompress(content) if self._plan.gzip else content
+        except KeyError as error:
+            told = "ClientError: the object does not exist"
+            raise _ObjectFailedError(_CLIENT, told) from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise _ObjectFailedError(_CLIENT, f"ClientError: it cannot be read: {error}") from error
+
+    def _invoke(self, one: _Object, payload: Payload) -> bytes:
+        failure = _ObjectFailedError(_ALGORITHM, _NO_ANSWER)
+        for _ in range(1 + self._plan.retries):
+            if one.failed or self._container.ended.is_set():
+                break
+            try:
+                answer = self._container.invoke(
+                    payload.body, self._plan.headers, seconds=self._plan.seconds
+                )
+            except (ContainerGoneError, NotTakenError):
+                continue
+            if answer.status < 400:
+                return answer.body
+            failure = _refused(answer)
+            if answer.status < 500:
+                break  # asked again it would say the same
+        raise failure
+
+    def _tell(self, text: str) -> None:
+        now = datetime.now(UTC)
+        told = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}:[sagemaker logs]: {text}"
+        stream = (LOG_GROUP, f"{self._container.stream}/data-log")
+        line = (int(now.timestamp() * 1000), told)
+        self._logs.write(self._plan.region, stream, lines=[line])
+
+
+def _settled(thing: tuple[_Object, Payload, Future[bytes]] | _Object) -> bool:
+    return isinstance(thing, _Object) or thing[2].done()
+
+
+def _refused(answer: Answer) -> _ObjectFailedError:
+    if answer.status < 500:
+        reason, told = _CLIENT, f"ClientError: {answer.status}"
+    else:
+        reason, told = _ALGORITHM, f"Bad HTTP status received from algorithm: {answer.status}"
+    message = answer.body.decode("utf-8", "replace").splitlines()
+    return _ObjectFailedError(reason, told, "", "Message:", *message)
+
+
+def _own_parameters(container: Container) -> Mapping[str, Any]:
+    """Return what the container would like; most have no wishes."""
+    try:
+        answer = container.get("/execution-parameters", seconds=_PARAMETERS_SECONDS)
+        found = json.loads(answer.body) if answer.status == http.client.OK else {}
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    checks: Mapping[str, Callable[[Any], bool]] = {
+        "MaxConcurrentTransforms": lambda value: isinstance(value, int) and value > 0,
+        "MaxPayloadInMB": lambda value: isinstance(value, int) and value >= 0,
+        "BatchStrategy": lambda value: value in (_SINGLE, _MULTI),
+    }
+    return {
+        name: found[name] for name, good in checks.items() if name in found and good(found[name])
+    }

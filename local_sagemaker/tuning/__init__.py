@@ -1,0 +1,1 @@
+"""Hyperparameter tuning: training jobs whose hyperparameters are searched."""
