@@ -91,7 +91,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         environment_folder=environment.folder,
         # An image without an entry point of its own, as the scikit-learn image, starts Python.
         command=(
-            *application.get("ContainerEntrypoint", ["python3"]),
+            *application.get("ContainerEntrypoint", environment.image.entrypoint or ["python3"]),
             *application.get("ContainerArguments", []),
         ),
         variables=described.get("Environment", {}),
@@ -106,6 +106,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         metrics=(),
         image_metric="",
         maximum_runtime=float(described["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        notice=environment.notice,
     )
 
 

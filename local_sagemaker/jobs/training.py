@@ -121,6 +121,7 @@ def _plan(job: Document, environment: Environment) -> Plan:
         maximum_runtime=float(condition["MaxRuntimeInSeconds"]),
         maximum_wait=condition.get("MaxWaitTimeInSeconds"),
         checkpoints=_checkpoints(described.get("CheckpointConfig")),
+        notice=environment.notice,
     )
 
 
@@ -131,7 +132,7 @@ def _own_command(described: Mapping[str, Any], environment: Environment) -> Sequ
     )
     if program is None or script:
         # The service starts the image with this word, in AWS's images the toolkit's program.
-        return ("train",)
+        return (*environment.image.entrypoint, "train")
     return ("python3", str(program))
 
 
