@@ -20,6 +20,7 @@ WORKDIR /opt/gated-retraining
 # The same set-up as without Docker: Airflow's environment, those of the jobs' images, the data.
 COPY --chown=retraining:retraining Makefile requirements*.txt ./
 COPY --chown=retraining:retraining local_sagemaker/images local_sagemaker/images
+COPY --chown=retraining:retraining local_sagemaker/__init__.py local_sagemaker/environments.py local_sagemaker/errors.py local_sagemaker/images.py local_sagemaker/images.toml local_sagemaker/
 COPY --chown=retraining:retraining local_stack/__init__.py local_stack/
 COPY --chown=retraining:retraining local_stack/samples/__init__.py local_stack/samples/*_table.py local_stack/samples/
 RUN make setup && rm -rf /home/retraining/.cache

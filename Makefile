@@ -63,51 +63,11 @@ $(AIRFLOW_ENVIRONMENT): requirements.txt requirements-dev.txt | $(UV)
 	@$(INSTALL) --python .venv --requirement requirements.txt --requirement requirements-dev.txt
 	@touch $@
 
-# For Linux the registry has torch with CUDA alone. TORCH names a build of one's own; without it, what
-# pip would find in PIP_FIND_LINKS is taken. Such a build has no hash in torch.txt, and nothing else
-# comes with it.
-define install_torch
-	version="$$(grep -o '^torch==[^ ]*' $(<D)/torch.txt)"; own='$(TORCH)'; \
-	python="$$($(@D)/bin/python -c 'import sys; print("cp%d%d" % sys.version_info[:2])')"; \
-	for folder in $${PIP_FIND_LINKS:-}; do \
-		if [ -z "$$own" ] && compgen -G "$$folder/$${version/==/-}*-$$python-*.whl" >/dev/null; then own="$$folder"; fi; \
-	done; \
-	if [ -z "$$own" ]; then \
-		if [ "$$(uname -s)" = Linux ]; then \
-			echo "setup: $$version with CUDA, about 3 GB to fetch and 6 GB of disk; make TORCH=<wheel, folder of wheels or index> takes a smaller build for the CPU"; \
-		fi; \
-		$(INSTALL) --python $(@D) --requirement $(<D)/torch.txt; \
-	else \
-		echo "setup: $$version from $$own"; \
-		case "$$own" in \
-			*.whl) set -- "$$own";; \
-			*://*) set -- --default-index "$$own" "$$version";; \
-			*) set -- --no-index --find-links "$$own" "$$version";; \
-		esac; \
-		$(UV) pip install --quiet --compile-bytecode --no-deps --python $(@D) "$$@"; \
-	fi
-endef
-
+# An image's environment is made by the embedded SageMaker's own program, which needs no .venv. TORCH
+# names another build of PyTorch than the registry's, which has CUDA on Linux.
 .SECONDEXPANSION:
 .local/images/%/.installed: local_sagemaker/images/%/requirements.txt $$(wildcard local_sagemaker/images/$$*/patch.py local_sagemaker/images/$$*/torch.txt) $$(shell find local_sagemaker/images/$$*/site -name "*.py" 2>/dev/null) | $(UV)
-	@echo "setup: $(@D), the libraries of an image of SageMaker's"
-	@$(UV) venv --quiet --clear --python "$$($(UV) python find --no-python-downloads 3.12 2>/dev/null || $(UV) python find 3.11)" $(@D)
-	@# AWS's training toolkits come as source, with a C extension that only MPI clusters use, and an old
-	@# MarkupSafe with one that it can do without: they are not compiled, so that no compiler is needed.
-	@# The setting keeps such builds apart in uv's cache.
-	@if grep -q '^sagemaker-training==' $<; then \
-		export CC=true LDSHARED=true; \
-		for package in sagemaker-training sagemaker-containers markupsafe; do \
-			set -- "$$@" --config-settings-package $$package:extension=none; \
-		done; \
-	fi; \
-	$(INSTALL) "$$@" --python $(@D) --requirement $<
-	@if [ -f $(<D)/torch.txt ]; then $(install_torch); fi
-	@if [ -d $(<D)/site ]; then \
-		cp -R $(<D)/site/. "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
-	fi
-	@if [ -f $(<D)/patch.py ]; then $(@D)/bin/python $(<D)/patch.py; fi
-	@touch $@
+	@UV='$(UV)' $(PYTHON) -m local_sagemaker.environments --images .local/images $(if $(TORCH),--torch '$(TORCH)') $*
 
 .local/sample-data/california_housing.csv: PACKAGE := shapiq
 .local/sample-data/california_housing.csv: TABLE := housing_table

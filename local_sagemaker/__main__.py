@@ -20,6 +20,8 @@ from local_sagemaker.emulator import Emulator
 from local_sagemaker.endpoints.container import Workshop
 from local_sagemaker.endpoints.hosting import Hosting
 from local_sagemaker.endpoints.serving import Patience
+from local_sagemaker.images import Images
+from local_sagemaker.images_file import ImagesFileError, read_images
 from local_sagemaker.jobs.execution import Execution
 from local_sagemaker.jobs.interruptions import parse_interruption
 from local_sagemaker.jobs.isolation import probe_isolation
@@ -48,6 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    try:
+        users = read_images(options.images_file) if options.images_file else ()
+    except ImagesFileError as error:
+        print(f"local_sagemaker: {error}", file=sys.stderr)
+        return 1
+    images = Images(options.images.resolve(), users)
     state: Path = options.state.resolve()
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -70,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     endpoint = f"http://{server.HOST}:{listener.getsockname()[1]}"
     try:
-        emulator = _make_emulator(options, Store(state / "state.sqlite"), endpoint=endpoint)
+        emulator = _make_emulator(options, images, Store(state / "state.sqlite"), endpoint=endpoint)
     except (OSError, sqlite3.Error) as error:
         log.exception("%s", state)
         print(f"local_sagemaker: {state} cannot be read or written: {error}", file=sys.stderr)
@@ -79,7 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
     return _serve(listening, emulator, endpoint=endpoint)
 
 
-def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) -> Emulator:
+def _make_emulator(
+    options: argparse.Namespace, images: Images, store: Store, *, endpoint: str
+) -> Emulator:
     state: Path = options.state.resolve()
     s3 = S3State(store, state / "objects")
     s3.load()
@@ -87,7 +97,7 @@ def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) 
     logs.load()
     isolation = options.isolation or probe_isolation()
     log.info("jobs are isolated by: %s", isolation)
-    warm_starts = WarmStarts(store.identity) if options.start_jobs == "warm" else None
+    warm_starts = WarmStarts(store.identity, images) if options.start_jobs == "warm" else None
     execution = Execution(isolation, options.stop_grace, warm_starts)
     runner = Runner(
         store=store,
@@ -99,7 +109,6 @@ def _make_emulator(options: argparse.Namespace, store: Store, *, endpoint: str) 
         keep_folders=options.keep_job_folders,
         interruptions=tuple(options.interrupt_spot),
     )
-    images: Path = options.images.resolve()
     hosting = Hosting(
         store=store,
         workshop=Workshop(
@@ -182,6 +191,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         type=Path,
         default=Path(".local/images"),
         help="the folder of image environments (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--images-file",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file with images of your own, which is read now (see README.md)",
     )
     parser.add_argument(
         "--max-jobs",

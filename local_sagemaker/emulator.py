@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from local_sagemaker.endpoints.hosting import Hosting
+    from local_sagemaker.images import Images
     from local_sagemaker.jobs.plan import JobKind
     from local_sagemaker.jobs.runner import Runner
     from local_sagemaker.store import Store
@@ -22,7 +21,7 @@ class Emulator:
         store: The resources.
         runner: The jobs' processes.
         hosting: The endpoints' processes.
-        images: The folder of image environments.
+        images: What stands for images.
         kinds: Of jobs.
         max_jobs: How many jobs may run at once, over all regions and kinds.
     """
@@ -30,6 +29,6 @@ class Emulator:
     store: Store
     runner: Runner
     hosting: Hosting
-    images: Path
+    images: Images
     kinds: tuple[JobKind, ...]
     max_jobs: int

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_sagemaker.endpoints.deployment import Hosted
-    from local_sagemaker.images import Environment, Image
+    from local_sagemaker.images import Environment, Image, Images
     from local_sagemaker.jobs.execution import Execution
     from local_sagemaker.jobs.logs import JobLogs, Line
     from local_sagemaker.s3_state import S3State
@@ -59,7 +59,7 @@ class Workshop:
         logs: Where output goes to.
         execution: How commands are run.
         folder: Below it every container has a folder of its own while it runs.
-        images: The folder of image environments.
+        images: What stands for images.
         endpoint: This server's URL, for the containers.
         identity: The state's, which begins the marks of processes.
     """
@@ -68,7 +68,7 @@ class Workshop:
     logs: JobLogs
     execution: Execution
     folder: Path
-    images: Path
+    images: Images
     endpoint: str
     identity: str
 
@@ -229,7 +229,9 @@ class Container:
             self._worker_died = _last_words(environment.image)
         self._folder.make(plan, rewrite_files=False)
         stream = (hosted.log_group, self.stream)
-        workshop.logs.write(hosted.region, stream, lines=[])
+        notice = environment.notice
+        first = [(time.time_ns() // 1_000_000, notice)] if notice else []
+        workshop.logs.write(hosted.region, stream, lines=first)
         fetch_model_data(hosted, workshop.s3, folder=self._folder.root / "model")
         self._socket = self._open_folder()
         variables = job_environment(
@@ -284,6 +286,6 @@ def _plan(hosted: Hosted, environment: Environment) -> _Plan:
         region=hosted.region,
         environment_folder=environment.folder,
         # -P: the program's own folder is no place for a model's modules to import from.
-        command=("python3", "-P", str(_PROGRAM), str(environment.image.serving)),
+        command=("python3", "-P", str(_PROGRAM), *environment.image.serving),
         variables={"SM_MODEL_DIR": "/opt/ml/model", **container.get("Environment", {})},
     )

@@ -236,7 +236,8 @@ class Attempts:
         plan = host.plan
         name = f"algo-{host.number}"
         stream = (plan.kind.log_group, f"{plan.name}/{name}-{int(time.time())}")
-        self.logs.write(plan.region, stream, lines=[])
+        first = [(time.time_ns() // 1_000_000, plan.notice)] if plan.notice else []
+        self.logs.write(plan.region, stream, lines=first)
         mark = f"{self.identity}/{plan.arn};{name};"
 
         def ship(lines: list[Line]) -> None:

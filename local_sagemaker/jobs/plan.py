@@ -180,6 +180,7 @@ class Plan:
         maximum_runtime: In seconds, over all attempts.
         maximum_wait: In seconds, waiting included; None without managed spot training.
         checkpoints: None if there are none to keep.
+        notice: The line with which its logs begin; may be empty.
     """
 
     kind: JobKind
@@ -201,6 +202,7 @@ class Plan:
     maximum_runtime: float
     maximum_wait: float | None = None
     checkpoints: CheckpointPlace | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _plan(emulator: Emulator, job: Document) -> Plan:
         environment_folder=environment.folder,
         # An image without an entry point of its own, as the scikit-learn image, starts Python.
         command=(
-            *application.get("ContainerEntrypoint", ["python3"]),
+            *application.get("ContainerEntrypoint", environment.image.entrypoint or ["python3"]),
             *application.get("ContainerArguments", []),
         ),
         variables=described.get("Environment", {}),
@@ -110,6 +110,7 @@ def _plan(emulator: Emulator, job: Document) -> Plan:
         metrics=(),
         image_metric="",
         maximum_runtime=float(described["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        notice=environment.notice,
     )
 
 

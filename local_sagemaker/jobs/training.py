@@ -126,6 +126,7 @@ def _plan(emulator: Emulator, job: Document) -> Plan:
         maximum_runtime=float(condition["MaxRuntimeInSeconds"]),
         maximum_wait=condition.get("MaxWaitTimeInSeconds"),
         checkpoints=_checkpoints(described.get("CheckpointConfig")),
+        notice=environment.notice,
     )
 
 
@@ -136,7 +137,7 @@ def _own_command(described: Mapping[str, Any], environment: Environment) -> Sequ
     )
     if program is None or script:
         # The service starts the image with this word, in AWS's images the toolkit's program.
-        return ("train",)
+        return (*environment.image.entrypoint, "train")
     return ("python3", str(program))
 
 

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from local_sagemaker.images import preimported
 from local_sagemaker.jobs.container import base_environment
 from local_sagemaker.jobs.fresh_start import Script
 from local_sagemaker.jobs.processes import MARK
@@ -23,6 +22,8 @@ from local_sagemaker.jobs.supervisor import adopt_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from local_sagemaker.images import Images
 
 _PROGRAM = Path(__file__).with_name("warm_parent.py")
 # A machine under load takes long to import; a job that waits in vain is started cold.
@@ -94,14 +95,15 @@ class _Place:
 class WarmStarts:
     """The warm parents of all images; each is started at its image's first job."""
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, identity: str, images: Images) -> None:
         """Make this process adopt the jobs that its warm parents fork.
 
         Args:
             identity: The state's, which begins the marks of processes.
+            images: Which modules their parents import.
         """
         adopt_orphans()
-        self._identity = identity
+        self._identity, self._images = identity, images
         self._places: dict[Path, _Place] = {}
         self._lock = threading.Lock()
 
@@ -119,7 +121,7 @@ class WarmStarts:
             Its supervisor; None if the job has to be started cold.
         """
         script = _script(job, environment_folder, environment=environment)
-        if script is None or not preimported(environment_folder.name):
+        if script is None or not self._images.preimported(environment_folder):
             return None
         with self._lock:
             place = self._places.setdefault(environment_folder, _Place())
@@ -191,7 +193,8 @@ class WarmStarts:
     def _open(self, environment_folder: Path, place: _Place) -> None:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         name = environment_folder.name
-        settings = {"preimport": preimported(name), "channel": its.fileno()}
+        preimport = self._images.preimported(environment_folder)
+        settings = {"preimport": preimport, "channel": its.fileno()}
         with its:
             process = subprocess.Popen(  # noqa: S603 -- our program, in the image's Python
                 [str(environment_folder / "bin" / "python3"), str(_PROGRAM), json.dumps(settings)],

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_sagemaker.endpoints.container import Answer
+    from local_sagemaker.images import Images
     from local_sagemaker.jobs.attempts import Attempts
     from local_sagemaker.jobs.plan import Control, Download, JobKind, Reports
     from local_sagemaker.s3_places import Bucketed
@@ -79,7 +80,7 @@ class TransformPlan:
         arn: Its ARN.
         role: The model's, for messages.
         container: See `Deployment`.
-        images: The folder of image environments.
+        images: What stands for images.
         startup: Seconds from the container's start to its first good ping.
         source: The objects to transform.
         gzip: They are compressed.
@@ -97,7 +98,7 @@ class TransformPlan:
     arn: str
     role: str
     container: Mapping[str, Any]
-    images: Path
+    images: Images
     startup: float
     source: Download
     gzip: bool

@@ -65,7 +65,7 @@ def test_refused_filters_are_told(operation):
 def test_the_table_of_images_is_the_servers():
     for image in image_table():
         names = ", ".join(f"`{image.repository}:{tag}`" for tag in image.tags)
-        assert f"| {names} | `{image.environment}` | `{image.made_by}` |" in README
+        assert f"| {names} | `{image.environment}` |" in README
 
 
 def test_every_option_is_described(capsys):
@@ -73,9 +73,3 @@ def test_every_option_is_described(capsys):
         _parse(["--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert options == set(re.findall(r"^\| `(--[a-z-]+)", README, flags=re.MULTILINE)) - {""}
-
-
-def test_the_command_that_makes_an_image_exists():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for image in image_table():
-        assert f"\n{image.made_by.split()[1]}:" in makefile

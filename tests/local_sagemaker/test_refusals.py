@@ -194,7 +194,7 @@ def test_an_unknown_image_is_refused_and_the_way_to_add_one_is_told(bench):
     error = refused(bench.sagemaker.create_processing_job, **request)
     assert error["Code"] == "ValidationException"
     assert "other:1 is unknown here; known are sagemaker-scikit-learn:1.4-2-" in error["Message"]
-    assert "local_sagemaker/images.toml" in error["Message"]
+    assert "see --images-file in local_sagemaker/README.md" in error["Message"]
 
 
 def test_an_image_that_is_not_installed_is_refused_with_the_command_that_installs_it(
@@ -208,7 +208,8 @@ def test_an_image_that_is_not_installed_is_refused_with_the_command_that_install
         )
     assert error["Code"] == "ValidationException"
     assert "is not installed" in error["Message"]
-    assert "Run `make setup`" in error["Message"]
+    command = f"python -m local_sagemaker images sklearn-1.4-2 --images {tmp_path / 'none'}"
+    assert f"Run `{command}`." in error["Message"]
 
 
 @pytest.mark.parametrize(

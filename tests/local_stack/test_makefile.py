@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +22,6 @@ IMAGES = {path.parent.name for path in PROJECT.glob("local_sagemaker/images/*/re
 LARGE_IMAGES = {"pytorch-2.6.0"}
 DATA = {"california_housing.csv", "abalone.csv"}
 REVIEWS = {"product_reviews.csv"}
-LOCK = PROJECT / "local_sagemaker/images/pytorch-2.6.0/torch.txt"
-TORCH = re.findall(r"^torch==(\S+)", LOCK.read_text(), re.MULTILINE)[0]
 
 
 @pytest.fixture
@@ -52,7 +49,13 @@ def would_make(folder: Path, *arguments: str) -> tuple[set[str], set[str]]:
     """The image environments and the tables that make would make."""
     ran = make(folder, *arguments)
     assert ran.returncode == 0, ran.stderr
-    images = set(re.findall(r"^touch \.local/images/(\S+)/\.installed$", ran.stdout, re.MULTILINE))
+    images = set(
+        re.findall(
+            r"-m local_sagemaker\.environments --images \.local/images +(\S+)$",
+            ran.stdout,
+            re.MULTILINE,
+        )
+    )
     tables = set(re.findall(r"\.samples\.\w+_table \S+ \.local/sample-data/(\S+)", ran.stdout))
     return images, tables
 
@@ -116,46 +119,14 @@ def test_a_pretrained_model_is_fetched_only_for_the_pipeline_that_begins_with_it
     assert fetched("test") == fetched("demo") == fetched("up") == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "installed"),
-    [
-        ({}, "--require-hashes --no-deps --python {image} --requirement {torch}"),
-        ({"TORCH": "/a/torch.whl"}, "--no-deps --python {image} /a/torch.whl"),
-        ({"TORCH": "/a"}, "--no-deps --python {image} --no-index --find-links /a torch=="),
-        (
-            {"TORCH": "https://a/b"},
-            "--python {image} --default-index https://a/b torch==",
-        ),
-        ({"PIP_FIND_LINKS": "/none {here}"}, "--no-index --find-links {here} torch=="),
-    ],
-)
-def test_torch_comes_with_its_hashes_or_from_where_a_person_says(
-    fresh: Path, arguments: dict[str, str], installed: str
-) -> None:
-    image, source = ".local/images/pytorch-2.6.0", "local_sagemaker/images/pytorch-2.6.0"
-    here = fresh / "wheels"
-    here.mkdir()
-    version = f"cp3{sys.version_info.minor}"
-    (here / f"torch-{TORCH}+cpu-{version}-{version}-any.whl").touch()
-    (fresh / image / "bin").mkdir(parents=True)
-    (fresh / image / "bin/python").symlink_to(sys.executable)
-    uv = fresh / "uv"
-    uv.write_text('#!/bin/sh\necho "uv $*"\n')
-    uv.chmod(0o755)
-    printed = make(fresh, f"{image}/.installed", f"UV={uv}").stdout
-    # The part of the recipe that is about torch, as a shell runs it.
-    (recipe,) = re.findall(r"^if \[ -f \S+/torch\.txt \].*$", printed, re.MULTILINE)
-    given = {name: value.format(here=here) for name, value in arguments.items()}
-    if "TORCH" in given:
-        recipe = recipe.replace("own=''", f"own='{given['TORCH']}'")
-    ran = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail", "-c", recipe],
-        cwd=fresh, capture_output=True, text=True, check=True,
-        env={"PATH": os.environ["PATH"], **given},
-    ).stdout  # fmt: skip
-    assert installed.format(image=image, torch=f"{source}/torch.txt", here=here) in ran
-    if not given and sys.platform == "linux":
-        assert "about 3 GB to fetch" in ran.splitlines()[0]
+def test_another_build_of_torch_is_handed_on(fresh: Path) -> None:
+    stamp = ".local/images/pytorch-2.6.0/.installed"
+    told = [make(fresh, stamp, *more).stdout.splitlines()[-1] for more in ([], ["TORCH=/a b"])]
+    command = "-m local_sagemaker.environments --images .local/images"
+    assert [line.partition(command)[2].split(maxsplit=1) for line in told] == [
+        ["pytorch-2.6.0"],
+        ["--torch", "'/a b' pytorch-2.6.0"],
+    ]
 
 
 @pytest.mark.parametrize("target", ["demo", "land-snapshot", "setup"])
