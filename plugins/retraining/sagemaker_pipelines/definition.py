@@ -44,7 +44,7 @@ _EXCEPTIONS = frozenset({
 # ISO 8601, and what definitions write for it: `30d`, `T12H`.
 _DURATION = re.compile(
     r"P?(?:(?P<weeks>[0-9]+)W)?(?:(?P<days>[0-9]+)D)?"
-    r"(?:T?(?:(?P<hours>[0-9]+)H)?(?:(?P<minutes>[0-9]+)M)?(?:(?P<seconds>[0-9]+)S)?)?",
+    r"(?:T(?:(?P<hours>[0-9]+)H)?(?:(?P<minutes>[0-9]+)M)?(?:(?P<seconds>[0-9]+)S)?)?",
     re.IGNORECASE,
 )
 _MOST_ATTEMPTS, _LONGEST_MINUTES = 20, 14_400
