@@ -73,7 +73,7 @@ def pipeline_dag(
         params=parameters,
         **{
             **dag_defaults.compiled(definition.name),
-            "doc_md": f"The SageMaker pipeline **{definition.name}**.{params.table(parameters)}",
+            "doc_md": _documentation(definition, parameters),
             **arguments,
         },
     )
@@ -171,6 +171,12 @@ def _param(parameter: Parameter) -> Param:
     if parameter.default is None:
         return Param(description="A value is wanted.", **schema)
     return Param(parameter.default, **schema)
+
+
+def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
+    # Airflow cuts long arguments; by the hash it sees each change, and makes a new version.
+    words = f"The SageMaker pipeline **{definition.name}**, compiled from its definition."
+    return f"{words} Its SHA-256 is `{definition.sha256}`.{params.table(parameters)}"
 
 
 def _date() -> Param:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
 from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
@@ -151,7 +152,7 @@ class Step:
     Attributes:
         name: Its name, unique in the definition.
         kind: Its type.
-        arguments: As they are written; of a Condition step none.
+        arguments: As they are written; of a Condition step the conditions only.
         depends_on: The steps that it names in DependsOn.
         display_name: For people; None for the name.
         description: For people.
@@ -183,11 +184,13 @@ class Definition:
         name: The pipeline's.
         parameters: In their order.
         steps: Those that stand in no branch, in their order.
+        sha256: Of the JSON, 64 hexadecimal digits.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     steps: tuple[Step, ...]
+    sha256: str
 
     def all_steps(self) -> Iterator[Step]:
         """Yield each step; after a Condition step those of its branches."""
@@ -241,7 +244,7 @@ def _definition(wire: object, name: str) -> Definition:
     if not steps:
         raise DefinitionError("it has no steps")
     _unique([step.name for step in _all_of(steps)], "steps")
-    return Definition(name, parameters, steps)
+    return Definition(name, parameters, steps, naming.fingerprint(wire))
 
 
 def _walk(wire: list[object]) -> Iterator[tuple[str, object]]:
@@ -294,7 +297,8 @@ def _step(wire: object, where: str) -> Step:
     caches, expires = _cache(members.get("CacheConfig"), where)
     branch = None
     if kind == "Condition":
-        branch, arguments = _branch(arguments, where), {}
+        branch = _branch(arguments, where)
+        arguments = {"Conditions": arguments["Conditions"]}
     else:
         parsed(arguments, f"{where}: Arguments")
     return Step(

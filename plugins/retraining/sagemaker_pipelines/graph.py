@@ -8,7 +8,6 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from retraining.aws import service_models
-from retraining.sagemaker_pipelines.conditions import operands_of
 from retraining.sagemaker_pipelines.definition import Dependency, Step
 from retraining.sagemaker_pipelines.references import (
     NAME_MEMBERS,
@@ -123,10 +122,7 @@ def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
 
 def references_of(step: Step) -> Iterator[Reference]:
     """Yield all references of a step; not those of the steps in its branches."""
-    if step.branch:
-        for operand in operands_of(step.branch.conditions):
-            yield from found(operand)
-    yield from found(parsed(step.arguments, f"step {step.name}: Arguments"))
+    return found(parsed(step.arguments, f"step {step.name}: Arguments"))
 
 
 def _check(

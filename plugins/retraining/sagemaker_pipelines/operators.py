@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
@@ -159,16 +159,34 @@ class _StepTask(BaseOperator):
         arguments: Those of every operator.
     """
 
+    # Airflow shows them, first as they are written and then what they led to.
+    template_fields = ("step_arguments",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"step_arguments": "json"}
+
     def __init__(self, *, compiled: Pipeline, step: str, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.compiled = compiled
         self.step = step
+        self.step_arguments = dict(compiled.nodes[step].step.arguments)
 
-    def execute(self, context: Context) -> Any:
-        """Execute the step, if it is to be executed."""
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:  # noqa: ARG002
+        """Resolve the references in the step's arguments, if it is to be executed.
+
+        Raises:
+            AirflowFailException: One leads to nothing.
+            AirflowSkipException: The step is not to be executed.
+        """
         execution = Execution(self.compiled, context)
         execution.begin(self.step)
-        return self.run(execution, context)
+        self.step_arguments = self.resolved(execution)
+
+    def resolved(self, execution: Execution) -> dict[str, Any]:
+        """Return the step's arguments with what its references lead to."""
+        return dict(execution.arguments(self.step))
+
+    def execute(self, context: Context) -> Any:
+        """Execute the step."""
+        return self.run(Execution(self.compiled, context), context)
 
     def run(self, execution: Execution, context: Context) -> Any:
         """Do the step's work."""
@@ -182,10 +200,9 @@ class ModelStepOperator(_StepTask):
         ``model_name``.
     """
 
-    def run(self, execution: Execution, context: Context) -> dict[str, str]:
+    def run(self, execution: Execution, context: Context) -> dict[str, str]:  # noqa: ARG002
         """Create the model, or take the one that an earlier attempt has made."""
-        request = execution.arguments(self.step)
-        request.pop("ModelName", None)
+        request = {k: v for k, v in self.step_arguments.items() if k != "ModelName"}
         ti = context["ti"]
         # A model is never changed, so one of the same request is this one, also after a clear.
         name = naming.job_name(
@@ -215,7 +232,7 @@ class RegisterModelStepOperator(_StepTask):
     def run(self, execution: Execution, context: Context) -> dict[str, Any]:
         """Register the version, or take the one that an earlier attempt has registered."""
         client, run = clients.client("sagemaker"), context["dag_run"]
-        request = execution.arguments(self.step)
+        request = dict(self.step_arguments)
         group, pipeline = request["ModelPackageGroupName"], self.compiled.definition.name
         mark = naming.fingerprint(run.dag_id, run.run_id, self.step, request)
         request |= {
@@ -252,13 +269,14 @@ class RegisterModelStepOperator(_StepTask):
 class FailStepOperator(_StepTask):
     """Executes a Fail step: fails the run."""
 
-    def run(self, execution: Execution, context: Context) -> None:  # noqa: ARG002
+    def run(self, execution: Execution, context: Context) -> None:
         """Fail with the step's message.
 
         Raises:
             AirflowFailException: Always.
         """
-        message = execution.arguments(self.step).get("ErrorMessage")
+        del execution, context
+        message = self.step_arguments.get("ErrorMessage")
         raise AirflowFailException(str(message or f"the Fail step {self.step} was reached"))
 
 
@@ -271,6 +289,11 @@ class ConditionStepOperator(_StepTask, SkipMixin):
 
     # Airflow keeps what such a task has skipped, also once it is cleared.
     inherits_from_skipmixin = True
+
+    def resolved(self, execution: Execution) -> dict[str, Any]:
+        """Leave the conditions as they are: what is undecidable is to be written down."""
+        del execution
+        return self.step_arguments
 
     def run(self, execution: Execution, context: Context) -> None:
         """Decide.
