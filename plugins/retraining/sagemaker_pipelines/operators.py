@@ -234,7 +234,7 @@ class RegisterModelStepOperator(_StepTask):
         client, run = clients.client("sagemaker"), context["dag_run"]
         request = dict(self.step_arguments)
         group, pipeline = request["ModelPackageGroupName"], self.compiled.definition.name
-        mark = naming.fingerprint(run.dag_id, run.run_id, self.step, request)
+        mark = naming.fingerprint(run.dag_id, run.run_id, self.step, execution.date, request)
         request |= {
             "ModelPackageDescription": request.get("ModelPackageDescription")
             or one_line(f"pipeline {pipeline}, run {run.run_id}", 900),
@@ -306,11 +306,11 @@ class ConditionStepOperator(_StepTask, SkipMixin):
         assert branch is not None  # noqa: S101 - the compiler makes it for a Condition only
         decision = _decision(branch, execution)
         uri = self._write(decision, execution, context)
-        line = f"{decision.verdict.value}: {decision.explanation}"
-        self.log.info("%s (%s)", line, uri)
         if decision.verdict is Verdict.UNDECIDABLE:
             raise AirflowFailException(f"step {self.step}: {decision.explanation} ({uri})")
         outcome = decision.verdict is Verdict.PASS
+        said = "holds" if outcome else "does not hold"
+        self.log.info("%s %s: %s (%s)", self.step, said, decision.explanation, uri)
         # What skips tasks ends by an exception, and so returns nothing.
         context["ti"].xcom_push(_RETURN_VALUE, {OUTCOME: outcome})
         not_taken = branch.else_steps if outcome else branch.if_steps

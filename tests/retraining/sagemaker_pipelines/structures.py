@@ -125,7 +125,7 @@ def pipelines() -> dict[str, Pipeline]:
     found["outcome_of_a_condition"] = [
         first,
         check("Second", [work("B")], [work("C")], if_=[
-            ConditionEquals(first.properties.Outcome, True)  # noqa: FBT003 - it is the operand
+            ConditionEquals(first.properties.Outcome, True)
         ]),
     ]  # fmt: skip
     found["fail_alone"] = [FailStep("Stop", error_message=Join("=", ["Number", NUMBER]))]
@@ -148,7 +148,7 @@ def pipelines() -> dict[str, Pipeline]:
             told.properties.PrimaryContainer.Environment["VALUE"],
         ])),
         check("Check", [work("Yes", value=name)], [work("No", value=name)], if_=[
-            ConditionEquals(flag, True),  # noqa: FBT003 - it is the operand
+            ConditionEquals(flag, True),
             ConditionGreaterThan(rate, 0.25),
         ]),
     ]  # fmt: skip

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dags.place import BUCKET, ROOT, Place, new_place
+from tests.dags.place import BUCKET, Place, new_place
+from tests.retraining.sagemaker_pipelines.dag_processes import run_dags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -128,24 +126,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any)
 @pytest.fixture(scope="module")
 def here(place: Place) -> dict[tuple[str, int], Ended]:
     """How the DAGs end, all in one process."""
-    events = place.folder / "events.jsonl"
-    said = [next(iter(RUNS)), "--events", str(events)]
-    for name, confs in RUNS.items():
-        said += ["--then", name, *(part for conf in confs for part in ("--conf", json.dumps(conf)))]
-    ended = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "local_stack/commands/dag_runs.py"), *said],
-        env={**place.variables, "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "dags")},
-        cwd=place.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=550,
-        check=False,
-    )
-    lines = [json.loads(line) for line in events.read_text().splitlines()]
-    runs = [line for line in lines if line["event"] == "run_ended"]
-    assert len(runs) == len(CASES), ended.stdout[-5000:]
-    log = re.sub(r"\x1b\[[0-9;]*m", "", ended.stdout)
+    runs, log = run_dags(place, RUNS)
     return {case: _ended(place, run, log) for case, run in zip(CASES, runs, strict=True)}
 
 
