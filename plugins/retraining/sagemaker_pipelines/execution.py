@@ -85,7 +85,10 @@ class Execution:
         given = self.context["params"].get(self.pipeline.snapshot) if self.pipeline.snapshot else ""
         run = self.context["dag_run"]
         moment = run.logical_date or run.run_after
-        return str(given or moment.astimezone(UTC).date())
+        try:
+            return naming.checked_snapshot(str(given or moment.astimezone(UTC).date()))
+        except naming.InvalidNameError as error:
+            raise AirflowFailException(f"parameter {self.pipeline.snapshot}: {error}") from error
 
     @property
     def id(self) -> str:
@@ -203,18 +206,17 @@ class Execution:
         """
         node = self.pipeline.nodes[step]
         if node.arm:
-            outcome: object = result_of(self.context["ti"], node.arm.condition)[OUTCOME]
+            condition = node.arm.condition
+            if self._states([condition])[condition] == "skipped":
+                raise AirflowSkipException(f"{condition} is not executed")
+            outcome: object = result_of(self.context["ti"], condition)[OUTCOME]
             if outcome is not node.arm.outcome:
-                raise AirflowSkipException(f"{node.arm.condition} has decided otherwise")
+                raise AirflowSkipException(f"{condition} has decided otherwise")
         if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
             self._check_triggers(node)
 
     def _check_triggers(self, node: Node) -> None:
-        ti = self.context["ti"]
-        names = [dependency.step for dependency in node.waits_for]
-        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=names)
-        told: Mapping[str, Any] = states.get(ti.run_id, {})
-        state = {name: str(told.get(name) or "none") for name in names}
+        state = self._states([dependency.step for dependency in node.waits_for])
         unmet = [
             f"{dependency.step} is {state[dependency.step]}, not {dependency.trigger}"
             for dependency in node.waits_for
@@ -227,6 +229,12 @@ class Execution:
             # Skipped, it would let Airflow call the run a success.
             raise AirflowFailException(why)
         raise AirflowSkipException(why)
+
+    def _states(self, steps: list[str]) -> Mapping[str, str]:
+        ti = self.context["ti"]
+        told = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=steps)
+        states: Mapping[str, Any] = told.get(ti.run_id, {})
+        return {step: str(states.get(step) or "none") for step in steps}
 
     def _is_met(self, step: str, trigger: str, state: str) -> bool:
         if trigger == COMPLETED:

@@ -236,8 +236,9 @@ class RegisterModelStepOperator(_StepTask):
         group, pipeline = request["ModelPackageGroupName"], self.compiled.definition.name
         mark = naming.fingerprint(run.dag_id, run.run_id, self.step, execution.date, request)
         request |= {
-            "ModelPackageDescription": request.get("ModelPackageDescription")
-            or one_line(f"pipeline {pipeline}, run {run.run_id}", 900),
+            "ModelPackageDescription": one_line(
+                request.get("ModelPackageDescription") or f"pipeline {pipeline}, run {run.run_id}"
+            ),
             "CustomerMetadataProperties": {
                 **request.get("CustomerMetadataProperties", {}),
                 **({versions.SNAPSHOT: execution.date} if self.compiled.snapshot else {}),

@@ -356,6 +356,25 @@ def test_a_step_that_waits_for_a_failure_begins_only_then(
         run.do("Tell")
 
 
+def test_a_branch_of_a_condition_that_is_not_executed_is_not_either(
+    airflow: SimpleNamespace,
+) -> None:
+    """Though a step in it would begin whatever the end of another."""
+    tell = model("Tell", DependsOn=[{"Step": "Apart", "Trigger": "Any"}])
+    check = condition("Outer", then=[condition("Inner", then=[tell])])
+    run = Run(airflow, model("Apart"), check, name="untaken")
+    run.states = {"Inner": "skipped", "Apart": "success"}
+    with pytest.raises(airflow.Skip, match="Inner is not executed"):
+        run.do("Tell")
+
+
+def test_a_date_that_is_none_fails_the_step(airflow: SimpleNamespace) -> None:
+    parameters = {"Parameters": [{"Name": "Date", "Type": "String"}]}
+    run = Run(airflow, condition("Check"), name="dated", members=parameters, snapshot="Date")
+    with pytest.raises(airflow.Fail, match="parameter Date: snapshot '2026-13-01' is not a date"):
+        run.do("Check", Date="2026-13-01")
+
+
 def test_a_stopped_job_is_told_from_a_failed_one(
     airflow: SimpleNamespace, embedded_sagemaker: Any
 ) -> None:
