@@ -24,10 +24,13 @@ STOREYS = (
     {"registry"},
     {"deployment"},
     {"approval", "past_runs", "web"},
+    {"sagemaker_pipelines"},
     {"plugin", "provider", "steps"},
 )
 PURE = ("naming.py", "settings.py", "gate/*.py", "jobs/requests.py", "registry/requests.py",
-        "deployment/requests.py")  # fmt: skip
+        "deployment/requests.py", "sagemaker_pipelines/references.py",
+        "sagemaker_pipelines/conditions.py", "sagemaker_pipelines/definition.py",
+        "sagemaker_pipelines/refusals.py")  # fmt: skip
 
 
 def modules(package: Path) -> dict[str, Path]:

@@ -27,8 +27,11 @@ def retraining(pipeline: Pipeline) -> dict[str, Any]:
     Four runs at a time may be under way; failures that pass are retried, others are told to whom
     the settings name; a nightly run's tasks go before those of a backfill.
     """
+    return {**_retraining(), **_common(pipeline.name, role="retraining")}
+
+
+def _retraining() -> dict[str, Any]:
     return {
-        **_common(pipeline.name, role="retraining"),
         "max_active_runs": 4,
         "deadline": notifications.deadline(),
         "default_args": {
@@ -37,6 +40,14 @@ def retraining(pipeline: Pipeline) -> dict[str, Any]:
         },
         "user_defined_macros": {"result_of": result_of},
     }
+
+
+def compiled(pipeline: str) -> dict[str, Any]:
+    """Return the arguments of a DAG that runs a SageMaker Pipelines definition, as of retraining.
+
+    Its tag is another: the page "Model quality" knows only pipelines that are declared.
+    """
+    return {**_retraining(), **_common(pipeline, role="sagemaker-pipelines")}
 
 
 def deployment(pipeline: str) -> dict[str, Any]:

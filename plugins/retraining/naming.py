@@ -127,6 +127,14 @@ def decision_uri(run_uri: str) -> str:
     return f"{output_uri(run_uri, 'evaluation')}decision.json"
 
 
+def condition_uri(run_uri: str, step: str) -> str:
+    """Return the folder of the decision of one of several conditions of a run.
+
+    Where a run has one gate, that is the run's own decision; a compiled definition has many.
+    """
+    return output_uri(run_uri, f"conditions/{step}")
+
+
 def earlier_decision_uri(run_uri: str, *, written: datetime, content: bytes) -> str:
     """Return the URI at which a decision record is kept that another has taken the place of.
 
@@ -208,6 +216,7 @@ def job_name(
     generation: int,
     request: Mapping[str, object],
     number: int = 1,
+    longest: int = JOB_NAME_LENGTH,
 ) -> str:
     """Compute the name of a SageMaker job from what makes it this job and no other.
 
@@ -219,14 +228,15 @@ def job_name(
         generation: How often a person cleared the task; automatic retries do not count.
         request: The request without its name: a changed request is another job.
         number: 1, and one more for each earlier job of this identity that was interrupted.
+        longest: So many characters the name may have; some kinds of jobs allow fewer.
 
     Returns:
-        A name of 1 to 63 characters of ``[a-zA-Z0-9](-*[a-zA-Z0-9])*``.
+        A name of 1 to ``longest`` characters of ``[a-zA-Z0-9](-*[a-zA-Z0-9])*``.
     """
     identity = [dag_id, task_id, run_id, map_index, generation, request]
     ending = f"-{_digest(canonical_json(identity))[:16]}" + (f"-{number}" if number > 1 else "")
     readable = re.sub(r"[^A-Za-z0-9]+", "-", f"{dag_id}-{task_id}").strip("-") or "job"
-    return readable[: JOB_NAME_LENGTH - len(ending)].rstrip("-") + ending
+    return readable[: longest - len(ending)].rstrip("-") + ending
 
 
 def deployment_name(endpoint: str, number: int, *, identity: object) -> str:

@@ -255,7 +255,7 @@ def deployment(endpoint_name: str) -> dict[str, Param]:
 def table(parameters: Mapping[str, Param]) -> str:
     """Return parameters as a section in Markdown, for the end of a DAG's documentation."""
     lines = [
-        f"| `{name}` | {_cell(_shown(param.value))} | {_cell(_meaning(param))} |"
+        f"| `{name}` | {_cell(_shown(param))} | {_cell(_meaning(param))} |"
         for name, param in parameters.items()
     ]
     # The blank line is for a text that does not end with one.
@@ -269,7 +269,8 @@ def _text(pattern: str, *, longest: int) -> dict[str, Any]:
     return {"pattern": rf"^({pattern})$(?!\n)", "maxLength": longest}
 
 
-def _shown(value: object) -> str:
+def _shown(param: Param) -> str:
+    value = param.value if param.has_value else None
     return "empty" if value in (None, "") else f"`{json.dumps(value)}`"
 
 

@@ -45,11 +45,13 @@ class JobInterruptedError(AirflowException):
 
     Attributes:
         first_delay: The time before the first retry.
+        reason: The job's FailureReason.
     """
 
-    def __init__(self, message: str, *, first_delay: timedelta = _JOB) -> None:
+    def __init__(self, message: str, *, first_delay: timedelta = _JOB, reason: str = "") -> None:
         super().__init__(message)
         self.first_delay = first_delay
+        self.reason = reason
 
 
 class PassingFailuresPolicy(RetryPolicy):

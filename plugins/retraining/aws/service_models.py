@@ -42,6 +42,14 @@ def parse() -> None:
         )
 
 
+def answer_shape(operation: str) -> Any:
+    """Return the shape of what an operation of SageMaker's answers, as botocore knows it."""
+    from botocore.model import ServiceModel  # noqa: PLC0415 - every Airflow process loads this
+
+    model = _loader().load_service_model("sagemaker", "service-2")
+    return ServiceModel(model, "sagemaker").operation_model(operation).output_shape
+
+
 def _share(session: Session) -> None:
     session.register_component("data_loader", _loader())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from retraining import naming
 from retraining.aws.errors import is_missing
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
+_SHORT_NAMES = {"HyperParameterTuning": 32}
+_DAY = timedelta(days=1)
+# How long the service lets jobs run whose request cannot say it: its quotas.
+_LONGEST = {"HyperParameterTuningJobName": 30 * _DAY, "TransformJobName": 5 * _DAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,11 @@ class JobType:
     def name_member(self) -> str:
         """The request member with the job's name."""
         return f"{self.kind}JobName"
+
+    @property
+    def longest_name(self) -> int:
+        """How many characters a job's name may have."""
+        return _SHORT_NAMES.get(self.kind, naming.JOB_NAME_LENGTH)
 
     @property
     def log_group(self) -> str:
@@ -126,6 +136,7 @@ class JobType:
 
 
 PROCESSING, TRAINING = JobType("Processing"), JobType("Training")
+TRANSFORM, TUNING = JobType("Transform"), JobType("HyperParameterTuning")
 # What this library's operators create.
 CREATED = (PROCESSING, TRAINING)
 
@@ -153,6 +164,12 @@ def _was_out_of_time(job_type: JobType, described: Mapping[str, Any]) -> bool:
 
 
 def run_time_limit(described: Mapping[str, Any]) -> timedelta:
-    """Return how long the service lets a job run: a day, unless the request said otherwise."""
-    limit = described.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86_400)
-    return timedelta(seconds=limit)
+    """Return how long the service lets a job run.
+
+    As the request said; else a day, 5 days for a transform job and 30 for tuning.
+    """
+    config = described.get("HyperParameterTuningJobConfig", {})
+    for told in (described.get("StoppingCondition", {}), config.get("ResourceLimits", {})):
+        if "MaxRuntimeInSeconds" in told:
+            return timedelta(seconds=told["MaxRuntimeInSeconds"])
+    return next((limit for member, limit in _LONGEST.items() if member in described), _DAY)

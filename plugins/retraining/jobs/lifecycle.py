@@ -163,7 +163,8 @@ class SageMakerJobTask(SageMakerBaseOperator):
             )
         first_delay = passing_job_failure(described)
         if first_delay is not None:
-            raise JobInterruptedError(message, first_delay=first_delay)
+            said = str(described.get("FailureReason", ""))
+            raise JobInterruptedError(message, first_delay=first_delay, reason=said)
         raise JobFailedError(message)
 
     def _check_steps_before(self, ti: Any) -> None:
@@ -270,6 +271,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
                 generation=self._generation(context),
                 request=self._request(),
                 number=number,
+                longest=self.job_type.longest_name,
             )
             described = self.job_type.describe(client, name)
             if described is None:
@@ -282,7 +284,11 @@ class SageMakerJobTask(SageMakerBaseOperator):
             number += 1
 
     def _create(self, client: Any, name: str, context: Context) -> None:
-        tags = attempts.tags(context["ti"], self._generation(context))
+        # Those of the request stay.
+        tags = [
+            *self.config.get("Tags", []),
+            *attempts.tags(context["ti"], self._generation(context)),
+        ]
         named = {self.job_type.name_member: name, "Tags": tags}
         try:
             self.job_type.create(client, {**self._request(), **named})

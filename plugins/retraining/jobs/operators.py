@@ -1,4 +1,4 @@
-"""The provider's processing and training operators, with jobs that know whose they are."""
+"""The provider's operators of jobs, with jobs that know whose they are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerProcessingOperator,
     SageMakerTrainingOperator,
+    SageMakerTransformOperator,
+    SageMakerTuningOperator,
 )
 
-from retraining.jobs.kinds import PROCESSING, TRAINING
+from retraining.jobs.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING
 from retraining.jobs.lifecycle import DEFER_AFTER, SageMakerJobTask
 from retraining.runs.results import template
 
@@ -114,3 +116,57 @@ class RetrainingTrainingOperator(SageMakerJobTask, SageMakerTrainingOperator):
     def model_uri(self) -> str:
         """The template of the URI of ``model.tar.gz``."""
         return self.result["model_uri"]
+
+
+class RetrainingTransformOperator(SageMakerJobTask, SageMakerTransformOperator):
+    """The same for a batch transform job, with the arguments of ``SageMakerTransformOperator``.
+
+    The config is that of the job; a model is made by another task.
+
+    Returns:
+        The job's name and ARN. Its result is not recorded for reuse.
+    """
+
+    job_type = TRANSFORM
+    print_log = True
+    template_fields = (*SageMakerTransformOperator.template_fields, "reuse")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str | None = None,
+        reuse: str = "",
+        defer_after: timedelta = DEFER_AFTER,
+        **arguments: Any,
+    ) -> None:
+        self.pipeline = pipeline
+        self.reuse = reuse
+        self.defer_after = defer_after
+        if {"Transform", "Model"} & arguments.get("config", {}).keys():
+            raise ValueError(f"{arguments.get('task_id')}: the config is that of a job, no more")
+        super().__init__(**arguments)
+
+
+class RetrainingTuningOperator(SageMakerJobTask, SageMakerTuningOperator):
+    """The same for hyperparameter tuning, with the arguments of ``SageMakerTuningOperator``.
+
+    Returns:
+        The tuning job's name and ARN. Its result is not recorded for reuse.
+    """
+
+    job_type = TUNING
+    print_log = True
+    template_fields = (*SageMakerTuningOperator.template_fields, "reuse")
+
+    def __init__(
+        self,
+        *,
+        pipeline: str | None = None,
+        reuse: str = "",
+        defer_after: timedelta = DEFER_AFTER,
+        **arguments: Any,
+    ) -> None:
+        self.pipeline = pipeline
+        self.reuse = reuse
+        self.defer_after = defer_after
+        super().__init__(**arguments)

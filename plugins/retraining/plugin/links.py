@@ -77,6 +77,7 @@ def _linked_operators() -> list[type[BaseOperator]]:
     from retraining.jobs.operators import RetrainingProcessingOperator, RetrainingTrainingOperator  # noqa: PLC0415
     from retraining.python_tasks import PipelineBranch, PipelineTask  # noqa: PLC0415
     from retraining.runs.operators import ResolveRunOperator  # noqa: PLC0415
+    from retraining.sagemaker_pipelines.operators import OPERATORS  # noqa: PLC0415
 
     return [
         ResolveRunOperator,
@@ -88,6 +89,7 @@ def _linked_operators() -> list[type[BaseOperator]]:
         AskForApprovalOperator,
         DeployVersionOperator,
         FlipBackOperator,
+        *OPERATORS.values(),
     ]
 
 

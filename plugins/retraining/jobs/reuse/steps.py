@@ -76,8 +76,9 @@ class Miss:
 
 
 def find_reusable(
-    s3: S3Client, bucket: str, *, pipeline: str, step: str, content: StepContent
-) -> StepRecord | Miss:
+    s3: S3Client, bucket: str, *, pipeline: str, step: str, content: StepContent,
+    anywhere: bool = False, since: datetime | None = None,
+) -> StepRecord | Miss:  # fmt: skip
     """Find an earlier step with the same content whose outputs are still as it left them.
 
     Args:
@@ -86,12 +87,16 @@ def find_reusable(
         pipeline: The pipeline.
         step: The step's name; steps of different names share nothing.
         content: Of the step that is to be done.
+        anywhere: Whether its outputs may lie outside of the pipeline's runs.
+        since: A step that completed earlier does not count; None if age does not matter.
     """
     folder = naming.step_records_uri(bucket, pipeline, step=step, key=content.key)
-    runs = naming.runs_uri(bucket, pipeline)
+    runs = "s3://" if anywhere else naming.runs_uri(bucket, pipeline)
     reasons: list[Miss] = []
     newest_first = sorted(list_objects(s3, folder), key=lambda item: item.modified, reverse=True)
     for item in newest_first:
+        if since is not None and item.modified < since:
+            return Miss((f"what is there is older than {since:%Y-%m-%d %H:%M} UTC",), None)
         try:
             record = read_record(s3, folder + item.name, key=content.key)
         except BrokenRecordError as error:

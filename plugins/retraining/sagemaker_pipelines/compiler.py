@@ -1,0 +1,196 @@
+"""A definition as an Airflow DAG: the door of this room."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Label, Param, TaskGroup, TriggerRule
+
+from retraining import dag_defaults, params
+from retraining.registry.assets import approvals
+from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, read
+from retraining.sagemaker_pipelines.execution import JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.graph import nodes
+from retraining.sagemaker_pipelines.operators import OPERATORS
+from retraining.sagemaker_pipelines.references import DefinitionError
+from retraining.sagemaker_pipelines.retry_policy import StepRetryPolicy
+from retraining.settings import job_pool
+
+if TYPE_CHECKING:
+    from retraining.sagemaker_pipelines.definition import Parameter, Step
+
+_FORM: dict[str, str] = {
+    "String": "string", "Integer": "integer", "Float": "number", "Boolean": "boolean",
+}  # fmt: skip
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_MOST_RETRIES = 20
+
+
+def pipeline_dag(
+    definition: str | Path | Definition,
+    *,
+    dag_id: str | None = None,
+    schedule: Any = None,
+    name: str | None = None,
+    snapshot: str | None = None,
+    **arguments: Any,
+) -> DAG:
+    """Return the DAG that runs a SageMaker Pipelines definition.
+
+    A task's id is its step's name. Parameters become the DAG's, with a form.
+
+    Args:
+        definition: The file with the JSON, of ``Pipeline.definition()`` or of DescribePipeline; a
+            relative path is looked for beside the DAG's file and in the folders above it. Or a
+            definition that was read already.
+        dag_id: The DAG's id; None for the file's name, with underscores for hyphens.
+        schedule: The DAG's. Only a definition whose parameters all have defaults can have one.
+        name: The pipeline's, where the JSON does not say it; None for the file's name, with
+            hyphens for underscores.
+        snapshot: The String parameter that is the date of the data, YYYY-MM-DD. Where a run does
+            not give it, it is the run's own date, so a backfill works on each date's data, and
+            what is registered carries it.
+        arguments: Further arguments of ``DAG``, such as ``max_active_tasks`` for what Pipelines
+            calls ParallelismConfiguration.
+
+    Raises:
+        DefinitionError: The definition is malformed or has what cannot be had; the message names
+            the step and what to do instead.
+        FileNotFoundError: There is no such file.
+    """
+    if not isinstance(definition, Definition):
+        caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - Python's own way
+        path = _found(Path(definition), caller)
+        definition = read(path.read_bytes(), name or path.stem.replace("_", "-"))
+        dag_id = dag_id or path.stem.replace("-", "_")
+    pipeline = Pipeline(definition, nodes(definition), snapshot)
+    parameters = _parameters(pipeline, scheduled=schedule is not None)
+    dag = DAG(
+        dag_id=dag_id or definition.name.replace("-", "_"),
+        schedule=schedule,
+        params=parameters,
+        **{
+            **dag_defaults.compiled(definition.name),
+            "doc_md": _documentation(definition, parameters),
+            **arguments,
+        },
+    )
+    with dag:
+        _add(definition.steps, pipeline)
+        for node in pipeline.nodes.values():
+            task = dag.get_task(node.step.name)
+            for dependency in node.waits_for:
+                before = dag.get_task(dependency.step)
+                if dependency.trigger == COMPLETED:
+                    before >> task
+                else:
+                    before >> Label(dependency.trigger) >> task
+            if node.arm:
+                label = Label("if" if node.arm.outcome else "else")
+                dag.get_task(node.arm.condition) >> label >> task
+    return dag
+
+
+def _add(steps: tuple[Step, ...], pipeline: Pipeline) -> None:
+    """Add the tasks of steps, those of a condition's branches in groups of their own."""
+    for step in steps:
+        _task(step, pipeline)
+        if step.branch:
+            for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
+                if inner:
+                    with _group(step, arm, pipeline):
+                        _add(inner, pipeline)
+
+
+def _group(step: Step, arm: str, pipeline: Pipeline) -> TaskGroup:
+    group_id = f"{step.name}__{arm}"
+    while group_id in pipeline.nodes:
+        group_id += "_"
+    title = f"{step.display_name or step.name}: {arm}"
+    return TaskGroup(group_id, prefix_group_id=False, group_display_name=title)
+
+
+def _task(step: Step, pipeline: Pipeline) -> None:
+    node = pipeline.nodes[step.name]
+    arguments: dict[str, Any] = {}
+    if step.kind in JOB_TYPES:
+        arguments["pool"] = job_pool()
+    if step.retry_policies:
+        arguments["retry_policy"] = StepRetryPolicy(step.retry_policies)
+        arguments["retries"] = _MOST_RETRIES
+    if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
+        # The task looks for itself how each of them has ended.
+        arguments["trigger_rule"] = TriggerRule.ALL_DONE
+    if step.kind == "RegisterModel":
+        group = step.arguments.get("ModelPackageGroupName")
+        if not group:
+            raise DefinitionError(
+                f"pipeline {pipeline.definition.name}: step {step.name} has no"
+                " ModelPackageGroupName; only versions in a group are registered from here"
+            )
+        if isinstance(group, str):
+            arguments["outlets"] = [approvals(group)]
+    OPERATORS[step.kind](
+        task_id=step.name,
+        task_display_name=step.display_name or step.name,
+        doc_md=step.description,
+        compiled=pipeline,
+        step=step.name,
+        **arguments,
+    )
+
+
+def _parameters(pipeline: Pipeline, *, scheduled: bool) -> dict[str, Param]:
+    definition, snapshot = pipeline.definition, pipeline.snapshot
+    declared = {parameter.name: parameter for parameter in definition.parameters}
+    if snapshot is not None and (snapshot not in declared or declared[snapshot].kind != "String"):
+        raise DefinitionError(
+            f"pipeline {definition.name}: snapshot={snapshot!r} is no String parameter of it"
+        )
+    missing = [name for name, item in declared.items() if item.default is None and name != snapshot]
+    if scheduled and missing:
+        raise DefinitionError(
+            f"pipeline {definition.name}: it has a schedule, and no run of that gives a value for"
+            f" {', '.join(missing)}; give defaults, or leave the schedule out"
+        )
+    return {
+        name: _date() if name == snapshot else _param(parameter)
+        for name, parameter in declared.items()
+    }
+
+
+def _param(parameter: Parameter) -> Param:
+    schema: dict[str, Any] = {"type": _FORM[parameter.kind], "title": parameter.name}
+    if parameter.values:
+        schema["enum"] = list(parameter.values)
+    elif parameter.kind == "String" and parameter.default != "":
+        # The service refuses an empty text.
+        schema["minLength"] = 1
+    if parameter.default is None:
+        return Param(description="A value is wanted.", **schema)
+    return Param(parameter.default, **schema)
+
+
+def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
+    # Airflow cuts long arguments; by the hash it sees each change, and makes a new version.
+    words = f"The SageMaker pipeline **{definition.name}**, compiled from its definition."
+    return f"{words} Its SHA-256 is `{definition.sha256}`.{params.table(parameters)}"
+
+
+def _date() -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=_DATE,
+        title="Date of the data",
+        description="Empty: the run's own date.",
+    )
+
+
+def _found(path: Path, caller: Path) -> Path:
+    for folder in caller.resolve().parents:
+        if (folder / path).is_file():
+            return folder / path
+    raise FileNotFoundError(f"{path} lies neither beside {caller} nor in a folder above it")

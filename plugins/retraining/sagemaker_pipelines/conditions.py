@@ -1,0 +1,269 @@
+"""The conditions of a Condition step: SageMaker Pipelines' own, on operands of any origin.
+
+The gate's ``conditions`` are a policy about one report, and refuse what such a policy cannot mean,
+for instance a comparison of two parameters; Pipelines allows it. What both share, the comparisons
+and what an operand may be, is the gate's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from retraining.gate.conditions import COMPARISONS, fault_of, shown
+from retraining.gate.judging import Judgement
+from retraining.gate.words import one_line
+from retraining.sagemaker_pipelines.references import (
+    DefinitionError,
+    Execution,
+    Join,
+    JsonGet,
+    Parameter,
+    Property,
+    PropertyFile,
+    Reference,
+    Run,
+    UnresolvedError,
+    parsed,
+    resolved,
+    spelled,
+)
+
+_COMPARE = {kind.__name__: comparison for kind, comparison in COMPARISONS.items()}
+# Both spellings of In: the SDK's, and that of the public schema.
+_IN = (("QueryValue", "Values"), ("Value", "In"))
+_DEEPEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One of the five comparisons, by the name of its type."""
+
+    kind: str
+    left: object
+    right: object
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The value is one of several."""
+
+    value: object
+    values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition does not hold."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """One of the conditions holds."""
+
+    conditions: tuple[Condition, ...]
+
+
+Condition = Comparison | In | Not | Or
+
+
+class IncomparableError(UnresolvedError):
+    """Two operands cannot be compared, or one is no number, text or truth value."""
+
+
+def parsed_conditions(wire: object, where: str) -> tuple[Condition, ...]:
+    """Return the conditions of a step.
+
+    Raises:
+        DefinitionError: They are malformed.
+    """
+    if not isinstance(wire, list) or not wire:
+        raise DefinitionError(f"{where} is {shown(wire)}, not a list of conditions")
+    return tuple(_condition(item, f"{where}[{index}]", 1) for index, item in enumerate(wire))
+
+
+def operands_of(conditions: tuple[Condition, ...]) -> Iterator[object]:
+    """Yield each operand, in the order in which it stands."""
+    for condition in conditions:
+        match condition:
+            case Comparison(_, left, right):
+                yield from (left, right)
+            case In(value, values):
+                yield from (value, *values)
+            case Not(inner):
+                yield from operands_of((inner,))
+            case Or(inner_conditions):
+                yield from operands_of(inner_conditions)
+
+
+def judged(conditions: tuple[Condition, ...], run: Run) -> tuple[Judgement, ...]:
+    """Resolve all operands, and then say of each condition whether it holds.
+
+    No condition is left out because an earlier one has decided: what cannot be compared fails the
+    step wherever it stands.
+
+    Raises:
+        UnresolvedError: An operand leads to nothing.
+        IncomparableError: An operand is no finite number, text or truth value; or two are of kinds
+            that are never compared.
+    """
+    values: dict[object, object] = {}
+    for operand in operands_of(conditions):
+        if isinstance(operand, Reference):
+            values[operand] = _checked(resolved(operand, run), spelled(operand))
+    return tuple(_judgement(condition, values) for condition in conditions)
+
+
+def _judgement(condition: Condition, values: Mapping[object, object]) -> Judgement:
+    operands = {
+        spelled(operand): values[operand]
+        for operand in operands_of((condition,))
+        if isinstance(operand, Reference)
+    }
+    holds, text = _evaluated(condition, values)
+    wire = to_wire(condition)
+    return Judgement(wire, operands, holds, one_line(text))  # type: ignore[arg-type]
+
+
+def _evaluated(condition: Condition, values: Mapping[object, object]) -> tuple[bool, str]:
+    def value(operand: object) -> object:
+        return values[operand] if isinstance(operand, Reference) else operand
+
+    def said(operand: object) -> str:
+        told = json.dumps(value(operand), ensure_ascii=False)
+        return f"{spelled(operand)} = {told}" if isinstance(operand, Reference) else told
+
+    match condition:
+        case Or(conditions):
+            parts = [_evaluated(part, values) for part in conditions]
+            return any(holds for holds, _ in parts), " or ".join(f"({text})" for _, text in parts)
+        case Not(inner):
+            holds, text = _evaluated(inner, values)
+            return not holds, f"not ({text})"
+        case In(query, several):
+            left = value(query)
+            holds = any(_is_same(left, value(item)) for item in several)
+            listed = ", ".join(map(said, several))
+            return holds, f"{said(query)} is {'' if holds else 'not '}in [{listed}]"
+        case Comparison(kind, left, right):
+            one, other = value(left), value(right)
+            sign, compare = _COMPARE[kind]
+            _check_comparable(kind, one, other)
+            holds = bool(compare(one, other))
+            return holds, f"{said(left)} is {'' if holds else 'not '}{sign} {said(right)}"
+
+
+def _check_comparable(kind: str, left: object, right: object) -> None:
+    kinds = _kind(left), _kind(right)
+    # The local executor compares the types of equals strictly, and orders numbers of either type.
+    numbers = kinds in {("Integer", "Float"), ("Float", "Integer")} and kind != "Equals"
+    if not numbers and kinds[0] != kinds[1]:
+        raise IncomparableError(
+            f"{kind}: {shown(left)} ({kinds[0]}) cannot be compared with {shown(right)}"
+            f" ({kinds[1]})"
+        )
+    if kind != "Equals" and kinds[0] == "Boolean":
+        raise IncomparableError(f"{kind}: {shown(left)} and {shown(right)} have no order")
+
+
+def _is_same(left: object, right: object) -> bool:
+    if "Boolean" in {_kind(left), _kind(right)} and _kind(left) != _kind(right):
+        return False
+    return left == right
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type, str] = {bool: "Boolean", int: "Integer", float: "Float", str: "String"}
+    return kinds[type(value)]
+
+
+def _checked(value: object, what: str) -> object:
+    if fault := fault_of(value):
+        raise IncomparableError(f"{what} is {fault}")
+    return value
+
+
+def _condition(wire: object, where: str, depth: int) -> Condition:
+    if depth > _DEEPEST:
+        raise DefinitionError(f"{where}: conditions are nested deeper than {_DEEPEST}")
+    if not isinstance(wire, Mapping):
+        raise DefinitionError(f"{where} is {shown(wire)}, not a condition")
+    kind = wire.get("Type")
+    members = set(wire) - {"Type"}
+    if kind in _COMPARE:
+        left, right = _members(wire, ("LeftValue", "RightValue"), where)
+        return Comparison(
+            str(kind), _operand(left, f"{where}.LeftValue"), _operand(right, f"{where}.RightValue")
+        )
+    if kind == "In":
+        names = next((names for names in _IN if members == set(names)), _IN[0])
+        query, several = _members(wire, names, where)
+        if not isinstance(several, list) or not several:
+            raise DefinitionError(f"{where}.{names[1]} is {shown(several)}, not a list of values")
+        values = tuple(
+            _operand(item, f"{where}.{names[1]}[{index}]") for index, item in enumerate(several)
+        )
+        return In(_operand(query, f"{where}.{names[0]}"), values)
+    if kind == "Not":
+        if "Expression" in wire:
+            raise DefinitionError(
+                f"{where}: Not has an Expression, which SageMaker refuses; the member is Condition"
+            )
+        (inner,) = _members(wire, ("Condition",), where)
+        return Not(_condition(inner, f"{where}.Condition", depth + 1))
+    if kind == "Or":
+        (several,) = _members(wire, ("Conditions",), where)
+        if not isinstance(several, list) or not several:
+            raise DefinitionError(f"{where}.Conditions is {shown(several)}, not a list")
+        return Or(
+            tuple(
+                _condition(item, f"{where}.Conditions[{index}]", depth + 1)
+                for index, item in enumerate(several)
+            )
+        )
+    raise DefinitionError(f"{where}: {shown(kind)} is no type of condition")
+
+
+def _members(wire: Mapping[str, object], names: tuple[str, ...], where: str) -> tuple[object, ...]:
+    if missing := [name for name in names if name not in wire]:
+        raise DefinitionError(f"{where} ({wire['Type']}) lacks {', '.join(missing)}")
+    if unknown := sorted(set(wire) - {"Type", *names}):
+        raise DefinitionError(f"{where} ({wire['Type']}) has {', '.join(unknown)}, unknown there")
+    return tuple(wire[name] for name in names)
+
+
+def _operand(wire: object, where: str) -> object:
+    operand = parsed(wire, where)
+    if isinstance(operand, Reference):
+        return operand
+    if fault := fault_of(operand):
+        raise DefinitionError(f"{where} is {fault}")
+    return operand
+
+
+def to_wire(condition: Condition) -> dict[str, object]:
+    """Return a condition as records keep it: its references by how they are spelled."""
+
+    def operand(item: object) -> object:
+        match item:
+            case JsonGet(source, path):
+                # As the gate's records have a metric, so that their readers find its bound.
+                return {"Std:JsonGet": {"Path": path, "From": operand(source)}}
+            case Parameter() | Execution() | Property() | PropertyFile() | Join():
+                return {"Get": spelled(item)}
+            case _:
+                return item
+
+    match condition:
+        case Comparison(kind, left, right):
+            return {"Type": kind, "LeftValue": operand(left), "RightValue": operand(right)}
+        case In(value, values):
+            several = [operand(item) for item in values]
+            return {"Type": "In", "QueryValue": operand(value), "Values": several}
+        case Not(inner):
+            return {"Type": "Not", "Condition": to_wire(inner)}
+        case Or(conditions):
+            return {"Type": "Or", "Conditions": [to_wire(item) for item in conditions]}

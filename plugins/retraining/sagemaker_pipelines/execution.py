@@ -1,0 +1,266 @@
+"""One run of a definition: where its references lead, and which steps it executes.
+
+A task asks for itself what it needs: parameters of the DAG run, and what Describe answers about
+the steps before it. What the same task is told again, in another attempt, is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from retraining import naming
+from retraining.aws import clients
+from retraining.aws import s3 as objects
+from retraining.gate.report import UndecidableError, parse
+from retraining.jobs.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING
+from retraining.runs.results import result_of
+from retraining.sagemaker_pipelines.definition import COMPLETED
+from retraining.sagemaker_pipelines.graph import OUTCOME, TRAINING_JOBS
+from retraining.sagemaker_pipelines.references import UnresolvedError, parsed, resolved
+from retraining.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from retraining.jobs.kinds import JobType
+    from retraining.sagemaker_pipelines.definition import Definition
+    from retraining.sagemaker_pipelines.graph import Node
+
+JOB_TYPES: Mapping[str, JobType] = {
+    "Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING,
+}  # fmt: skip
+_ID_LENGTH = 12
+_RAN = frozenset({"success", "failed"})
+_FAILED = frozenset({"failed", "upstream_failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A definition as one DAG runs it.
+
+    Attributes:
+        definition: It.
+        nodes: Its steps in their places, by name.
+        snapshot: The parameter that is the date of the data, if one is; where a run does not give
+            it, it is the run's own date.
+    """
+
+    definition: Definition
+    nodes: Mapping[str, Node]
+    snapshot: str | None = None
+
+
+@dataclass(slots=True)
+class Execution:
+    """A run of it, as one task sees it. It is a ``references.Run``."""
+
+    pipeline: Pipeline
+    context: Context
+    _described: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def parameter(self, name: str) -> object:
+        """Return a parameter's value, of the parameter's own type.
+
+        Raises:
+            UnresolvedError: The run has none, or one of another type.
+        """
+        given = self.context["params"].get(name)
+        if name == self.pipeline.snapshot and given is None:
+            return self.date
+        declared = {item.name: item for item in self.pipeline.definition.parameters}[name]
+        try:
+            return declared.value_of(given)
+        except ValueError as error:
+            raise UnresolvedError(str(error)) from error
+
+    @property
+    def date(self) -> str:
+        """The date of the run, YYYY-MM-DD: of its data where that is declared, else its own."""
+        given = self.context["params"].get(self.pipeline.snapshot) if self.pipeline.snapshot else ""
+        run = self.context["dag_run"]
+        moment = run.logical_date or run.run_after
+        try:
+            return naming.checked_snapshot(str(given or moment.astimezone(UTC).date()))
+        except naming.InvalidNameError as error:
+            raise AirflowFailException(f"parameter {self.pipeline.snapshot}: {error}") from error
+
+    @property
+    def id(self) -> str:
+        """What the service calls the execution's id: the same in all tasks and attempts."""
+        run = self.context["dag_run"]
+        return naming.fingerprint(run.dag_id, run.run_id)[:_ID_LENGTH]
+
+    def execution(self, name: str) -> object:
+        """Return a variable of the run.
+
+        Both times are when the run was due: a request must be the same in each attempt, or a retry
+        would start a second job.
+        """
+        if name == "PipelineName":
+            return self.pipeline.definition.name
+        if name == "PipelineExecutionId":
+            return self.id
+        if name in {"StartDateTime", "CurrentDateTime"}:
+            due = self.context["dag_run"].run_after.astimezone(UTC)
+            return due.isoformat(timespec="seconds").replace("+00:00", "Z")
+        arn = self._arn
+        return arn if name == "PipelineArn" else f"{arn}/execution/{self.id}"
+
+    @property
+    def _arn(self) -> str:
+        # The role is the account's own.
+        _, partition, _, _, account, _ = settings().role_arn.split(":", 5)
+        region = clients.client("sagemaker").meta.region_name
+        name = self.pipeline.definition.name.lower()
+        return f"arn:{partition}:sagemaker:{region}:{account}:pipeline/{name}"
+
+    def described(self, step: str) -> Mapping[str, Any]:
+        """Return what a step's Describe call answers.
+
+        Raises:
+            UnresolvedError: The step's job, model or version does not exist any more.
+            AirflowFailException: The step left no result.
+        """
+        if step not in self._described:
+            self._described[step] = self._describe(step)
+        return self._described[step]
+
+    def _describe(self, step: str) -> Mapping[str, Any]:
+        kind = self.pipeline.nodes[step].step.kind
+        result = result_of(self.context["ti"], step)
+        if kind == "Condition":
+            return result
+        client = clients.client("sagemaker")
+        if kind == "Model":
+            return dict(client.describe_model(ModelName=result["model_name"]))
+        if kind == "RegisterModel":
+            arn = result["model_package_arn"]
+            return dict(client.describe_model_package(ModelPackageName=arn))
+        name = result["job_name"]
+        described = JOB_TYPES[kind].describe(client, name)
+        if described is None:
+            raise UnresolvedError(f"step {step}: its job {name} does not exist any more")
+        if kind == "Tuning":
+            return {**described, TRAINING_JOBS: _training_jobs(client, described)}
+        return described
+
+    def property_file(self, step: str, name: str) -> str:
+        """Return the S3 URI of a property file.
+
+        Raises:
+            UnresolvedError: The step's job has no such output on S3.
+        """
+        declared = self.pipeline.nodes[step].step.property_files
+        file = next(file for file in declared if file.name == name)
+        outputs = self.described(step).get("ProcessingOutputConfig", {}).get("Outputs", [])
+        for output in outputs:
+            if output["OutputName"] == file.output and "S3Output" in output:
+                return f"{output['S3Output']['S3Uri'].rstrip('/')}/{file.path.lstrip('/')}"
+        raise UnresolvedError(f"step {step}: its job has no output {file.output} on S3")
+
+    def report(self, uri: str) -> object:
+        """Return the parsed JSON of an S3 object.
+
+        Raises:
+            UnresolvedError: There is none, or it is not JSON.
+        """
+        try:
+            found = objects.find(clients.client("s3"), uri)
+        except naming.InvalidNameError as error:
+            raise UnresolvedError(str(error)) from error
+        if found is None:
+            raise UnresolvedError(f"there is no file at {uri}")
+        try:
+            return parse(found.content)
+        except UndecidableError as error:
+            raise UnresolvedError(f"{uri}: {error}") from error
+
+    def arguments(self, step: str) -> Any:
+        """Return the arguments of a step with what its references lead to.
+
+        Raises:
+            AirflowFailException: One leads to nothing. A retry would find the same.
+        """
+        wire = self.pipeline.nodes[step].step.arguments
+        try:
+            return resolved(parsed(wire, f"step {step}"), self)
+        except UnresolvedError as error:
+            raise AirflowFailException(f"step {step}: {error}") from error
+
+    def begin(self, step: str) -> None:
+        """Make sure that a step is to be executed.
+
+        Airflow's own rules say so, but where a person has marked a condition by hand, and for
+        steps that want another one to have failed.
+
+        Raises:
+            AirflowSkipException: It is not.
+            AirflowFailException: It is not, because another one has failed and nobody else says
+                so; or the condition of its branch has decided nothing.
+        """
+        node = self.pipeline.nodes[step]
+        if node.arm:
+            condition = node.arm.condition
+            if self._states([condition])[condition] == "skipped":
+                raise AirflowSkipException(f"{condition} is not executed")
+            outcome: object = result_of(self.context["ti"], condition)[OUTCOME]
+            if outcome is not node.arm.outcome:
+                raise AirflowSkipException(f"{condition} has decided otherwise")
+        if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
+            self._check_triggers(node)
+
+    def _check_triggers(self, node: Node) -> None:
+        state = self._states([dependency.step for dependency in node.waits_for])
+        unmet = [
+            f"{dependency.step} is {state[dependency.step]}, not {dependency.trigger}"
+            for dependency in node.waits_for
+            if not self._is_met(dependency.step, dependency.trigger, state[dependency.step])
+        ]
+        if not unmet:
+            return
+        why = f"step {node.step.name} is not executed: {'; '.join(unmet)}"
+        if _FAILED & {*state.values()}:
+            # Skipped, it would let Airflow call the run a success.
+            raise AirflowFailException(why)
+        raise AirflowSkipException(why)
+
+    def _states(self, steps: list[str]) -> Mapping[str, str]:
+        ti = self.context["ti"]
+        told = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=steps)
+        states: Mapping[str, Any] = told.get(ti.run_id, {})
+        return {step: str(states.get(step) or "none") for step in steps}
+
+    def _is_met(self, step: str, trigger: str, state: str) -> bool:
+        if trigger == COMPLETED:
+            return state == "success"
+        if trigger == "Any" or state != "failed":
+            return trigger == "Any" and state in _RAN
+        return (trigger == "Stopped") == self._was_stopped(step)
+
+    def _was_stopped(self, step: str) -> bool:
+        job_type = JOB_TYPES.get(self.pipeline.nodes[step].step.kind)
+        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM)
+        if job_type is None or not arn:
+            return False
+        name = str(arn).rpartition("/")[2]
+        described = job_type.describe(clients.client("sagemaker"), name)
+        return described is not None and job_type.status(described) == "Stopped"
+
+
+def _training_jobs(client: Any, described: Mapping[str, Any]) -> list[Any]:
+    """Return the training jobs of a tuning job, the best first."""
+    config = described["HyperParameterTuningJobConfig"]
+    objective = config.get("HyperParameterTuningJobObjective", {}).get("Type", "Maximize")
+    answer = client.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=described["HyperParameterTuningJobName"],
+        MaxResults=50,
+        SortBy="FinalObjectiveMetricValue",
+        SortOrder="Ascending" if objective == "Minimize" else "Descending",
+    )
+    return list(answer[TRAINING_JOBS])

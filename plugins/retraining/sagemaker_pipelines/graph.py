@@ -1,0 +1,193 @@
+"""Which step waits for which, and whether all that a definition refers to exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from retraining.aws import service_models
+from retraining.sagemaker_pipelines.definition import Dependency, Step
+from retraining.sagemaker_pipelines.references import (
+    NAME_MEMBERS,
+    DefinitionError,
+    Parameter,
+    Property,
+    PropertyFile,
+    Reference,
+    found,
+    parsed,
+    spelled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from retraining.sagemaker_pipelines.definition import Definition
+
+# The call whose answer a step's properties are.
+DESCRIBES: Mapping[str, str] = {
+    "Processing": "DescribeProcessingJob",
+    "Training": "DescribeTrainingJob",
+    "Transform": "DescribeTransformJob",
+    "Tuning": "DescribeHyperParameterTuningJob",
+    "Model": "DescribeModel",
+    "RegisterModel": "DescribeModelPackage",
+}
+OUTCOME = "Outcome"
+# What a tuning step has besides, from ListTrainingJobsForHyperParameterTuningJob: the best first.
+TRAINING_JOBS = "TrainingJobSummaries"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A branch in which a step stands.
+
+    Attributes:
+        condition: The Condition step.
+        outcome: What it must have decided.
+    """
+
+    condition: str
+    outcome: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A step in its place.
+
+    Attributes:
+        step: The step.
+        arm: The innermost branch in which it stands; None outside of all.
+        waits_for: Its dependencies, those that follow from its references too; without the
+            condition of its branch.
+    """
+
+    step: Step
+    arm: Arm | None
+    waits_for: tuple[Dependency, ...]
+
+
+def nodes(definition: Definition) -> dict[str, Node]:
+    """Return each step in its place, by name, in an order in which none comes before its needs.
+
+    Raises:
+        DefinitionError: A reference leads to what is not there, or steps wait for each other.
+    """
+    try:
+        placed = {
+            step.name: Node(step, arm, _waits_for(step, definition))
+            for step, arm in _with_arms(definition.steps, None)
+        }
+        waits = {
+            name: [item.step for item in node.waits_for]
+            + ([node.arm.condition] if node.arm else [])
+            for name, node in placed.items()
+        }
+        order = list(TopologicalSorter(waits).static_order())
+    except CycleError as error:
+        circle = " waits for ".join(reversed(error.args[1]))
+        raise DefinitionError(f"pipeline {definition.name}: {circle}: nothing begins") from error
+    except DefinitionError as error:
+        raise DefinitionError(f"pipeline {definition.name}: {error}") from error
+    # Steps that could change places stay as the author wrote them.
+    depth: dict[str, int] = {}
+    for name in order:
+        depth[name] = max((depth[other] + 1 for other in waits[name]), default=0)
+    return dict(sorted(placed.items(), key=lambda item: depth[item[0]]))
+
+
+def _with_arms(steps: tuple[Step, ...], arm: Arm | None) -> Iterator[tuple[Step, Arm | None]]:
+    for step in steps:
+        yield step, arm
+        if step.branch:
+            yield from _with_arms(step.branch.if_steps, Arm(step.name, outcome=True))
+            yield from _with_arms(step.branch.else_steps, Arm(step.name, outcome=False))
+
+
+def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
+    steps = {other.name: other for other in definition.all_steps()}
+    waits = {dependency.step: dependency for dependency in step.depends_on}
+    for name in waits:
+        if name not in steps:
+            raise DefinitionError(f"step {step.name}: DependsOn names {name}, which is no step")
+    parameters = {parameter.name for parameter in definition.parameters}
+    for reference in references_of(step):
+        _check(reference, step, steps=steps, parameters=parameters)
+        if isinstance(reference, Property | PropertyFile):
+            waits.setdefault(reference.step, Dependency(reference.step))
+    return tuple(waits.values())
+
+
+def references_of(step: Step) -> Iterator[Reference]:
+    """Yield all references of a step; not those of the steps in its branches."""
+    return found(parsed(step.arguments, f"step {step.name}: Arguments"))
+
+
+def _check(
+    reference: Reference, step: Step, *, steps: Mapping[str, Step], parameters: set[str]
+) -> None:
+    where = f"step {step.name}: {spelled(reference)}"
+    match reference:
+        case Parameter(name):
+            if name not in parameters:
+                raise DefinitionError(f"{where}: there is no parameter {name}")
+        case Property(name, path):
+            _check_property(_step(name, step, steps, where), path, where)
+        case PropertyFile(name, file):
+            _check_property_file(_step(name, step, steps, where), file, where)
+
+
+def _step(name: str, of: Step, steps: Mapping[str, Step], where: str) -> Step:
+    if name not in steps:
+        raise DefinitionError(f"{where}: there is no step {name}")
+    if name == of.name:
+        raise DefinitionError(f"{where}: a step cannot refer to itself")
+    return steps[name]
+
+
+def _check_property(step: Step, path: tuple[str | int, ...], where: str) -> None:
+    if step.kind == "Condition":
+        if path != (OUTCOME,):
+            raise DefinitionError(f"{where}: a Condition has the property {OUTCOME} only")
+        return
+    if step.kind not in DESCRIBES:
+        raise DefinitionError(f"{where}: a step of type {step.kind} has no properties")
+    operation = DESCRIBES[step.kind]
+    if step.kind == "Tuning" and path[0] == TRAINING_JOBS:
+        operation = "ListTrainingJobsForHyperParameterTuningJob"
+    shape = _answer(operation)
+    for part in path:
+        shape = _member(shape, part)
+        if shape is None:
+            raise DefinitionError(f"{where}: {operation} answers with no {part!r} there")
+
+
+def _member(shape: Any, part: str | int) -> Any:
+    match shape.type_name:
+        case "structure" if isinstance(part, str):
+            return shape.members.get(part)
+        case "map" if isinstance(part, str):
+            return shape.value
+        case "list" if isinstance(part, int) or _has_names(shape.member):
+            return shape.member
+    return None
+
+
+def _has_names(shape: Any) -> bool:
+    return shape.type_name == "structure" and any(name in shape.members for name in NAME_MEMBERS)
+
+
+@cache
+def _answer(operation: str) -> Any:
+    return service_models.answer_shape(operation)
+
+
+def _check_property_file(step: Step, name: str, where: str) -> None:
+    file = next((file for file in step.property_files if file.name == name), None)
+    if file is None:
+        raise DefinitionError(f"{where}: step {step.name} declares no property file {name}")
+    outputs = step.arguments.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    if file.output not in [output.get("OutputName") for output in outputs]:
+        raise DefinitionError(f"{where}: step {step.name} has no output {file.output}")

@@ -1,0 +1,362 @@
+"""The operator of each type of step: what exists already, with the step's arguments resolved.
+
+A definition's arguments hold no Jinja templates, and a text that looks like one stays as it is:
+to render a task is to resolve its step's references.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import ClientError
+
+from retraining import naming
+from retraining.aws import clients
+from retraining.gate.conditions import in_record
+from retraining.gate.decision import Decision, Verdict
+from retraining.gate.words import joined, one_line
+from retraining.jobs.lifecycle import SageMakerJobTask
+from retraining.jobs.operators import (
+    RetrainingProcessingOperator,
+    RetrainingTrainingOperator,
+    RetrainingTransformOperator,
+    RetrainingTuningOperator,
+)
+from retraining.jobs.reuse.results import StepResults
+from retraining.jobs.reuse.steps import Miss, find_reusable
+from retraining.registry import assets, versions
+from retraining.runs import kinds, records
+from retraining.sagemaker_pipelines.conditions import judged, to_wire
+from retraining.sagemaker_pipelines.execution import Execution
+from retraining.sagemaker_pipelines.graph import OUTCOME
+from retraining.sagemaker_pipelines.references import UnresolvedError
+from retraining.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from retraining.jobs.reuse.content import StepContent
+    from retraining.sagemaker_pipelines.definition import Branch
+    from retraining.sagemaker_pipelines.execution import Pipeline
+
+log = logging.getLogger(__name__)
+
+_RETURN_VALUE = "return_value"
+# Airflow keeps how often a person has cleared a run. What such a run does is done anew.
+_NEVER_CLEARED = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierResults(StepResults):
+    """The results of a step's earlier executions, whose jobs stand for the new one.
+
+    Where a declared pipeline copies outputs into its run's folder, a definition says itself where
+    outputs go, and its later steps ask Describe: they are told of the earlier job, as SageMaker
+    Pipelines does it.
+
+    Attributes:
+        expires_after: What is older is not taken; None if age does not matter.
+    """
+
+    expires_after: timedelta | None = None
+
+    def of_equal_step(self, content: StepContent) -> dict[str, str] | None:
+        """Return the result of an earlier equal step, whose outputs are as it left them."""
+        found = find_reusable(
+            self.s3,
+            self.bucket,
+            pipeline=self.pipeline,
+            step=self.step,
+            content=content,
+            anywhere=True,
+            since=datetime.now(tz=UTC) - self.expires_after if self.expires_after else None,
+        )
+        if isinstance(found, Miss):
+            self.say_must_run(found)
+            return None
+        log.info("nothing has changed since %s: it stands for this step's job", found.job_name)
+        model = {"model_uri": found.model_uri} if found.model_uri else {}
+        return {"job_name": found.job_name, "job_arn": found.job_arn, **model}
+
+
+class _StepJob(SageMakerJobTask, BaseOperator):
+    """A task that runs the job of a step.
+
+    Args:
+        compiled: The definition, as the DAG runs it.
+        step: The step's name.
+        arguments: Those of every operator.
+    """
+
+    def __init__(self, *, compiled: Pipeline, step: str, **arguments: Any) -> None:
+        self.compiled = compiled
+        self.step = step
+        told = compiled.nodes[step].step
+        super().__init__(
+            config=dict(told.arguments),
+            pipeline=compiled.definition.name,
+            reuse=_NEVER_CLEARED if told.caches else "",
+            deferrable=True,
+            **arguments,
+        )
+
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:  # noqa: ARG002
+        """Resolve the references in the job's request, if the step is to be executed.
+
+        Raises:
+            AirflowFailException: One leads to nothing.
+            AirflowSkipException: The step is not to be executed.
+        """
+        execution = Execution(self.compiled, context)
+        execution.begin(self.step)
+        self.config = execution.arguments(self.step)
+
+    def _results(self) -> StepResults | None:
+        results = super()._results()
+        if results is None:
+            return None
+        return EarlierResults(
+            results.s3,
+            results.bucket,
+            results.pipeline,
+            results.step,
+            results.job_type,
+            results.request,
+            self.compiled.nodes[self.step].step.cache_expires_after,
+        )
+
+
+class ProcessingStepOperator(_StepJob, RetrainingProcessingOperator):
+    """Executes a Processing step."""
+
+
+class TrainingStepOperator(_StepJob, RetrainingTrainingOperator):
+    """Executes a Training step."""
+
+
+class TransformStepOperator(_StepJob, RetrainingTransformOperator):
+    """Executes a Transform step."""
+
+
+class TuningStepOperator(_StepJob, RetrainingTuningOperator):
+    """Executes a Tuning step."""
+
+
+class _StepTask(BaseOperator):
+    """A task that executes a step which is no job.
+
+    Args:
+        compiled: The definition, as the DAG runs it.
+        step: The step's name.
+        arguments: Those of every operator.
+    """
+
+    # Airflow shows them, first as they are written and then what they led to.
+    template_fields = ("step_arguments",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"step_arguments": "json"}
+
+    def __init__(self, *, compiled: Pipeline, step: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.compiled = compiled
+        self.step = step
+        self.step_arguments = dict(compiled.nodes[step].step.arguments)
+
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:  # noqa: ARG002
+        """Resolve the references in the step's arguments, if it is to be executed.
+
+        Raises:
+            AirflowFailException: One leads to nothing.
+            AirflowSkipException: The step is not to be executed.
+        """
+        execution = Execution(self.compiled, context)
+        execution.begin(self.step)
+        self.step_arguments = self.resolved(execution)
+
+    def resolved(self, execution: Execution) -> dict[str, Any]:
+        """Return the step's arguments with what its references lead to."""
+        return dict(execution.arguments(self.step))
+
+    def execute(self, context: Context) -> Any:
+        """Execute the step."""
+        return self.run(Execution(self.compiled, context), context)
+
+    def run(self, execution: Execution, context: Context) -> Any:
+        """Do the step's work."""
+        raise NotImplementedError
+
+
+class ModelStepOperator(_StepTask):
+    """Executes a Model step: makes the model once, however often it is called.
+
+    Returns:
+        ``model_name``.
+    """
+
+    def run(self, execution: Execution, context: Context) -> dict[str, str]:  # noqa: ARG002
+        """Create the model, or take the one that an earlier attempt has made."""
+        request = {k: v for k, v in self.step_arguments.items() if k != "ModelName"}
+        ti = context["ti"]
+        # A model is never changed, so one of the same request is this one, also after a clear.
+        name = naming.job_name(
+            ti.dag_id, ti.task_id, run_id=ti.run_id, map_index=-1, generation=0, request=request
+        )
+        client = clients.client("sagemaker")
+        try:
+            client.create_model(ModelName=name, **request)
+            self.log.info("created the model %s", name)
+        except ClientError as error:
+            # The service refuses a second model with ValidationException.
+            try:
+                client.describe_model(ModelName=name)
+            except ClientError:
+                raise error from None
+            self.log.info("an earlier attempt created the model %s", name)
+        return {"model_name": name}
+
+
+class RegisterModelStepOperator(_StepTask):
+    """Executes a RegisterModel step: registers a version once, however often it is called.
+
+    Returns:
+        ``model_package_arn``, ``version``, ``group`` and ``snapshot``, as ``register_model`` does.
+    """
+
+    def run(self, execution: Execution, context: Context) -> dict[str, Any]:
+        """Register the version, or take the one that an earlier attempt has registered."""
+        client, run = clients.client("sagemaker"), context["dag_run"]
+        request = dict(self.step_arguments)
+        group, pipeline = request["ModelPackageGroupName"], self.compiled.definition.name
+        mark = naming.fingerprint(run.dag_id, run.run_id, self.step, execution.date, request)
+        request |= {
+            "ModelPackageDescription": one_line(
+                request.get("ModelPackageDescription") or f"pipeline {pipeline}, run {run.run_id}"
+            ),
+            "CustomerMetadataProperties": {
+                **request.get("CustomerMetadataProperties", {}),
+                **({versions.SNAPSHOT: execution.date} if self.compiled.snapshot else {}),
+                versions.FINGERPRINT: mark,
+            },
+            "ClientToken": naming.client_token(mark),
+        }
+        versions.ensure_group(client, group, description=f"Versions of the pipeline {pipeline}")
+        version = versions.register_once(client, request, since=run.run_after)
+        said = "registered as" if version.is_new else "already registered as"
+        self.log.info("%s version %d, %s: %s", said, version.number, version.approval, version.arn)
+        if version.approval == versions.APPROVED and self.outlets:
+            assets.announce(
+                context["outlet_events"],
+                group,
+                arn=version.arn,
+                version=version.number,
+                snapshot=version.snapshot,
+                headline=None,
+            )
+        return {
+            "model_package_arn": version.arn,
+            "version": version.number,
+            "group": group,
+            "snapshot": version.snapshot,
+        }
+
+
+class FailStepOperator(_StepTask):
+    """Executes a Fail step: fails the run."""
+
+    def run(self, execution: Execution, context: Context) -> None:
+        """Fail with the step's message.
+
+        Raises:
+            AirflowFailException: Always.
+        """
+        del execution, context
+        message = self.step_arguments.get("ErrorMessage")
+        raise AirflowFailException(str(message or f"the Fail step {self.step} was reached"))
+
+
+class ConditionStepOperator(_StepTask, SkipMixin):
+    """Executes a Condition step: writes the decision down, and skips the branch not taken.
+
+    Returns:
+        ``Outcome``: whether all conditions hold.
+    """
+
+    # Airflow keeps what such a task has skipped, also once it is cleared.
+    inherits_from_skipmixin = True
+
+    def resolved(self, execution: Execution) -> dict[str, Any]:
+        """Leave the conditions as they are: what is undecidable is to be written down."""
+        del execution
+        return self.step_arguments
+
+    def run(self, execution: Execution, context: Context) -> None:
+        """Decide.
+
+        Raises:
+            AirflowFailException: An operand leads to nothing, or cannot be compared. A retry would
+                find the same.
+        """
+        branch = self.compiled.nodes[self.step].step.branch
+        assert branch is not None  # noqa: S101 - the compiler makes it for a Condition only
+        decision = _decision(branch, execution)
+        uri = self._write(decision, execution, context)
+        if decision.verdict is Verdict.UNDECIDABLE:
+            raise AirflowFailException(f"step {self.step}: {decision.explanation} ({uri})")
+        outcome = decision.verdict is Verdict.PASS
+        said = "holds" if outcome else "does not hold"
+        self.log.info("%s %s: %s (%s)", self.step, said, decision.explanation, uri)
+        # What skips tasks ends by an exception, and so returns nothing.
+        context["ti"].xcom_push(_RETURN_VALUE, {OUTCOME: outcome})
+        not_taken = branch.else_steps if outcome else branch.if_steps
+        self.skip(context["ti"], [self.dag.get_task(step.name) for step in not_taken])
+
+    def _write(self, decision: Decision, execution: Execution, context: Context) -> str:
+        definition, run = self.compiled.definition, context["dag_run"]
+        uri = naming.run_uri(settings().bucket, definition.name, execution.date, run.run_id)
+        return records.write_decision(
+            clients.client("s3"),
+            naming.condition_uri(uri, self.step),
+            decision=decision,
+            report=None,
+            pipeline={"name": definition.name},
+            parameters={name: in_record(value) for name, value in context["params"].items()},
+            run={
+                "run_id": run.run_id,
+                "dag_id": run.dag_id,
+                "run_type": kinds.run_type(run),
+                "execution_id": execution.id,
+                "snapshot": execution.date,
+            },
+        )
+
+
+def _decision(branch: Branch, execution: Execution) -> Decision:
+    policy = naming.fingerprint([to_wire(condition) for condition in branch.conditions])
+    try:
+        judgements = judged(branch.conditions, execution)
+    except UnresolvedError as error:
+        said = one_line(f"undecidable: {error}")
+        return Decision(Verdict.UNDECIDABLE, said, (), policy)
+    failed = [item.explanation for item in judgements if not item.holds]
+    verdict = Verdict.REJECT if failed else Verdict.PASS
+    told = failed or [item.explanation for item in judgements]
+    return Decision(verdict, joined(told), judgements, policy)
+
+
+OPERATORS: Mapping[str, type[Any]] = {
+    "Processing": ProcessingStepOperator,
+    "Training": TrainingStepOperator,
+    "Transform": TransformStepOperator,
+    "Tuning": TuningStepOperator,
+    "Model": ModelStepOperator,
+    "RegisterModel": RegisterModelStepOperator,
+    "Condition": ConditionStepOperator,
+    "Fail": FailStepOperator,
+}

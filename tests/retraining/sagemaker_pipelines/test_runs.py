@@ -1,0 +1,106 @@
+"""The definitions of include/pipelines as DAGs: jobs, gate and registry, on real data."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from retraining.runs import code_archive
+
+from tests.dags.place import BUCKET, ROOT, Place, new_place
+from tests.retraining.sagemaker_pipelines.dag_processes import run_dags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATE = "2026-11-20"
+FOLDERS = {"abalone": "abalone", "california-housing": "california_housing"}
+FIRST: dict[str, dict[str, Any]] = {
+    "abalone": {"MseThreshold": 2.0},
+    "california-housing": {"R2Threshold": 0.9},
+}
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any) -> Iterator[Place]:
+    with new_place(tmp_path_factory.mktemp("definitions"), run_embedded_sagemaker) as place:
+        for name, folder in FOLDERS.items():
+            table = (ROOT / ".local" / "sample-data" / f"{folder}.csv").read_bytes()
+            place.land(name, DATE, table)
+        yield place
+
+
+@pytest.fixture(scope="module")
+def ended(place: Place) -> tuple[dict[str, Any], str]:
+    """Two runs of each: one with a threshold that the model misses, one with the default."""
+    wanted = {}
+    for name, folder in FOLDERS.items():
+        archive = code_archive.read_scripts(ROOT / "include" / "scripts" / folder)
+        uri = code_archive.upload(place.client("s3"), archive, bucket=BUCKET, pipeline=name)
+        given = {"SnapshotDate": DATE, "CodeUri": uri.rstrip("/")}
+        wanted[folder] = [given | FIRST[name], given]
+    runs, log = run_dags(place, wanted)
+    return {name: runs[2 * at : 2 * at + 2] for at, name in enumerate(FOLDERS)}, log
+
+
+def metric(place: Place, name: str, run: dict[str, Any]) -> float:
+    """Return the metric that the registered version's report has."""
+    (version,) = place.versions(f"{name}-from-definition")
+    report = json.loads(place.body(version["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]))
+    metrics = report["regression_metrics"]
+    assert run["state"] == "success"
+    value: float = metrics["mse" if name == "abalone" else "r2_score"]["value"]
+    return value
+
+
+def test_a_model_that_misses_the_threshold_ends_as_the_definition_says(
+    ended: tuple[dict[str, Any], str],
+) -> None:
+    runs, log = ended
+    missed, _ = runs["abalone"]
+    assert missed["state"] == "failed"
+    assert missed["tasks"]["AbaloneMSEFail"] == "failed"
+    assert missed["tasks"]["AbaloneRegisterModel"] == "skipped"
+    assert "Execution failed due to MSE > 2.0" in log
+    # Its else branch is empty.
+    missed, _ = runs["california-housing"]
+    assert missed["state"] == "success"
+    assert missed["tasks"]["CheckQuality"] == "success"
+    assert missed["tasks"]["RegisterModel"] == "skipped"
+
+
+@pytest.mark.parametrize(("name", "value"), [("abalone", 4.9330), ("california-housing", 0.7211)])
+def test_the_model_is_the_hand_written_dags_and_is_registered_once(
+    place: Place, ended: tuple[dict[str, Any], str], name: str, value: float
+) -> None:
+    """The figures are those of ``make demo``, whose DAGs run the same scripts on the same data."""
+    _, passed = ended[0][name]
+    assert metric(place, name, passed) == pytest.approx(value, abs=5e-5)
+    (version,) = place.versions(f"{name}-from-definition")
+    assert version["CustomerMetadataProperties"]["snapshot"] == DATE
+
+
+def test_the_second_run_takes_the_jobs_of_the_first(
+    place: Place, ended: tuple[dict[str, Any], str]
+) -> None:
+    assert ended
+    client = place.client("sagemaker")
+    processing = client.list_processing_jobs(MaxResults=100)["ProcessingJobSummaries"]
+    training = client.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
+    assert (len(processing), len(training)) == (4, 2)
+
+
+def test_each_condition_is_written_down(place: Place, ended: tuple[dict[str, Any], str]) -> None:
+    for name, step in (("abalone", "AbaloneMSECond"), ("california-housing", "CheckQuality")):
+        found = {}
+        for key in place.objects(f"{name}/runs/{DATE}/"):
+            assert f"/conditions/{step}/" in key
+            record = json.loads(place.body(f"s3://{BUCKET}/{key}"))
+            found[record["run"]["run_id"]] = record["verdict"]
+        assert found == {
+            run["run_id"]: verdict
+            for run, verdict in zip(ended[0][name], ("reject", "pass"), strict=True)
+        }
