@@ -133,8 +133,16 @@ def approved(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="module")
+def undecided(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose report nobody can judge; ``marked`` starts it."""
+    run = Run(stack, tmp_path_factory.mktemp("undecided"))
+    run.report("{}")
+    return run
+
+
+@pytest.fixture(scope="module")
 def marked(
-    stack: Stack, approved: str, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack, approved: str, undecided: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[tuple[Any, ...], Marked]]:
     """All runs, which run at the same time, when they have ended."""
     folder = tmp_path_factory.mktemp("marked")
@@ -151,6 +159,7 @@ def marked(
     finally:
         for dag_id in dags:
             stack.airflow.pause(dag_id, is_paused=False)
+    undecided.start()
     for one in found.values():
         one.run.wait_ended()
         one.ended = one.run.tasks()
@@ -201,12 +210,11 @@ def test_nothing_was_made_or_changed(
     assert versions.describe(client, approved).approval == versions.APPROVED
 
 
+@pytest.mark.usefixtures("marked")
 def test_a_gate_that_failed_and_is_marked_as_success_registers_nothing(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack, undecided: Run
 ) -> None:
-    run = Run(stack, tmp_path_factory.mktemp("walked-around"))
-    run.report("{}")
-    run.start()
+    run = undecided
     assert run.wait_ended() == "failed"
     s3 = stack.client("s3")
     uri = naming.run_uri(environment.BUCKET, CALIFORNIA_HOUSING.name, run.snapshot, run.run_id)

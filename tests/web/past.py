@@ -255,7 +255,9 @@ class Past:
             ),
             since=since,
         )
-        records.add_registration(s3, self.uri, arn=version.arn, version=version.number)
+        records.add_registration(
+            s3, self.uri, arn=version.arn, version=version.number, report_etag=""
+        )
         return version
 
 

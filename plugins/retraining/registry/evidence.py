@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from retraining.gate.conditions import Condition
+    from retraining.runs.records import Report
 
 
 class NoEvidenceError(Exception):
@@ -28,7 +29,7 @@ def find(
     model_uri: str,
     policy: Sequence[Condition],
     params: Mapping[str, Any],
-) -> tuple[bytes, Mapping[str, str]]:
+) -> tuple[Report, Mapping[str, str]]:
     """Return the report by which a model may be registered.
 
     The model lies there; a report that is not older; a decision about this very report by this very
@@ -43,7 +44,7 @@ def find(
         params: The run's parameters.
 
     Returns:
-        The content of ``evaluation.json``, and who wants the model registered against the gate, and
+        The report, and who wants the model registered against the gate, and
         why: ``by`` and ``reason``, or nothing.
 
     Raises:
@@ -92,4 +93,4 @@ def find(
             " model registered all the same triggers a run with the parameter"
             " register_against_gate, which says why"
         )
-    return report.content, decided.against_gate
+    return report, decided.against_gate

@@ -51,7 +51,7 @@ def register_model(
     """
     s3, sagemaker = clients.client("s3"), clients.client("sagemaker")
     try:
-        content, against_gate = evidence.find(
+        report, against_gate = evidence.find(
             s3,
             run["run_uri"],
             model_uri=training["model_uri"],
@@ -68,7 +68,7 @@ def register_model(
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
     mark = naming.fingerprint(dag_run.dag_id, dag_run.run_id, dict(run), given)
     pipeline = pipeline.for_run(params)
-    metrics = metrics_in(parse(content), named=pipeline.metric_paths)
+    metrics = metrics_in(parse(report.content), named=pipeline.metric_paths)
     headline = _headline(pipeline, metrics)
     shown = f", {one_line(pipeline.shown_by.name, 200)} {headline['value']:.4g}" if headline else ""
     shown += ", against the gate" if against_gate else ""
@@ -77,7 +77,7 @@ def register_model(
         pipeline=pipeline,
         image_uri=run["inference_image_uri"],
         model_uri=training["model_uri"],
-        report_uri=naming.report_uri(run["run_uri"]),
+        report_uri=report.uri,
         approval_status=approval_status,
         description=f"snapshot {run['snapshot']}{shown}",
         metadata={
@@ -98,9 +98,13 @@ def register_model(
         client_token=naming.client_token(mark),
     )
     version = versions.register_once(sagemaker, request, since=dag_run.run_after)
-    records.add_registration(s3, run["run_uri"], arn=version.arn, version=version.number)
+    records.add_registration(
+        s3, run["run_uri"], arn=version.arn, version=version.number, report_etag=report.etag
+    )
     said = "registered as" if version.is_new else "already registered as"
     log.info("%s version %d, %s: %s", said, version.number, version.approval, version.arn)
+    if why := records.objection(s3, report.uri):
+        log.warning("version %d is not deployed unasked: %s", version.number, why)
     if version.approval == versions.APPROVED:
         assets.announce(
             outlet_events,

@@ -88,6 +88,7 @@ _RECORD: Mapping[str, Any] = {
     "run": {"run_id": _TEXT, "snapshot?": _TEXT, "run_type?": _TEXT},
     "against_gate?": _OrNull({"by": _TEXT, "reason": _TEXT}),
     "registered": _OrNull({"model_package_arn": _TEXT, "version": _NUMBER}),
+    "registered_by?": _TEXT,
 }
 _NOTHING = object()
 

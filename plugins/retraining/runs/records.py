@@ -65,6 +65,7 @@ class Decided:
         policy_sha256: The hash of the policy, with the run's parameters in it.
         against_gate: Who wanted a rejected model registered, and why (``by``, ``reason``); empty
             if nobody did.
+        registered_by: The ETag of the report by which the run's version was registered.
     """
 
     uri: str
@@ -73,12 +74,25 @@ class Decided:
     report_etag: str
     policy_sha256: str
     against_gate: Mapping[str, str] = field(default_factory=dict)
+    registered_by: str = ""
 
     @property
     def lets_register(self) -> bool:
         """Whether the model passed, or was rejected and a person answers for it."""
         is_answered_for = self.verdict == Verdict.REJECT and bool(self.against_gate)
         return self.verdict == Verdict.PASS or is_answered_for
+
+    @property
+    def objection(self) -> str | None:
+        """Why the version that was registered on it is not deployed unasked by now; or None."""
+        if not self.lets_register:
+            return f"the decision about it is {self.verdict} by now, {self.explanation}"
+        if self.registered_by not in {"", self.report_etag}:
+            return (
+                f"its run has written another report since, with the ETag {self.report_etag}; it"
+                f" was registered by that with {self.registered_by}"
+            )
+        return None
 
 
 def read_report(s3: S3Client, run_uri: str) -> Report:
@@ -140,7 +154,7 @@ def write_decision(
     uri = naming.decision_uri(run_uri)
     for _ in range(_TIMES):
         found = objects.find(s3, uri)
-        content = objects.json_bytes(checked({**record, "registered": _registered(found)}))
+        content = objects.json_bytes(checked({**record, **_registration(found)}))
         if found is None:
             is_written = objects.put_once(s3, uri, content)
         else:
@@ -181,6 +195,7 @@ def find_decided(s3: S3Client, run_uri: str) -> Decided | None:
         report_etag=str(_mapping(record.get("report")).get("etag") or ""),
         policy_sha256=str(record.get("policy_sha256") or ""),
         against_gate=against_gate_of(record),
+        registered_by=str(record.get("registered_by") or ""),
     )
 
 
@@ -192,6 +207,9 @@ def against_gate_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 def objection(s3: S3Client, report_uri: str) -> str | None:
     """Say why a version is not deployed unasked: the decision about it does not let it pass now.
+
+    Or its run was cleared and has evaluated another model since: what the run says now, its test
+    rows too, is not about the version.
 
     A version whose run left no decision record, as one that was registered by hand, has none.
 
@@ -209,13 +227,22 @@ def objection(s3: S3Client, report_uri: str) -> str | None:
         if passing_failure(error):
             raise
         return f"the decision about it cannot be read: {error}"
-    if decided is None or decided.lets_register:
-        return None
-    return f"the decision about it is {decided.verdict} by now, {decided.explanation}"
+    return decided.objection if decided else None
 
 
-def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> None:
-    """Add to a run's decision record what was registered."""
+def add_registration(
+    s3: S3Client, run_uri: str, *, arn: str, version: int, report_etag: str
+) -> None:
+    """Add to a run's decision record what was registered.
+
+    Args:
+        s3: The client.
+        run_uri: The run's folder.
+        arn: Of the version.
+        version: Its number.
+        report_etag: Of the report by which it was registered. A record that names the version
+            already goes on naming the first.
+    """
     uri = naming.decision_uri(run_uri)
     registered = {"model_package_arn": arn, "version": version}
     for _ in range(_TIMES):
@@ -223,10 +250,10 @@ def add_registration(s3: S3Client, run_uri: str, *, arn: str, version: int) -> N
         record = _record(found)
         if record is None:
             raise objects.BrokenObjectError(f"{uri} is no JSON object")
-        content = objects.json_bytes({**record, "registered": registered})
-        if record.get("registered") == registered or objects.put_over(
-            s3, uri, content, etag=found.etag
-        ):
+        if record.get("registered") == registered:
+            return
+        told = {**record, "registered": registered, "registered_by": report_etag}
+        if objects.put_over(s3, uri, objects.json_bytes(told), etag=found.etag):
             return
     raise RecordContestedError(f"{uri} was changed by others {_TIMES} times; try again")
 
@@ -245,9 +272,13 @@ def _record(found: Found) -> Mapping[str, Any] | None:
     return record if isinstance(record, Mapping) else None
 
 
-def _registered(found: Found | None) -> Mapping[str, Any] | None:
+def _registration(found: Found | None) -> dict[str, Any]:
+    """Return what a record says of the version that its run has registered."""
     record = _record(found) if found else None
-    return fitting(record)[0].get("registered") if record else None
+    kept = fitting(record)[0] if record else {}
+    return {"registered": None} | {
+        name: kept[name] for name in ("registered", "registered_by") if name in kept
+    }
 
 
 def _mapping(told: object) -> Mapping[str, Any]:

@@ -120,7 +120,9 @@ def test_a_report_is_made_anew_when_what_it_tells_has_changed_and_only_then(
     assert [is_made(), is_made()] == [True, False]
     # Written again, as a run that was cleared does.
     judge(s3, pipeline, "2026-11-01")
-    records.add_registration(s3, run, arn="arn:aws:sagemaker:x:1:model-package/g/1", version=1)
+    records.add_registration(
+        s3, run, arn="arn:aws:sagemaker:x:1:model-package/g/1", version=1, report_etag=""
+    )
     assert [is_made(), is_made()] == [True, False]
     make_group(sagemaker, pipeline)
     arn = sagemaker.create_model_package(

@@ -86,7 +86,9 @@ def read(s3: Any, pipeline: str, **options: Any) -> History:
 
 def test_a_judged_run_is_read_with_all_that_its_records_say(s3: Any, pipeline: str) -> None:
     uri = judge(s3, pipeline, "2026-11-20", report(0.61))
-    records.add_registration(s3, uri, arn="arn:aws:sagemaker:x:1:model-package/g/7", version=7)
+    records.add_registration(
+        s3, uri, arn="arn:aws:sagemaker:x:1:model-package/g/7", version=7, report_etag=""
+    )
     (run,) = read(s3, pipeline).runs
     assert run.uri == naming.decision_uri(uri)
     assert (run.snapshot, run.run_type) == ("2026-11-20", "scheduled")

@@ -43,7 +43,7 @@ def record(s3: Any) -> dict[str, Any]:
     bucket, key = naming.split_s3_uri(naming.report_uri(uri))
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(REPORT).encode())
     write(s3, uri)
-    records.add_registration(s3, uri, arn="arn:7", version=7)
+    records.add_registration(s3, uri, arn="arn:7", version=7, report_etag="")
     return records.read_decision(s3, uri)
 
 

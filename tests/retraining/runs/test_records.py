@@ -56,7 +56,8 @@ def decide(s3: Any, uri: str, score: float, **said: Any) -> str:
 
 def register(s3: Any, uri: str) -> None:
     arn, version = REGISTERED["model_package_arn"], REGISTERED["version"]
-    records.add_registration(s3, uri, arn=str(arn), version=int(str(version)))
+    etag = records.read_report(s3, uri).etag
+    records.add_registration(s3, uri, arn=str(arn), version=int(str(version)), report_etag=etag)
 
 
 def earlier(s3: Any, uri: str) -> list[dict[str, Any]]:
@@ -173,6 +174,17 @@ def test_a_version_is_objected_to_by_its_own_decision_alone(
         objects.put_json(s3, naming.decision_uri(uri), record)
     found = records.objection(s3, naming.report_uri(uri))
     assert found is None if words is None else re.search(words, str(found))
+
+
+def test_a_version_is_objected_to_whose_run_has_evaluated_another_model_since(s3: Any) -> None:
+    """A clear: its test rows are the other model's, so it would be found bad by them."""
+    uri = run_of("evaluated again")
+    for score, is_objected_to in ((0.75, False), (0.75, False), (0.8, True), (0.75, False)):
+        assert decide(s3, uri, score) == "pass"
+        register(s3, uri)
+        found = records.objection(s3, naming.report_uri(uri))
+        assert (found is not None) == is_objected_to
+        assert found is None or "has written another report since" in found
 
 
 @pytest.mark.parametrize("uri", ["", "s3://b/report.json", "https://x/evaluation/evaluation.json"])
