@@ -31,6 +31,7 @@ from local_stack.programs.processes import (
     obituary,
 )
 from local_stack.samples import pipeline_data
+from local_stack.samples.pipelines import LARGE_PIPELINES
 from local_stack.services import embedded_sagemaker, environment, migration
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 _DAG_RUNS = Path(__file__).with_name("dag_runs.py")
 _SAGEMAKER, _AIRFLOW = range(2)
-_RUNS_S = 900.0
+_RUNS_S = 1_800.0
 
 
 def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str], None]) -> None:
@@ -165,7 +166,9 @@ def _run_dags(
     events = own.state / "events.jsonl"
     events.unlink(missing_ok=True)
     dag_ids = " and ".join(pipeline.dag_id for pipeline in pipelines)
-    say(f"starting Airflow's tasks: two runs of {dag_ids} (half a minute each)")
+    is_large = any(pipeline in LARGE_PIPELINES for pipeline in pipelines)
+    each = "one to two minutes" if is_large else "half a minute"
+    say(f"starting Airflow's tasks: two runs of {dag_ids} ({each} each)")
     child = children.start(
         Program(
             name="airflow",

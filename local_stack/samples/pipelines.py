@@ -98,7 +98,7 @@ PRODUCT_REVIEWS = SamplePipeline(
         DemoRun(
             "frozen",
             "a frozen encoder and a strict threshold",
-            {"least_accuracy": 0.95, "freeze_encoder": True, "epochs": 1, "train_steps": 30},
+            {"least_accuracy": 0.95, "freeze_encoder": True, "epochs": 1, "train_steps": 10},
             passes=False,
             state="failed",
         ),
