@@ -203,12 +203,19 @@ class Client:
         return found
 
 
+def tell(control: Path, fault: str) -> None:
+    """Change what the disk refuses; whoever reads it meanwhile finds all of it."""
+    new = control.with_suffix(".new")
+    new.write_text(fault)
+    new.replace(control)
+
+
 @contextmanager
 def refusing(control: Path, number: int | str, *, whose: str = "request"):
     fault = os.urandom(4).hex()
-    control.write_text(f"{fault} {whose} {number}")
+    tell(control, f"{fault} {whose} {number}")
     yield fault
-    control.write_text("none request 0")
+    tell(control, "none request 0")
 
 
 @pytest.fixture
@@ -218,7 +225,7 @@ def bad_disk(run_embedded_sagemaker, tmp_path):
 
     @contextmanager
     def run():
-        control.write_text("none request 0")
+        tell(control, "none request 0")
         options = ("--isolation", "none", "--stop-grace", "1", "--start-jobs", "cold")
         with run_embedded_sagemaker(
             tmp_path / "state", *options, program=(PROGRAM, str(control))
@@ -334,7 +341,7 @@ def test_a_job_whose_end_cannot_be_written_ends_when_it_can_and_holds_up_no_shut
             )
             assert client.call("DescribeTrainingJob", asked)[1]["TrainingJobStatus"] == "InProgress"
         poll(lambda: quiet(client), what="the job's end", seconds=90)
-        control.write_text("again job all")
+        tell(control, "again job all")
         client.call("CreateTrainingJob", {**members, "TrainingJobName": "second"})
         server.process.terminate()
         assert server.process.wait(timeout=60) == 0
