@@ -104,9 +104,7 @@ def resume_jobs(emulator: Emulator) -> None:
                     region, kind, name=name, reason=f"ClientError: {error.message}"
                 )
                 continue
-            emulator.runner.start(plan)
-            if job[kind.member("JobStatus")] == "Stopping":
-                emulator.runner.stop(str(job[kind.member("JobArn")]))
+            emulator.runner.start(plan, stop=job[kind.member("JobStatus")] == "Stopping")
 
 
 def _find(emulator: Emulator, request: Request, *, kind: JobKind) -> Document:

@@ -87,9 +87,16 @@ class Runner:
     _running: dict[str, Control] = field(default_factory=dict)
     _closing: threading.Event = field(default_factory=threading.Event)
 
-    def start(self, plan: Planned) -> None:
-        """Run a job whose description is in the store; return at once."""
-        control = Control()
+    def start(self, plan: Planned, *, stop: bool = False) -> None:
+        """Run a job whose description is in the store; return at once.
+
+        Args:
+            plan: The job.
+            stop: It was asked to end before.
+        """
+        control = Control(stop=stop)
+        if stop:
+            control.wake.set()
         if self._closing.is_set():
             control.shutdown = True
             control.wake.set()

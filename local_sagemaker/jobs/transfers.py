@@ -119,8 +119,10 @@ def write_files(
 def _relative_name(source: Bucketed, key: str) -> str:
     if key == source.key:
         return key.rpartition("/")[2]
-    if source.key.endswith("/") or key.startswith(f"{source.key}/"):
+    if source.key.endswith("/"):
         return key[len(source.key) :]
+    if key.startswith(f"{source.key}/"):
+        return key[len(source.key) + 1 :]
     # The prefix ends inside of a name: that name is kept whole.
     return key[source.key.rfind("/") + 1 :]
 

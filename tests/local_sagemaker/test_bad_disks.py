@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from local_sagemaker.operations import OPERATIONS
 from local_sagemaker.store import Store
+from local_sagemaker.validation import _problems, service_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,23 +193,42 @@ class Client:
             if not operation.startswith("List") or operation in OF_ONE:
                 continue
             both = {"ModelPackageType": "Both"} if noun == "ModelPackage" else {}
-            _, page = self.call(operation, {"MaxResults": 100, **both})
+            page = self.read(operation, {"MaxResults": 100, **both})
             (summaries,) = [value for value in page.values() if isinstance(value, list)]
             for summary in summaries:
                 arn = summary[f"{noun}Arn"]
                 name = arn if noun == "ModelPackage" else summary[f"{noun}Name"]
-                _, described = self.call(f"Describe{noun}", {f"{noun}Name": name})
-                _, tags = self.call("ListTags", {"ResourceArn": arn})
+                described = self.read(f"Describe{noun}", {f"{noun}Name": name})
+                tags = self.read("ListTags", {"ResourceArn": arn})
                 found[arn] = (described, tags)
+                if noun == "HyperParameterTuningJob":
+                    self.read(OF_ONE[1], {f"{noun}Name": name})
         return found
+
+    def read(self, operation: str, members: Members) -> Any:
+        """Return an answer that fits the service's model, as every one must."""
+        _, answer = self.call(operation, members)
+        shape = service_model().operation_model(operation).output_shape
+        problems = _problems(shape, answer, path="")
+        # What was put there by `seed`, and what failed early, has not all of it.
+        odd = [problem for problem in problems if "must not be null" not in problem]
+        assert not odd, (operation, answer)
+        return answer
+
+
+def tell(control: Path, fault: str) -> None:
+    """Change what the disk refuses; whoever reads it meanwhile finds all of it."""
+    new = control.with_suffix(".new")
+    new.write_text(fault)
+    new.replace(control)
 
 
 @contextmanager
 def refusing(control: Path, number: int | str, *, whose: str = "request"):
     fault = os.urandom(4).hex()
-    control.write_text(f"{fault} {whose} {number}")
+    tell(control, f"{fault} {whose} {number}")
     yield fault
-    control.write_text("none request 0")
+    tell(control, "none request 0")
 
 
 @pytest.fixture
@@ -218,7 +238,7 @@ def bad_disk(run_embedded_sagemaker, tmp_path):
 
     @contextmanager
     def run():
-        control.write_text("none request 0")
+        tell(control, "none request 0")
         options = ("--isolation", "none", "--stop-grace", "1", "--start-jobs", "cold")
         with run_embedded_sagemaker(
             tmp_path / "state", *options, program=(PROGRAM, str(control))
@@ -334,7 +354,7 @@ def test_a_job_whose_end_cannot_be_written_ends_when_it_can_and_holds_up_no_shut
             )
             assert client.call("DescribeTrainingJob", asked)[1]["TrainingJobStatus"] == "InProgress"
         poll(lambda: quiet(client), what="the job's end", seconds=90)
-        control.write_text("again job all")
+        tell(control, "again job all")
         client.call("CreateTrainingJob", {**members, "TrainingJobName": "second"})
         server.process.terminate()
         assert server.process.wait(timeout=60) == 0

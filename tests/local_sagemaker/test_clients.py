@@ -179,3 +179,38 @@ def test_the_sagemaker_sdk_deploys_the_newest_approved_version(bench, tmp_path):
         "listed": [name],
     }
     assert bench.sagemaker.list_endpoints(NameContains=name)["Endpoints"] == []
+
+
+def test_the_sagemaker_sdk_tunes_and_transforms(bench, tmp_path, monkeypatch):
+    pytest.importorskip("sagemaker.train")
+    # What it asks IAM about the role is tried above.
+    monkeypatch.setenv("SAGEMAKER_VALIDATE_ROLE", "false")
+    name = bench.name("sdk-tuner")
+    bench.put(f"{name}/train/rows.csv", "1,2\n2,4\n3,6\n")
+    bench.put(f"{name}/in/a.csv", "first,1\nsecond,10\n")
+    results = run(
+        "sdk_tuning.py",
+        {
+            "role": ROLE,
+            "image": IMAGE,
+            "bucket": bench.bucket,
+            "tuner": name,
+            "train": f"s3://{bench.bucket}/{name}/train",
+            "data": f"s3://{bench.bucket}/{name}/in",
+            "out": f"s3://{bench.bucket}/{name}/out",
+        },
+        server=bench.server,
+        home=tmp_path,
+    )
+    assert (results["status"], results["completed"]) == ("Completed", 5)
+    tuner = bench.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    assert results["best"] == tuner["BestTrainingJob"]["TrainingJobName"]
+    tuned = tuner["BestTrainingJob"]["TunedHyperParameters"]
+    assert set(tuned) == {"slope", "depth", "kind"}
+    expected = "".join(
+        f"{word},{round(x * results['slope'], 2)}\n" for word, x in (("first", 1), ("second", 10))
+    )
+    assert bench.get(f"{name}/out/a.csv.out").decode() == expected
+    job = bench.sagemaker.describe_transform_job(TransformJobName=results["transform"])
+    assert job["ModelClientConfig"]["InvocationsTimeoutInSeconds"] == 60
+    assert job["Environment"] == {"STAGE": "test"}
