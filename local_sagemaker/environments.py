@@ -153,7 +153,7 @@ class _Making:
             packages = _NOT_COMPILED if self.uv else ()
             for package in packages:
                 options += ["--config-settings-package", f"{package}:extension=none"]
-            options += [] if self.uv else ["--no-cache-dir"]
+            options += [] if self.uv else ["--no-cache-dir", "--use-pep517"]
         self._run_installer(*options, "--require-hashes", "-r", str(requirements), **variables)
         if (self.recipe / "torch.txt").is_file():
             self._install_torch(self.recipe / "torch.txt")
