@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (EnvironmentNotMadeError, OSError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("images: interrupted; what was being made is begun anew next time", file=sys.stderr)
+        return 130
     return 0
 
 

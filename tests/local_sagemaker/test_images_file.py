@@ -48,7 +48,7 @@ PROGRAM = """
                 os._exit(3)
             status = 200 if body != b"bad" else 418
             told = {
-                "type": self.headers["Content-Type"],
+                "type": self.headers.get_all("Content-Type"),
                 "own": self.headers["X-Amzn-SageMaker-Custom-Attributes"],
             }
             number = float(body) * json.loads(MODEL.read_text()) if status == 200 else None
@@ -153,7 +153,7 @@ def test_a_container_of_ones_own_trains_and_serves(bench, poll):
 
     answer = ask(b"4")
     assert answer["ContentType"] == "application/json"
-    assert answer["Body"].read() == b'{"type": "text/plain", "own": "mine", "number": 10.0}'
+    assert answer["Body"].read() == b'{"type": ["text/plain"], "own": "mine", "number": 10.0}'
     with pytest.raises(runtime.exceptions.ModelError, match="418"):
         ask(b"bad")
     with pytest.raises(runtime.exceptions.ModelError, match="model process exited"):
@@ -256,6 +256,10 @@ HERE = 'environment = "environment"\n'
         (f"[[image]]\n{HERE}", "image 1: uri: either uri or repository is needed"),
         (f"[[image]]\n{GOOD}", "environment: either environment or stand_in is needed"),
         (f"[[image]]\n{GOOD}environment = 'none'", "none has no bin/python3"),
+        (
+            f"[[image]]\n{GOOD}environment = '~nobody-such/x'",
+            "image 1: environment: ~nobody-such/x",
+        ),
         (f"[[image]]\n{GOOD}{HERE}program = 'r'", "program: 'r' is none of sklearn, xgboost, pyt"),
         (f"[[image]]\n{GOOD}{HERE}port = 0", "image 1: port: 0 is not from 1 to 65535"),
         (f"[[image]]\n{GOOD}{HERE}port = true", "image 1: port: True is not a number"),
