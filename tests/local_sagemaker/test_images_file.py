@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,7 @@ import pytest
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.images import Images, find_environment
-from local_sagemaker.images_file import ImagesFileError, read_images
+from local_sagemaker.images_file import _MEMBERS, ImagesFileError, read_images
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / ".local" / "images"
@@ -307,6 +308,23 @@ def test_digests_registries_and_missing_tags_are_as_docker_reads_them(tmp_path):
     for uri in ("localhost:5000/a:9", "xteam/b:1", "b:1", "team/b"):
         with pytest.raises(RequestInvalidError, match="unknown"):
             find_environment(uri, images)
+
+
+def test_the_readmes_example_is_read(tmp_path, monkeypatch):
+    readme = (ROOT / "local_sagemaker" / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("### Your own images\n")[2]
+    example = section.split("```")[1]
+    for place in ("churn", "forecast"):
+        venv.create(tmp_path / place / ".venv", symlinks=True)
+    (tmp_path / "images.toml").write_text(example)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    churn, forecast, sklearn, xgboost = read_images(tmp_path / "images.toml")
+    assert churn.program == "sklearn"
+    assert forecast.entrypoint == ("python3", str(tmp_path / "main.py"))
+    assert sklearn.environment == "sklearn-1.2-1"
+    assert xgboost.environment == "xgboost-1.7-1"
+    # Each member that there is has a word here.
+    assert [name for name in _MEMBERS if not re.search(rf"\b{name}\b", section)] == []
 
 
 def test_the_server_does_not_start_with_a_file_that_is_wrong(tmp_path):
