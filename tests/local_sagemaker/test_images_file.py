@@ -121,6 +121,25 @@ def of_image(request: dict[str, Any], uri: str) -> dict[str, Any]:
     return request
 
 
+def deploy(bench: Any, poll: Any, name: str, *, image: str, data: str) -> str:
+    """Create an endpoint; return its status when that has ended."""
+    sagemaker = bench.sagemaker
+    sagemaker.create_model(
+        ModelName=name, PrimaryContainer={"Image": image, "ModelDataUrl": data}
+    )  # fmt: skip
+    variant = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[{**variant, "InstanceType": "ml.m5.large"}]
+    )
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def status() -> str:
+        return sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
+
+    poll(lambda: status() != "Creating", what="the endpoint")
+    return status()
+
+
 def test_a_container_of_ones_own_trains_and_serves(bench, poll):
     request = of_image(bench.training_request(""), OWN)
     request["HyperParameters"] = {"factor": "2.5"}
@@ -130,21 +149,8 @@ def test_a_container_of_ones_own_trains_and_serves(bench, poll):
     assert line.startswith("training by ")
     assert line.endswith("/churn/environment/bin/python3")
 
-    data = job["ModelArtifacts"]["S3ModelArtifacts"]
     name, sagemaker = bench.name("churn"), bench.sagemaker
-    sagemaker.create_model(
-        ModelName=name, ExecutionRoleArn=request["RoleArn"],
-        PrimaryContainer={"Image": OWN, "ModelDataUrl": data},
-    )  # fmt: skip
-    variant = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1}
-    sagemaker.create_endpoint_config(
-        EndpointConfigName=name, ProductionVariants=[{**variant, "InstanceType": "ml.m5.large"}]
-    )
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    poll(
-        lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] != "Creating",
-        what="the endpoint",
-    )
+    deploy(bench, poll, name, image=OWN, data=job["ModelArtifacts"]["S3ModelArtifacts"])
     runtime = bench.server.client("sagemaker-runtime")
 
     def ask(body: bytes) -> Any:
@@ -196,7 +202,7 @@ def test_the_log_of_whatever_runs_on_other_libraries_begins_with_a_warning(bench
     assert bench.describe(name)["AppSpecification"]["ImageUri"] == OLD
 
 
-def test_a_built_in_algorithm_stands_in_for_its_older_self(bench):
+def test_a_built_in_algorithm_stands_in_for_its_older_self(bench, poll):
     rows = "".join(f"{2 * n},{n}\n" for n in range(20))
     train = bench.put("old-xgboost/train/rows.csv", rows)
     request = of_image(bench.training_request(""), OLD_XGBOOST)
@@ -214,6 +220,20 @@ def test_a_built_in_algorithm_stands_in_for_its_older_self(bench):
     assert "sagemaker-xgboost:3.0-5 runs instead of it" in first
     assert "xgboost-cpu 3.0.5" in first
     assert any("train-rmse" in line for line in others)
+    name = bench.name("old")
+    data = job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert deploy(bench, poll, name, image=OLD_XGBOOST, data=data) == "InService"
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    (stream,) = bench.logs.describe_log_streams(logGroupName=group)["logStreams"]
+    (event, *_) = bench.logs.get_log_events(
+        logGroupName=group, logStreamName=stream["logStreamName"]
+    )["events"]
+    assert event["message"] == first
+    answer = bench.server.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=name, ContentType="text/csv", Body=b"3"
+    )
+    assert float(answer["Body"].read()) > 0
+    bench.sagemaker.delete_endpoint(EndpointName=name)
 
 
 def test_an_images_first_name_counts_and_ours_are_still_there(file):
