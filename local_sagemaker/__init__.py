@@ -6,4 +6,5 @@ without effect, and what it refuses.
 
 from __future__ import annotations
 
+__version__ = "0.1.0"
 ACCOUNT = "123456789012"

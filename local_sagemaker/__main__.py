@@ -1,4 +1,4 @@
-"""``python -m local_sagemaker``: starts the server, says where it is, and ends it cleanly."""
+"""``local-sagemaker``: starts the server, says where it is, and ends it cleanly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_sagemaker import server
+from local_sagemaker import __version__, environments, server
 from local_sagemaker.emulator import Emulator
 from local_sagemaker.endpoints.container import Workshop
 from local_sagemaker.endpoints.hosting import Hosting
@@ -38,6 +38,25 @@ if TYPE_CHECKING:
 
     from werkzeug.serving import BaseWSGIServer
 
+_EXAMPLES = """
+Make the environment of an image, once, and start the server:
+
+  local-sagemaker images
+  local-sagemaker images sklearn-1.4-2
+  local-sagemaker --port 8090
+
+Then, in the shell of any AWS client (boto3, the AWS CLI, the SageMaker SDK, Airflow):
+
+{exports}
+  aws sagemaker list-processing-jobs
+
+Whoever may reach the port may run code as the server's user: a job is any script. Everything is
+kept in --state; remove the folder to forget it.
+"""
+_EXPORTS = """\
+  export AWS_ENDPOINT_URL={endpoint}
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
+"""
 # How often the listening thread looks whether it is to end.
 _POLL_SECONDS = 0.1
 
@@ -45,8 +64,14 @@ log = logging.getLogger("local_sagemaker")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code."""
-    options = _parse(arguments)
+    """Serve until SIGTERM or SIGINT, or make images' environments; return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["images"]:
+        return environments.main(arguments[1:])
+    return _start(_parse(arguments))
+
+
+def _start(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -56,6 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"local_sagemaker: {error}", file=sys.stderr)
         return 1
     images = Images(options.images.resolve(), users)
+    if not users and not any(images.folder.glob("*/bin/python3")):
+        log.warning("no image has an environment in %s: local-sagemaker images", images.folder)
     state: Path = options.state.resolve()
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -142,7 +169,10 @@ def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> i
         target=listening.serve_forever, args=(_POLL_SECONDS,), name="server", daemon=True
     )
     thread.start()
-    print(f"local_sagemaker is ready on {endpoint}", flush=True)
+    exports = _EXPORTS.format(endpoint=endpoint)
+    print(
+        f"local_sagemaker is ready on {endpoint}\nIts clients need\n{exports}", end="", flush=True
+    )
     ended.wait()
     listening.shutdown()
     listening.server_close()
@@ -168,10 +198,14 @@ def _lock(state: Path) -> IO[bytes] | None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m local_sagemaker",
-        description="An embedded SageMaker on the loopback interface, with moto's S3, STS, IAM and"
-        " CloudWatch Logs on the same port.",
+        prog="local-sagemaker",
+        usage="%(prog)s [options]\n       %(prog)s images [NAME ...]",
+        description="An embedded SageMaker on the loopback interface, with S3, STS, IAM and\n"
+        "CloudWatch Logs on the same port. Jobs and endpoints are real processes of this machine.",
+        epilog=_EXAMPLES.format(exports=_EXPORTS.format(endpoint="http://127.0.0.1:8090")),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument(
         "--host-name",
@@ -184,12 +218,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         " addresses and localhost alone)",
     )
     parser.add_argument(
-        "--state", type=Path, required=True, help="the folder that keeps everything"
+        "--state",
+        type=Path,
+        default=environments.default_folder("state"),
+        help="the folder that keeps everything (default: %(default)s)",
     )
     parser.add_argument(
         "--images",
         type=Path,
-        default=Path(".local/images"),
+        default=environments.default_folder("images"),
         help="the folder of image environments (default: %(default)s)",
     )
     parser.add_argument(

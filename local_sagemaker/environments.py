@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).with_name("images")
 STAMP = ".installed"
 _SIGN_SECONDS = 15.0
+_MADE = "made"
 # AWS's training toolkits come as source, with a C extension that only MPI clusters use, and an old
 # MarkupSafe with one that it can do without: they are not compiled, so that no compiler is needed.
 _NOT_COMPILED = ("sagemaker-training", "sagemaker-containers", "markupsafe")
@@ -75,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (EnvironmentNotMadeError, OSError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("images: interrupted; what was being made is begun anew next time", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -90,7 +94,7 @@ def _list(folder: Path) -> None:
 def _state(folder: Path, name: str) -> str:
     if not (folder / STAMP).exists():
         return "not made"
-    return "made" if (folder / STAMP).read_text() == _fingerprint(name) else "out of date"
+    return _MADE if (folder / STAMP).read_text() == _fingerprint(name) else "out of date"
 
 
 def _fingerprint(name: str) -> str:
@@ -126,20 +130,21 @@ class _Making:
             EnvironmentNotMadeError: There is no Python for it, or an installer has failed.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = unfinished_mark(self.folder)
+        stamp, unfinished = self.folder / STAMP, unfinished_mark(self.folder)
+        if _state(self.folder, self.name) == _MADE and not unfinished.exists():
+            self._tell("is up to date")
+            stamp.touch()
+            return
         with unfinished.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # until another one has made it
-            stamp, fingerprint = self.folder / STAMP, _fingerprint(self.name)
-            if stamp.exists() and stamp.read_text() == fingerprint:
-                self._tell("is up to date")
-                stamp.touch()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _state(self.folder, self.name) == _MADE:  # by whoever held the lock
                 unfinished.unlink(missing_ok=True)
                 return
             started = time.monotonic()
             self._tell(f"making it in {self.folder}")
             stamp.unlink(missing_ok=True)
             self._install()
-            stamp.write_text(fingerprint)
+            stamp.write_text(_fingerprint(self.name))
             unfinished.unlink(missing_ok=True)
             self._tell(f"made in {time.monotonic() - started:.0f} s")
 
@@ -153,7 +158,7 @@ class _Making:
             packages = _NOT_COMPILED if self.uv else ()
             for package in packages:
                 options += ["--config-settings-package", f"{package}:extension=none"]
-            options += [] if self.uv else ["--no-cache-dir"]
+            options += [] if self.uv else ["--no-cache-dir", "--use-pep517"]
         self._run_installer(*options, "--require-hashes", "-r", str(requirements), **variables)
         if (self.recipe / "torch.txt").is_file():
             self._install_torch(self.recipe / "torch.txt")

@@ -145,7 +145,10 @@ def _names(entry: _Entry) -> tuple[str, tuple[str, ...]]:
 def _own_environment(entry: _Entry, repository: str, tags: tuple[str, ...]) -> Image:
     members = entry.members
     # Absolute, but not resolved: an interpreter knows its environment by the path.
-    folder = entry.folder / Path(members["environment"]).expanduser()
+    try:
+        folder = entry.folder / Path(members["environment"]).expanduser()
+    except RuntimeError as error:  # ~ of nobody
+        raise entry.wrong("environment", f"{members['environment']}: {error}") from error
     if not (folder / "bin" / "python3").exists():
         raise entry.wrong("environment", f"{folder} has no bin/python3")
     port = members.get("port", 0)

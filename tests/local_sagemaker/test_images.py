@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
@@ -21,6 +22,11 @@ from local_sagemaker.images import (
     unfinished_mark,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_sagemaker.images import Image
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "local_sagemaker" / "images"
 ENVIRONMENTS = ROOT / ".local" / "images"
@@ -30,14 +36,22 @@ needs_large = pytest.mark.skipif(
     not (ENVIRONMENTS / LARGE).exists(),
     reason="there is no PyTorch image here: make setup PIPELINE=product_reviews",
 )
-IMAGES = pytest.mark.parametrize(
-    "image",
-    [
-        pytest.param(image, marks=[needs_large] if image.environment == LARGE else [])
-        for image in image_table()
-    ],
-    ids=lambda image: image.environment,
-)
+
+
+def each(images: Iterable[Image]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "image",
+        [
+            pytest.param(image, marks=[needs_large] if image.environment == LARGE else [])
+            for image in images
+        ],
+        ids=lambda image: image.environment,
+    )
+
+
+IMAGES = each(image_table())
+# One of those that share an environment is enough.
+INSTALLED = each({image.environment: image for image in image_table()}.values())
 
 
 def listed_in(folder: Path, ending: str) -> list[str]:
@@ -83,7 +97,7 @@ def test_a_missing_environment_is_refused_with_the_command_that_makes_it(image, 
         find_environment(uri, Images(tmp_path))
 
 
-@IMAGES
+@INSTALLED
 def test_an_images_libraries_are_locked_and_installed_as_listed(image):
     folder, installed = FOLDER / image.environment, installed_in(image.environment)
     locked = {
@@ -226,7 +240,7 @@ def test_an_older_image_trains_by_its_toolkit_and_serves_what_it_has_trained(ben
     sagemaker.delete_endpoint(EndpointName=name)
 
 
-@IMAGES
+@INSTALLED
 def test_an_images_programs_pass_the_type_checker_in_its_environment(image, tmp_path):
     check_types(FOLDER / image.program, ENVIRONMENTS / image.environment, tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,7 @@ import pytest
 
 from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.images import Images, find_environment
-from local_sagemaker.images_file import ImagesFileError, read_images
+from local_sagemaker.images_file import _MEMBERS, ImagesFileError, read_images
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / ".local" / "images"
@@ -48,7 +49,7 @@ PROGRAM = """
                 os._exit(3)
             status = 200 if body != b"bad" else 418
             told = {
-                "type": self.headers["Content-Type"],
+                "type": self.headers.get_all("Content-Type"),
                 "own": self.headers["X-Amzn-SageMaker-Custom-Attributes"],
             }
             number = float(body) * json.loads(MODEL.read_text()) if status == 200 else None
@@ -120,6 +121,25 @@ def of_image(request: dict[str, Any], uri: str) -> dict[str, Any]:
     return request
 
 
+def deploy(bench: Any, poll: Any, name: str, *, image: str, data: str) -> str:
+    """Create an endpoint; return its status when that has ended."""
+    sagemaker = bench.sagemaker
+    sagemaker.create_model(
+        ModelName=name, PrimaryContainer={"Image": image, "ModelDataUrl": data}
+    )  # fmt: skip
+    variant = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[{**variant, "InstanceType": "ml.m5.large"}]
+    )
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def status() -> str:
+        return sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
+
+    poll(lambda: status() != "Creating", what="the endpoint")
+    return status()
+
+
 def test_a_container_of_ones_own_trains_and_serves(bench, poll):
     request = of_image(bench.training_request(""), OWN)
     request["HyperParameters"] = {"factor": "2.5"}
@@ -129,21 +149,8 @@ def test_a_container_of_ones_own_trains_and_serves(bench, poll):
     assert line.startswith("training by ")
     assert line.endswith("/churn/environment/bin/python3")
 
-    data = job["ModelArtifacts"]["S3ModelArtifacts"]
     name, sagemaker = bench.name("churn"), bench.sagemaker
-    sagemaker.create_model(
-        ModelName=name, ExecutionRoleArn=request["RoleArn"],
-        PrimaryContainer={"Image": OWN, "ModelDataUrl": data},
-    )  # fmt: skip
-    variant = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1}
-    sagemaker.create_endpoint_config(
-        EndpointConfigName=name, ProductionVariants=[{**variant, "InstanceType": "ml.m5.large"}]
-    )
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    poll(
-        lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] != "Creating",
-        what="the endpoint",
-    )
+    deploy(bench, poll, name, image=OWN, data=job["ModelArtifacts"]["S3ModelArtifacts"])
     runtime = bench.server.client("sagemaker-runtime")
 
     def ask(body: bytes) -> Any:
@@ -153,7 +160,7 @@ def test_a_container_of_ones_own_trains_and_serves(bench, poll):
 
     answer = ask(b"4")
     assert answer["ContentType"] == "application/json"
-    assert answer["Body"].read() == b'{"type": "text/plain", "own": "mine", "number": 10.0}'
+    assert answer["Body"].read() == b'{"type": ["text/plain"], "own": "mine", "number": 10.0}'
     with pytest.raises(runtime.exceptions.ModelError, match="418"):
         ask(b"bad")
     with pytest.raises(runtime.exceptions.ModelError, match="model process exited"):
@@ -195,7 +202,7 @@ def test_the_log_of_whatever_runs_on_other_libraries_begins_with_a_warning(bench
     assert bench.describe(name)["AppSpecification"]["ImageUri"] == OLD
 
 
-def test_a_built_in_algorithm_stands_in_for_its_older_self(bench):
+def test_a_built_in_algorithm_stands_in_for_its_older_self(bench, poll):
     rows = "".join(f"{2 * n},{n}\n" for n in range(20))
     train = bench.put("old-xgboost/train/rows.csv", rows)
     request = of_image(bench.training_request(""), OLD_XGBOOST)
@@ -213,6 +220,20 @@ def test_a_built_in_algorithm_stands_in_for_its_older_self(bench):
     assert "sagemaker-xgboost:3.0-5 runs instead of it" in first
     assert "xgboost-cpu 3.0.5" in first
     assert any("train-rmse" in line for line in others)
+    name = bench.name("old")
+    data = job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert deploy(bench, poll, name, image=OLD_XGBOOST, data=data) == "InService"
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    (stream,) = bench.logs.describe_log_streams(logGroupName=group)["logStreams"]
+    (event, *_) = bench.logs.get_log_events(
+        logGroupName=group, logStreamName=stream["logStreamName"]
+    )["events"]
+    assert event["message"] == first
+    answer = bench.server.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=name, ContentType="text/csv", Body=b"3"
+    )
+    assert float(answer["Body"].read()) > 0
+    bench.sagemaker.delete_endpoint(EndpointName=name)
 
 
 def test_an_images_first_name_counts_and_ours_are_still_there(file):
@@ -256,6 +277,10 @@ HERE = 'environment = "environment"\n'
         (f"[[image]]\n{HERE}", "image 1: uri: either uri or repository is needed"),
         (f"[[image]]\n{GOOD}", "environment: either environment or stand_in is needed"),
         (f"[[image]]\n{GOOD}environment = 'none'", "none has no bin/python3"),
+        (
+            f"[[image]]\n{GOOD}environment = '~nobody-such/x'",
+            "image 1: environment: ~nobody-such/x",
+        ),
         (f"[[image]]\n{GOOD}{HERE}program = 'r'", "program: 'r' is none of sklearn, xgboost, pyt"),
         (f"[[image]]\n{GOOD}{HERE}port = 0", "image 1: port: 0 is not from 1 to 65535"),
         (f"[[image]]\n{GOOD}{HERE}port = true", "image 1: port: True is not a number"),
@@ -303,6 +328,23 @@ def test_digests_registries_and_missing_tags_are_as_docker_reads_them(tmp_path):
     for uri in ("localhost:5000/a:9", "xteam/b:1", "b:1", "team/b"):
         with pytest.raises(RequestInvalidError, match="unknown"):
             find_environment(uri, images)
+
+
+def test_the_readmes_example_is_read(tmp_path, monkeypatch):
+    readme = (ROOT / "local_sagemaker" / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("### Your own images\n")[2]
+    example = section.split("```")[1]
+    for place in ("churn", "forecast"):
+        venv.create(tmp_path / place / ".venv", symlinks=True)
+    (tmp_path / "images.toml").write_text(example)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    churn, forecast, sklearn, xgboost = read_images(tmp_path / "images.toml")
+    assert churn.program == "sklearn"
+    assert forecast.entrypoint == ("python3", str(tmp_path / "main.py"))
+    assert sklearn.environment == "sklearn-1.2-1"
+    assert xgboost.environment == "xgboost-1.7-1"
+    # Each member that there is has a word here.
+    assert [name for name in _MEMBERS if not re.search(rf"\b{name}\b", section)] == []
 
 
 def test_the_server_does_not_start_with_a_file_that_is_wrong(tmp_path):

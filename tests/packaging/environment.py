@@ -1,4 +1,4 @@
-"""An environment with the wheel, what the wheel asks for, and nothing else of the project's."""
+"""An environment with a wheel, what the wheel asks for, and nothing else of the project's."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def new_environment(folder: Path, wheel: Path, *extras: str) -> Environment:
     uv = shutil.which("uv") or str(ROOT / ".local" / "uv" / "bin" / "uv")
     install = (uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python")
     subprocess.run([*install, made.python, wheel], check=True)
-    (installed,) = Distribution.discover(name="gated-retraining", path=[str(made.packages)])
+    name = wheel.name.partition("-")[0]
+    (installed,) = Distribution.discover(name=name, path=[str(made.packages)])
     _link(_asked_for(installed, extras), made.packages)
     return made
 

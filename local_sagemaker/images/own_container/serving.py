@@ -24,7 +24,9 @@ _LOOK_SECONDS = 0.05
 _LONGEST_PING = 2.0
 _ENDING_SECONDS = 1.0
 # Of one connection, not of the message; the WSGI server adds its own.
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+_HOP_BY_HOP = frozenset(
+    ("connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding")
+)
 
 
 def application() -> Any:
@@ -51,13 +53,12 @@ def application() -> Any:
     threading.Thread(target=lambda: os._exit(server.wait() or 1), daemon=True).start()
 
     def hand_over(environ: Any, start_response: Any) -> list[bytes]:
-        headers = {
-            name.removeprefix("HTTP_").replace("_", "-"): value
+        given = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
             for name, value in environ.items()
-            if name.startswith("HTTP_") and name != "HTTP_HOST"
+            if name.startswith("HTTP_")
         }
-        if environ["CONTENT_TYPE"]:
-            headers["Content-Type"] = environ["CONTENT_TYPE"]
+        headers = {name: value for name, value in given.items() if name not in _HOP_BY_HOP}
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         connection = http.client.HTTPConnection(_HOST, port)
         try:
