@@ -342,10 +342,9 @@ STATES = [
 def test_a_step_that_waits_for_a_failure_begins_only_then(
     airflow: SimpleNamespace, trigger: str, state: str, does: str
 ) -> None:
-    train = {"Name": "Train", "Type": "Training", "Arguments": {}}
     tell = {"Name": "Tell", "Type": "Fail", "Arguments": {"ErrorMessage": "it ran"},
             "DependsOn": [{"Step": "Train", "Trigger": trigger}]}  # fmt: skip
-    run = Run(airflow, train, tell, name="triggers")
+    run = Run(airflow, model("Train"), tell, name="triggers")
     run.states = {"Train": state}
     error, message = {
         "runs": (airflow.Fail, "^it ran$"),
