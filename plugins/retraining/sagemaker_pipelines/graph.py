@@ -36,7 +36,7 @@ _MAKES: Mapping[str, str] = {
     "Model": "Model",
     "RegisterModel": "ModelPackage",
 }
-OUTCOME = "Outcome"
+OUTCOME, OUTPUTS = "Outcome", "OutputParameters"
 # What a tuning step has besides, from ListTrainingJobsForHyperParameterTuningJob: the best first.
 TRAINING_JOBS = "TrainingJobSummaries"
 
@@ -153,6 +153,11 @@ def _check_property(step: Step, path: tuple[str | int, ...], where: str) -> None
     if step.kind == "Condition":
         if path != (OUTCOME,):
             raise DefinitionError(f"{where}: a Condition has the property {OUTCOME} only")
+        return
+    if step.kind == "Lambda":
+        if path[0] != OUTPUTS or len(path) != 2 or path[1] not in step.outputs:
+            told = ", ".join(step.outputs) or "nothing"
+            raise DefinitionError(f"{where}: the outputs of step {step.name} are {told}")
         return
     if step.kind not in _MAKES:
         raise DefinitionError(f"{where}: a step of type {step.kind} has no properties")
