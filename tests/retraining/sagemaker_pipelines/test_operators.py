@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +27,7 @@ def airflow(become_a_task: Any, embedded_sagemaker: Any) -> SimpleNamespace:
         AirflowFailException,
         AirflowSkipException,
         DownstreamTasksSkipped,
+        TaskDeferred,
     )
     from retraining.sagemaker_pipelines.compiler import pipeline_dag  # noqa: PLC0415
 
@@ -35,6 +36,7 @@ def airflow(become_a_task: Any, embedded_sagemaker: Any) -> SimpleNamespace:
         Fail=AirflowFailException,
         Skip=AirflowSkipException,
         Skipped=DownstreamTasksSkipped,
+        Deferred=TaskDeferred,
     )
 
 
@@ -227,6 +229,51 @@ def test_a_broken_report_fails_the_condition(airflow: SimpleNamespace) -> None:
     run.do("Bad")
     with pytest.raises(airflow.Fail, match=r"report\.json: the report is not JSON"):
         run.do("Check")
+
+
+def test_a_task_that_was_deferred_goes_on_with_the_same_request(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    """In another process, which has resolved the references anew; and its result is kept."""
+    cached = processing("Wait", writes("{}"), CacheConfig={"Enabled": True})
+    run = Run(airflow, cached, name="deferred")
+    run.dag.get_task("Wait").defer_after = timedelta()
+    with pytest.raises(airflow.Deferred) as deferred:
+        run.do("Wait")
+    _, arguments = deferred.value.trigger.serialize()
+    sagemaker = embedded_sagemaker.client("sagemaker")
+    for _ in range(120):
+        described = sagemaker.describe_processing_job(ProcessingJobName=arguments["job_name"])
+        if described["ProcessingJobStatus"] == "Completed":
+            break
+        time.sleep(0.5)
+    again = Run(airflow, cached, name="deferred")
+    task, context = again.dag.get_task("Wait").prepare_for_execution(), again.context("Wait")
+    task.render_template_fields(context)
+    event = {"status": "Completed", **{k: arguments[k] for k in ("job_name", "step_key")}}
+    assert task.execute_complete(context, event)["job_name"] == arguments["job_name"]
+    later = Run(airflow, cached, name="deferred")
+    later.run_id = "manual__2"
+    assert later.do("Wait")["job_name"] == arguments["job_name"]
+
+
+def test_an_output_that_a_later_run_wrote_over_stands_for_nothing(
+    airflow: SimpleNamespace,
+) -> None:
+    """Where outputs go to one place, only the last run's are there."""
+
+    def run(run_id: str, report: str) -> str:
+        step = processing("Fixed", writes(report), CacheConfig={"Enabled": True})
+        outputs = step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+        outputs[0]["S3Output"]["S3Uri"] = "s3://steps/fixed/place"
+        made = Run(airflow, step, name="fixed")
+        made.run_id = run_id
+        name: str = made.do("Fixed")["job_name"]
+        return name
+
+    first, second = run("one", '{"a": 1}'), run("two", '{"a": 2}')
+    assert run("three", '{"a": 2}') == second
+    assert run("four", '{"a": 1}') not in {first, second}
 
 
 def test_a_cached_step_takes_the_job_of_an_earlier_run(airflow: SimpleNamespace) -> None:
