@@ -76,6 +76,7 @@ class EarlierResults(StepResults):
 
     def of_equal_step(self, content: StepContent) -> dict[str, str] | None:
         """Return the result of an earlier equal step, whose outputs are as it left them."""
+        now = datetime.now(tz=UTC)
         found = find_reusable(
             self.s3,
             self.bucket,
@@ -83,10 +84,10 @@ class EarlierResults(StepResults):
             step=self.step,
             content=content,
             anywhere=True,
-            since=datetime.now(tz=UTC) - self.expires_after if self.expires_after else None,
+            since=None if self.expires_after is None else now - self.expires_after,
         )
         if isinstance(found, Miss):
-            self.say_must_run(found)
+            log.info("%s must run: %s", self.step, found)
             return None
         log.info("nothing has changed since %s: it stands for this step's job", found.job_name)
         model = {"model_uri": found.model_uri} if found.model_uri else {}
