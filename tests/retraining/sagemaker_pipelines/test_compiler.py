@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -83,6 +84,46 @@ def test_the_tutorials_pipeline_is_the_graph_that_its_author_knows(
         "AbaloneRegisterModel": {"label": "if"},
         "AbaloneMSEFail": {"label": "else"},
     }
+
+
+def test_nested_branches_are_the_edges_of_their_steps_and_no_others(
+    airflow: SimpleNamespace,
+) -> None:
+    dag = airflow.pipeline_dag(DEFINITIONS / "three_deep.json")
+    dag.check_cycle()
+    assert edges(dag) == {
+        ("C1", "Shallow"), ("C1", "C2"), ("C1", "Beside"), ("C2", "Middle"), ("C2", "C3"),
+        ("C3", "Deep"), ("C3", "Stop"),
+    }  # fmt: skip
+    told = airflow.serialization.to_dict(dag)["dag"]["edge_info"]
+    labels = {
+        (before, after): told[before][after]["label"] for before in told for after in told[before]
+    }
+    assert labels == {
+        ("C1", "Shallow"): "if", ("C1", "C2"): "else", ("C1", "Beside"): "else",
+        ("C2", "Middle"): "if", ("C2", "C3"): "else", ("C3", "Deep"): "if", ("C3", "Stop"): "else",
+    }  # fmt: skip
+
+
+def test_each_definition_has_the_edges_of_the_sdks_own_graph(airflow: SimpleNamespace) -> None:
+    """Whatever groups its steps stand in; the graph is told by the definition's JSON."""
+
+    def expected(steps: Any, condition: str | None) -> Any:
+        for step in steps:
+            for name in step.get("DependsOn", []):
+                yield name, step["Name"]
+            if condition:
+                yield condition, step["Name"]
+            own = {k: v for k, v in step["Arguments"].items() if not k.endswith("Steps")}
+            for name in re.findall(r"Steps\.([A-Za-z0-9_-]+)\.", json.dumps(own)):
+                yield name, step["Name"]
+            for arm in ("IfSteps", "ElseSteps"):
+                yield from expected(step["Arguments"].get(arm, []), step["Name"])
+
+    for file in [*DEFINITIONS.glob("*.json"), *PIPELINES.glob("*.json")]:
+        dag = airflow.pipeline_dag(file)
+        dag.check_cycle()
+        assert edges(dag) == set(expected(json.loads(file.read_text())["Steps"], None)), file
 
 
 def test_parameters_are_a_form(airflow: SimpleNamespace) -> None:
