@@ -51,7 +51,11 @@ def definition(steps: int) -> str:
 
 def _processing(name: str, uri: Any) -> dict[str, Any]:
     s3 = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/input", "S3DataType": "S3Prefix"}
-    output = {"S3Uri": f"s3://bucket/{name}", "LocalPath": "/opt/ml/processing/output"}
+    output = {
+        "S3Uri": f"s3://bucket/{name}",
+        "LocalPath": "/opt/ml/processing/output",
+        "S3UploadMode": "EndOfJob",
+    }
     cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30}
     arguments = {
         "RoleArn": "arn:aws:iam::123456789012:role/role",

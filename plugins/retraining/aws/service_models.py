@@ -42,12 +42,12 @@ def parse() -> None:
         )
 
 
-def answer_shape(operation: str) -> Any:
-    """Return the shape of what an operation of SageMaker's answers, as botocore knows it."""
+def operation(name: str) -> Any:
+    """Return botocore's model of an operation of SageMaker's: ``input_shape``, ``output_shape``."""
     from botocore.model import ServiceModel  # noqa: PLC0415 - every Airflow process loads this
 
     model = _loader().load_service_model("sagemaker", "service-2")
-    return ServiceModel(model, "sagemaker").operation_model(operation).output_shape
+    return ServiceModel(model, "sagemaker").operation_model(name)
 
 
 def _share(session: Session) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Label, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 
 from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
@@ -80,16 +80,14 @@ def pipeline_dag(
     with dag:
         _add(definition.steps, pipeline)
         for node in pipeline.nodes.values():
-            task = dag.get_task(node.step.name)
-            for dependency in node.waits_for:
-                before = dag.get_task(dependency.step)
-                if dependency.trigger == COMPLETED:
-                    before >> task
-                else:
-                    before >> Label(dependency.trigger) >> task
+            waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
             if node.arm:
-                label = Label("if" if node.arm.outcome else "else")
-                dag.get_task(node.arm.condition) >> label >> task
+                waits.append((node.arm.condition, "if" if node.arm.outcome else "else"))
+            for before, label in waits:
+                dag.set_dependency(before, node.step.name)
+                if label != COMPLETED:
+                    # Airflow's Label would join the groups that the two stand in.
+                    dag.set_edge_info(before, node.step.name, {"label": label})
     return dag
 
 

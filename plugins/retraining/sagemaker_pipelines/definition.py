@@ -29,12 +29,14 @@ _PIPELINE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
 _TOP = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 _STEP = {
     "Name", "Type", "Arguments", "DependsOn", "DisplayName", "Description", "CacheConfig",
-    "RetryPolicies", "PropertyFiles",
+    "RetryPolicies", "PropertyFiles", "FunctionArn", "OutputParameters",
 }  # fmt: skip
 _JOBS = frozenset({"Processing", "Training", "Transform", "Tuning"})
 # Which members only some types of steps have.
 _ONLY_OF = {
-    "CacheConfig": _JOBS,
+    "CacheConfig": _JOBS | {"Lambda"},
+    "FunctionArn": frozenset({"Lambda"}),
+    "OutputParameters": frozenset({"Lambda"}),
     "PropertyFiles": frozenset({"Processing"}),
     "RetryPolicies": _JOBS | {"Model", "RegisterModel"},
 }
@@ -161,6 +163,8 @@ class Step:
         retry_policies: As they are written.
         property_files: As they are written.
         branch: Of a Condition step.
+        function: The ARN of a Lambda step's function.
+        outputs: The types of a Lambda step's outputs by name.
     """
 
     name: str
@@ -174,6 +178,8 @@ class Step:
     retry_policies: tuple[RetryPolicy, ...] = ()
     property_files: tuple[PropertyFile, ...] = ()
     branch: Branch | None = None
+    function: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +324,8 @@ def _step(wire: object, where: str) -> Step:
         ),
         property_files=_property_files(members.get("PropertyFiles"), where),
         branch=branch,
+        function=_function(members, where),
+        outputs=_outputs(members.get("OutputParameters"), where),
     )
 
 
@@ -426,6 +434,28 @@ def _property_files(wire: object, where: str) -> tuple[PropertyFile, ...]:
         files.append(PropertyFile(*map(str, texts)))
     _unique([file.name for file in files], f"property files of {where}")
     return tuple(files)
+
+
+def _function(members: Mapping[str, Any], where: str) -> str | None:
+    function = members.get("FunctionArn")
+    if members.get("Type") == "Lambda" and (not isinstance(function, str) or not function):
+        raise DefinitionError(f"{where}: FunctionArn is {shown(function)}, not an ARN")
+    return function
+
+
+def _outputs(wire: object, where: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, item in enumerate(_list(wire or [], f"{where}: OutputParameters")):
+        at = f"{where}: OutputParameters[{number}]"
+        members = _mapping(item, at)
+        _known(members, {"OutputName", "OutputType"}, at)
+        name, kind = members.get("OutputName"), members.get("OutputType", "String")
+        if not isinstance(name, str) or not name or kind not in _TYPES:
+            raise DefinitionError(f"{at}: an OutputName and one of {', '.join(_TYPES)} are wanted")
+        if name in found:
+            raise DefinitionError(f"{at}: {name} is there more than once")
+        found[name] = str(kind)
+    return found
 
 
 def _number(

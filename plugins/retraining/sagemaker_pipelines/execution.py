@@ -134,7 +134,7 @@ class Execution:
     def _describe(self, step: str) -> Mapping[str, Any]:
         kind = self.pipeline.nodes[step].step.kind
         result = result_of(self.context["ti"], step)
-        if kind == "Condition":
+        if kind in {"Condition", "Lambda"}:
             return result
         client = clients.client("sagemaker")
         if kind == "Model":

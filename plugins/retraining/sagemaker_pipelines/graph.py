@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from retraining.aws import service_models
+from retraining.gate.conditions import shown
 from retraining.sagemaker_pipelines.definition import Dependency, Step
 from retraining.sagemaker_pipelines.references import (
     NAME_MEMBERS,
@@ -22,20 +24,19 @@ from retraining.sagemaker_pipelines.references import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from retraining.sagemaker_pipelines.definition import Definition
 
-# The call whose answer a step's properties are.
-DESCRIBES: Mapping[str, str] = {
-    "Processing": "DescribeProcessingJob",
-    "Training": "DescribeTrainingJob",
-    "Transform": "DescribeTransformJob",
-    "Tuning": "DescribeHyperParameterTuningJob",
-    "Model": "DescribeModel",
-    "RegisterModel": "DescribeModelPackage",
+# What a step makes: its arguments are those of the Create call, its properties what Describe
+# answers. The name is given when the step is executed.
+_MAKES: Mapping[str, str] = {
+    "Processing": "ProcessingJob",
+    "Training": "TrainingJob",
+    "Transform": "TransformJob",
+    "Tuning": "HyperParameterTuningJob",
+    "Model": "Model",
+    "RegisterModel": "ModelPackage",
 }
-OUTCOME = "Outcome"
+OUTCOME, OUTPUTS = "Outcome", "OutputParameters"
 # What a tuning step has besides, from ListTrainingJobsForHyperParameterTuningJob: the best first.
 TRAINING_JOBS = "TrainingJobSummaries"
 
@@ -107,6 +108,7 @@ def _with_arms(steps: tuple[Step, ...], arm: Arm | None) -> Iterator[tuple[Step,
 
 
 def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
+    _check_request(step)
     steps = {other.name: other for other in definition.all_steps()}
     waits = {dependency.step: dependency for dependency in step.depends_on}
     for name in waits:
@@ -152,12 +154,17 @@ def _check_property(step: Step, path: tuple[str | int, ...], where: str) -> None
         if path != (OUTCOME,):
             raise DefinitionError(f"{where}: a Condition has the property {OUTCOME} only")
         return
-    if step.kind not in DESCRIBES:
+    if step.kind == "Lambda":
+        if path[0] != OUTPUTS or len(path) != 2 or path[1] not in step.outputs:
+            told = ", ".join(step.outputs) or "nothing"
+            raise DefinitionError(f"{where}: the outputs of step {step.name} are {told}")
+        return
+    if step.kind not in _MAKES:
         raise DefinitionError(f"{where}: a step of type {step.kind} has no properties")
-    operation = DESCRIBES[step.kind]
+    operation = f"Describe{_MAKES[step.kind]}"
     if step.kind == "Tuning" and path[0] == TRAINING_JOBS:
         operation = "ListTrainingJobsForHyperParameterTuningJob"
-    shape = _answer(operation)
+    shape = _operation(operation).output_shape
     for part in path:
         shape = _member(shape, part)
         if shape is None:
@@ -180,8 +187,45 @@ def _has_names(shape: Any) -> bool:
 
 
 @cache
-def _answer(operation: str) -> Any:
-    return service_models.answer_shape(operation)
+def _operation(name: str) -> Any:
+    return service_models.operation(name)
+
+
+def _check_request(step: Step) -> None:
+    """Check the members of a step's request: there is no other, and none is missing."""
+    if step.kind not in _MAKES:
+        return
+    made = _MAKES[step.kind]
+    request = parsed(step.arguments, "")
+    assert isinstance(request, Mapping)  # noqa: S101 - else it would not have been read
+    shape = _operation(f"Create{made}").input_shape
+    named = {**request, f"{made}Name": ""} if f"{made}Name" in shape.required_members else request
+    for fault in _faults(named, shape, "Arguments"):
+        raise DefinitionError(f"step {step.name}: {fault}")
+
+
+def _faults(value: object, shape: Any, where: str) -> Iterator[str]:
+    # What a reference leads to is checked when it is sent.
+    if isinstance(value, Reference):
+        return
+    match shape.type_name:
+        case "structure" if isinstance(value, Mapping):
+            for name in sorted(value.keys() - shape.members.keys()):
+                yield f"{where} has {name}, which the service does not know there"
+            for name in shape.required_members:
+                if name not in value:
+                    yield f"{where} lacks {name}"
+            for name, inner in shape.members.items():
+                if value.get(name) is not None:
+                    yield from _faults(value[name], inner, f"{where}.{name}")
+        case "list" if isinstance(value, tuple):
+            for index, item in enumerate(value):
+                yield from _faults(item, shape.member, f"{where}[{index}]")
+        case "map" if isinstance(value, Mapping):
+            for name, inner in value.items():
+                yield from _faults(inner, shape.value, f"{where}.{name}")
+        case "structure" | "list" | "map":
+            yield f"{where} is {shown(value)}, not a {shape.type_name}"
 
 
 def _check_property_file(step: Step, name: str, where: str) -> None:

@@ -6,6 +6,7 @@ to render a task is to resolve its step's references.
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowFailException
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retraining import naming
 from retraining.aws import clients
 from retraining.gate.conditions import in_record
 from retraining.gate.decision import Decision, Verdict
+from retraining.gate.report import kind_of
 from retraining.gate.words import joined, one_line
 from retraining.jobs.lifecycle import SageMakerJobTask
 from retraining.jobs.operators import (
@@ -33,8 +36,9 @@ from retraining.jobs.reuse.steps import Miss, find_reusable
 from retraining.registry import assets, versions
 from retraining.runs import kinds, records
 from retraining.sagemaker_pipelines.conditions import judged, to_wire
+from retraining.sagemaker_pipelines.definition import Parameter
 from retraining.sagemaker_pipelines.execution import Execution
-from retraining.sagemaker_pipelines.graph import OUTCOME
+from retraining.sagemaker_pipelines.graph import OUTCOME, OUTPUTS
 from retraining.sagemaker_pipelines.references import UnresolvedError
 from retraining.settings import settings
 
@@ -52,6 +56,8 @@ log = logging.getLogger(__name__)
 _RETURN_VALUE = "return_value"
 # Airflow keeps how often a person has cleared a run. What such a run does is done anew.
 _NEVER_CLEARED = "0"
+# SageMaker Pipelines waits ten minutes for a function.
+_LONGEST_FUNCTION_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class EarlierResults(StepResults):
 
     def of_equal_step(self, content: StepContent) -> dict[str, str] | None:
         """Return the result of an earlier equal step, whose outputs are as it left them."""
+        now = datetime.now(tz=UTC)
         found = find_reusable(
             self.s3,
             self.bucket,
@@ -77,10 +84,10 @@ class EarlierResults(StepResults):
             step=self.step,
             content=content,
             anywhere=True,
-            since=datetime.now(tz=UTC) - self.expires_after if self.expires_after else None,
+            since=None if self.expires_after is None else now - self.expires_after,
         )
         if isinstance(found, Miss):
-            self.say_must_run(found)
+            log.info("%s must run: %s", self.step, found)
             return None
         log.info("nothing has changed since %s: it stands for this step's job", found.job_name)
         model = {"model_uri": found.model_uri} if found.model_uri else {}
@@ -267,6 +274,55 @@ class RegisterModelStepOperator(_StepTask):
         }
 
 
+class LambdaStepOperator(_StepTask):
+    """Executes a Lambda step: calls the function with the step's arguments, and waits.
+
+    The function may be called again if no answer came, as SageMaker Pipelines does it.
+
+    Returns:
+        ``OutputParameters``: the declared outputs by name.
+    """
+
+    def run(self, execution: Execution, context: Context) -> dict[str, Any]:
+        """Call the function.
+
+        Raises:
+            AirflowFailException: It raised an error, or its answer lacks an output.
+        """
+        del execution, context
+        told = self.compiled.nodes[self.step].step
+        # A lost answer is Airflow's to retry: botocore would call once more within this attempt.
+        once = Config(retries={"total_max_attempts": 1})
+        client = clients.client("lambda", read_timeout_s=_LONGEST_FUNCTION_S, config=once)
+        answer = client.invoke(
+            FunctionName=told.function, Payload=json.dumps(self.step_arguments).encode()
+        )
+        body = answer["Payload"].read()
+        if "FunctionError" in answer:
+            said = one_line(body.decode(errors="replace"))
+            raise AirflowFailException(f"step {self.step}: {told.function} failed: {said}")
+        try:
+            return {OUTPUTS: _outputs(body, told.outputs)}
+        except ValueError as error:
+            raise AirflowFailException(f"step {self.step}: {told.function}: {error}") from error
+
+
+def _outputs(body: bytes, wanted: Mapping[str, str]) -> dict[str, object]:
+    """Return the declared outputs in a function's answer.
+
+    Raises:
+        ValueError: One is missing or of another type.
+    """
+    if not wanted:
+        return {}
+    answer = json.loads(body or b"null")
+    if not isinstance(answer, dict):
+        raise ValueError(f"its answer is {kind_of(answer)}, and no object with its outputs")  # noqa: TRY004 - the function's error
+    if missing := [name for name in wanted if name not in answer]:
+        raise ValueError(f"its answer lacks the output {', '.join(missing)}")
+    return {name: Parameter(name, kind).value_of(answer[name]) for name, kind in wanted.items()}
+
+
 class FailStepOperator(_StepTask):
     """Executes a Fail step: fails the run."""
 
@@ -359,4 +415,5 @@ OPERATORS: Mapping[str, type[Any]] = {
     "RegisterModel": RegisterModelStepOperator,
     "Condition": ConditionStepOperator,
     "Fail": FailStepOperator,
+    "Lambda": LambdaStepOperator,
 }

@@ -9,12 +9,11 @@ if TYPE_CHECKING:
 
 SUPPORTED = frozenset({
     "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Fail",
+    "Lambda",
 })  # fmt: skip
 
 _OWN_OPERATOR = "split the pipeline here, and put {} between the two DAGs"
 INSTEAD: Mapping[str, str] = {
-    "Lambda": "do its work in a Processing step; or "
-    + _OWN_OPERATOR.format("Airflow's LambdaInvokeFunctionOperator"),
     "Callback": _OWN_OPERATOR.format("Airflow's SqsPublishOperator and SqsSensor"),
     "EMR": _OWN_OPERATOR.format("Airflow's EmrAddStepsOperator"),
     "EMRServerless": _OWN_OPERATOR.format("Airflow's EmrServerlessStartJobOperator"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,14 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
 
 
 def training(name: str = "Train", **members: Any) -> dict[str, Any]:
-    return {"Name": name, "Type": "Training", "Arguments": {"RoleArn": ROLE}, **members}
+    arguments = {
+        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/model"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
+        "RoleArn": ROLE,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    return {"Name": name, "Type": "Training", "Arguments": arguments, **members}
 
 
 def model(name: str, value: object = "x", **members: Any) -> dict[str, Any]:
@@ -76,6 +84,46 @@ def test_the_tutorials_pipeline_is_the_graph_that_its_author_knows(
         "AbaloneRegisterModel": {"label": "if"},
         "AbaloneMSEFail": {"label": "else"},
     }
+
+
+def test_nested_branches_are_the_edges_of_their_steps_and_no_others(
+    airflow: SimpleNamespace,
+) -> None:
+    dag = airflow.pipeline_dag(DEFINITIONS / "three_deep.json")
+    dag.check_cycle()
+    assert edges(dag) == {
+        ("C1", "Shallow"), ("C1", "C2"), ("C1", "Beside"), ("C2", "Middle"), ("C2", "C3"),
+        ("C3", "Deep"), ("C3", "Stop"),
+    }  # fmt: skip
+    told = airflow.serialization.to_dict(dag)["dag"]["edge_info"]
+    labels = {
+        (before, after): told[before][after]["label"] for before in told for after in told[before]
+    }
+    assert labels == {
+        ("C1", "Shallow"): "if", ("C1", "C2"): "else", ("C1", "Beside"): "else",
+        ("C2", "Middle"): "if", ("C2", "C3"): "else", ("C3", "Deep"): "if", ("C3", "Stop"): "else",
+    }  # fmt: skip
+
+
+def test_each_definition_has_the_edges_of_the_sdks_own_graph(airflow: SimpleNamespace) -> None:
+    """Whatever groups its steps stand in; the graph is told by the definition's JSON."""
+
+    def expected(steps: Any, condition: str | None) -> Any:
+        for step in steps:
+            for name in step.get("DependsOn", []):
+                yield name, step["Name"]
+            if condition:
+                yield condition, step["Name"]
+            own = {k: v for k, v in step["Arguments"].items() if not k.endswith("Steps")}
+            for name in re.findall(r"Steps\.([A-Za-z0-9_-]+)\.", json.dumps(own)):
+                yield name, step["Name"]
+            for arm in ("IfSteps", "ElseSteps"):
+                yield from expected(step["Arguments"].get(arm, []), step["Name"])
+
+    for file in [*DEFINITIONS.glob("*.json"), *PIPELINES.glob("*.json")]:
+        dag = airflow.pipeline_dag(file)
+        dag.check_cycle()
+        assert edges(dag) == set(expected(json.loads(file.read_text())["Steps"], None)), file
 
 
 def test_parameters_are_a_form(airflow: SimpleNamespace) -> None:
@@ -145,10 +193,11 @@ def test_titles_and_words_of_the_author_are_kept(airflow: SimpleNamespace) -> No
 
 
 def test_a_text_that_looks_like_a_template_is_no_template(airflow: SimpleNamespace) -> None:
-    step = {"Name": "A", "Type": "Training", "Arguments": {"HyperParameters": {"x": "{{ ds }}"}}}
-    task = compiled(airflow, step).get_task("A")
+    step = training()
+    step["Arguments"]["HyperParameters"] = {"x": "{{ ds }}"}
+    task = compiled(airflow, step).get_task("Train")
     assert task.template_ext == ()
-    assert task.config == {"HyperParameters": {"x": "{{ ds }}"}}
+    assert task.config == step["Arguments"]
 
 
 def test_a_step_that_waits_for_a_failure_begins_whatever_the_end(
@@ -207,11 +256,41 @@ def test_what_leads_nowhere_is_refused_when_the_dag_is_parsed(
     assert str(raised.value).startswith("pipeline p: ")
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"Hyperparameters": {}}, "Arguments has Hyperparameters, which the service does not know"),
+        ({"InputDataConfig": [{"ChannelName": "a"}]}, r"InputDataConfig\[0\] lacks DataSource"),
+        ({"InputDataConfig": [{"ChannelName": "a", "DataSource": {"S3": {}}}]},
+         r"Arguments.InputDataConfig\[0\].DataSource has S3, which"),
+        ({"InputDataConfig": {"a": 1}}, "Arguments.InputDataConfig is {'a': 1}, not a list"),
+        ({"RoleArn": None}, None),
+        ({"ResourceConfig": {GET: "Parameters.N"}}, "there is no parameter N"),
+    ],
+)  # fmt: skip
+def test_a_request_that_the_service_would_refuse_is_refused_when_the_dag_is_parsed(
+    airflow: SimpleNamespace, changed: dict[str, Any], message: str | None
+) -> None:
+    step = training()
+    step["Arguments"] |= changed
+    if message is None:
+        compiled(airflow, step)
+        return
+    with pytest.raises(DefinitionError, match=message) as raised:
+        compiled(airflow, step)
+    assert str(raised.value).startswith("pipeline p: step Train: ")
+
+
 def test_a_property_file_lies_in_an_output_of_its_step(airflow: SimpleNamespace) -> None:
     process = {
-        "Name": "P", "Type": "Processing", "Arguments": {"ProcessingOutputConfig": {"Outputs": [
-            {"OutputName": "out", "S3Output": {"S3Uri": "s3://b/o"}}
-        ]}},
+        "Name": "P", "Type": "Processing", "Arguments": {
+            "AppSpecification": {"ImageUri": "image"},
+            "ProcessingResources": {"ClusterConfig": {
+                "InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+            "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": {
+                "S3Uri": "s3://b/o", "LocalPath": "/o", "S3UploadMode": "EndOfJob"}}]},
+            "RoleArn": ROLE,
+        },
         "PropertyFiles": [{"PropertyFileName": "R", "OutputName": "other", "FilePath": "r.json"}],
     }  # fmt: skip
     get = {"Std:JsonGet": {"PropertyFile": {GET: "Steps.P.PropertyFiles.R"}, "Path": "a"}}
@@ -233,7 +312,9 @@ def test_what_describe_answers_may_be_referred_to(airflow: SimpleNamespace, path
 
 
 def test_a_tuning_step_has_the_training_jobs_too(airflow: SimpleNamespace) -> None:
-    tune = {"Name": "Tune", "Type": "Tuning", "Arguments": {}}
+    config = {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}}
+    arguments = {"HyperParameterTuningJobConfig": config}
+    tune = {"Name": "Tune", "Type": "Tuning", "Arguments": arguments}
     for path in ("TrainingJobSummaries[0].TrainingJobName", "BestTrainingJob.TrainingJobName"):
         dag = compiled(airflow, tune, model("A", {GET: f"Steps.Tune.{path}"}))
         assert edges(dag) == {("Tune", "A")}

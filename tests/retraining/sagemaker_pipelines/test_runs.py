@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining.runs import code_archive
+from retraining.deployment import smoke
+from retraining.registry import versions
+from retraining.runs import code_archive, records
 
 from tests.dags.place import BUCKET, ROOT, Place, new_place
 from tests.retraining.sagemaker_pipelines.dag_processes import run_dags
@@ -79,8 +81,20 @@ def test_the_model_is_the_hand_written_dags_and_is_registered_once(
     """The figures are those of ``make demo``, whose DAGs run the same scripts on the same data."""
     _, passed = ended[0][name]
     assert metric(place, name, passed) == pytest.approx(value, abs=5e-5)
-    (version,) = place.versions(f"{name}-from-definition")
-    assert version["CustomerMetadataProperties"]["snapshot"] == DATE
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_what_was_registered_has_all_that_a_deployment_asks_for(
+    place: Place, ended: tuple[dict[str, Any], str], name: str
+) -> None:
+    assert ended
+    client, group = place.client("sagemaker"), f"{name}-from-definition"
+    (version,) = place.versions(group)
+    versions.approve(client, version["ModelPackageArn"], reason="by a test")
+    (deployable,) = versions.deployable(client, group)
+    assert deployable.snapshot == DATE
+    assert records.objection(place.client("s3"), deployable.report_uri) is None
+    assert smoke.read(place.client("s3"), deployable.report_uri, rows=5)
 
 
 def test_the_second_run_takes_the_jobs_of_the_first(

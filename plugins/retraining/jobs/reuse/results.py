@@ -62,19 +62,15 @@ class StepResults:
             self.s3, self.bucket, pipeline=self.pipeline, step=self.step, content=content
         )
         if isinstance(found, Miss):
-            self.say_must_run(found)
+            log.info("%s must run: %s", self.step, found)
             return None
         try:
             result = reuse_outputs(self.s3, found, job_type=self.job_type, request=self.request)
         except OutputsChangedError as error:
-            self.say_must_run(error)
+            log.info("%s must run: %s", self.step, error)
             return None
         log.info("nothing has changed since %s: its outputs were copied", found.job_name)
         return result
-
-    def say_must_run(self, why: object) -> None:
-        """Tell the log why nothing of earlier is taken."""
-        log.info("%s must run: %s", self.step, why)
 
     def record(self, described: Mapping[str, Any], *, key: str) -> None:
         """Let later steps find a completed job's result; a job that cannot be recorded is good."""
