@@ -157,7 +157,7 @@ test: setup images browser ## Run the linter, the type checker and every test
 	@# Most tests wait for programs that they start. What failed beside others is tried once more, alone.
 	@$(PYTEST) --ignore=tests/faults --numprocesses 3 --dist loadfile || $(PYTEST) --ignore=tests/faults $(FAILED)
 	@# It kills processes of a real Airflow, which has races of its own: what failed is tried once more.
-	@$(PYTEST) tests/faults || $(PYTEST) tests/faults $(FAILED)
+	@$(PYTEST) tests/faults --numprocesses 2 --dist loadfile || $(PYTEST) tests/faults $(FAILED)
 
 .PHONY: clean
 clean: down ## Remove all that was made

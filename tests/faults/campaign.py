@@ -78,7 +78,7 @@ def run_cases(
     *,
     dag_id: str = OURS,
     is_packed: bool = True,
-    seconds: float = 600,
+    seconds: float = 1200,
 ) -> dict[str, Outcome]:
     """Run cases and return what came of each, by its name.
 
