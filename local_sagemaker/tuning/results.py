@@ -60,6 +60,16 @@ class Result:
         return self.status in RUNNING_STATUSES
 
     @property
+    def counted(self) -> str:
+        """Which of the TrainingJobStatusCounters counts it."""
+        if self.runs:
+            return "InProgress"
+        if self.status != "Failed":
+            return self.status
+        internal = str(self.job.get("FailureReason", "")).startswith("InternalServerError")
+        return "RetryableError" if internal else "NonRetryableError"
+
+    @property
     def objective_status(self) -> str:
         """``Pending``, ``Succeeded`` or ``Failed``."""
         if self.runs:
@@ -121,7 +131,7 @@ def summary(tuner: Mapping[str, Any], result: Result) -> dict[str, object]:
 
 def progress(tuner: Mapping[str, Any], results: Sequence[Result]) -> dict[str, object]:
     """Return the members of a tuner's description that its training jobs make."""
-    statuses = Counter(map(_counted, results))
+    statuses = Counter(result.counted for result in results)
     objectives = Counter(result.objective_status for result in results)
     told: dict[str, object] = {
         "TrainingJobStatusCounters": {name: statuses[name] for name in _COUNTED},
@@ -130,15 +140,6 @@ def progress(tuner: Mapping[str, Any], results: Sequence[Result]) -> dict[str, o
     if best := best_of(tuner, results):
         told["BestTrainingJob"] = summary(tuner, best)
     return told
-
-
-def _counted(result: Result) -> str:
-    if result.runs:
-        return "InProgress"
-    if result.status != "Failed":
-        return result.status
-    internal = str(result.job.get("FailureReason", "")).startswith("InternalServerError")
-    return "RetryableError" if internal else "NonRetryableError"
 
 
 def _objective(job: Mapping[str, Any], metric: str) -> float | None:

@@ -196,9 +196,11 @@ class _Tuner:
 
 def _in_vain(results: list[Result], most: int) -> str:
     """Return why a tuner fails, if what has ended is enough to know; else nothing."""
-    ended = [result.status for result in results if not result.runs]
+    ended = [result.counted for result in results if not result.runs]
     over = len(ended) >= most
-    completed, failed = ended.count("Completed"), ended.count("Failed")
+    completed, failed = ended.count("Completed"), ended.count("NonRetryableError")
+    if over:  # an end of the server alone is no reason to give up before
+        failed += ended.count("RetryableError")
     if any(result.objective is not None for result in results):
         return ""
     if completed and (over or completed >= _ATTEMPTS):
