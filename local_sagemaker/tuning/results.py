@@ -12,9 +12,9 @@ from local_sagemaker.jobs.training import TRAINING
 from local_sagemaker.tuning.ranges import read_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from local_sagemaker.store import Document, Store
+    from local_sagemaker.store import Document, Position, Store
 
 _KEPT = (
     "TrainingJobName",
@@ -77,19 +77,26 @@ class Result:
         return "Failed" if self.objective is None else "Succeeded"
 
 
-def results_of(store: Store, tuner: Document) -> list[Result]:
-    """Return a tuner's training jobs in the order of their numbers."""
+def results_of(
+    store: Store, tuner: Document, *, after: Position | None = None
+) -> Iterator[tuple[Position, Result]]:
+    """Go through a tuner's training jobs in the order of their numbers.
+
+    Args:
+        store: Where they are.
+        tuner: The description.
+        after: Begin behind this position.
+    """
     described: Mapping[str, Any] = tuner
     arn = described["HyperParameterTuningJobArn"]
     ranges = read_ranges(described["HyperParameterTuningJobConfig"]["ParameterRanges"])
     names = [one.name for one in ranges]
     metric = objective_of(described)["MetricName"]
-    found = []
-    for _, document in store.walk(arn.split(":")[3], TRAINING.resource, parent=arn):
+    region = arn.split(":")[3]
+    for position, document in store.walk(region, TRAINING.resource, parent=arn, after=after):
         job: Mapping[str, Any] = document
         values = {name: job["HyperParameters"][name] for name in names}
-        found.append(Result(job, values, _objective(job, metric)))
-    return found
+        yield position, Result(job, values, _objective(job, metric))
 
 
 def objective_of(tuner: Mapping[str, Any]) -> Mapping[str, str]:
