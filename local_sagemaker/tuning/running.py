@@ -135,13 +135,16 @@ class _Tuner:
             for result in running:
                 self._stop(result)
             return not running
+        if len(results) == self._plan.most:
+            return not running
+        # What has become of these is the next turn's to see, even if they have ended at once.
         while len(running) < self._plan.parallel and len(results) < self._plan.most:
             if not self._start(results):
                 break
             results = self._results()
             running = [result for result in results if result.runs]
         self._tell(results)
-        return not running and len(results) >= self._plan.most
+        return False
 
     def _results(self) -> list[Result]:
         store, job = self._plan.emulator.store, self._plan.job
