@@ -135,16 +135,6 @@ def test_a_tuner_fails_if_all_of_its_training_jobs_are_in_vain(tuners, mode, wor
         assert counted(job, Completed=2, Failed=2)
 
 
-def test_training_jobs_that_fail_before_they_begin_are_in_vain_too(tuners):
-    channel = {"ChannelName": "none", "DataSource": {"S3DataSource": {
-        "S3DataType": "S3Prefix", "S3Uri": "s3://nowhere/at-all"}}}  # fmt: skip
-    requests = [
-        tuners.request(jobs=1, definition={"InputDataConfig": [channel]}) for _ in range(10)
-    ]
-    for name in [tuners.start(request) for request in requests]:
-        assert tuners.finish(name)["HyperParameterTuningJobStatus"] == "Failed"
-
-
 def test_stopping_a_tuner_stops_its_training_jobs(tuners, tmp_path):
     gate = str(tmp_path / "never")
     name = tuners.start(tuners.request(jobs=9, parallel=2, static={"gate": gate}))
