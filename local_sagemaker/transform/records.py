@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from local_sagemaker.transform.json_path import JsonPath, PathError
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 FORMATS = (CSV, JSON, JSON_LINES)
 _OUTPUT, _INPUT = "SageMakerOutput", "SageMakerInput"
+# A cell may be as long as a payload; Python's own limit is 128 KB.
+csv.field_size_limit(128 * 1024 * 1024)
 
 
 class RecordError(Exception):
@@ -134,20 +137,25 @@ def _read(line: bytes, form: str, *, whose: str) -> Any:
     try:
         text = line.decode()
         if form != CSV:
-            return json.loads(text, parse_constant=_no_number)
+            return json.loads(text, parse_constant=_number, parse_float=_number)
         (row,) = csv.reader([text.rstrip("\r\n")], strict=True)
     except (ValueError, RecursionError, csv.Error) as error:
         raise RecordError(f"Failed to parse {whose} as {form}: {error}") from error
     return row
 
 
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no number of JSON")
+def _number(word: str) -> float:
+    value = float(word)
+    if math.isfinite(value):
+        return value
+    raise ValueError(f"{word} is no number that JSON can hold")
 
 
 def _write(value: object, form: str) -> bytes:
     if form != CSV:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        told = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        # Half of a surrogate pair can be escaped in JSON alone.
+        return told.encode(errors="backslashreplace")
     row = value if isinstance(value, list) else [value]
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(row)

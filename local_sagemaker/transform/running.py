@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import logging
 import threading
-import time
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +20,11 @@ from local_sagemaker.endpoints.container import (
     NotTakenError,
     Workshop,
 )
-from local_sagemaker.endpoints.deployment import StartFailedError, new_instance
+from local_sagemaker.endpoints.deployment import StartFailedError
 from local_sagemaker.jobs.inputs import input_objects
 from local_sagemaker.jobs.plan import End, JobFailedError, Outcome, Phase
 from local_sagemaker.jobs.transfers import upload
+from local_sagemaker.transform.plan import LOG_GROUP, MOST_MEGABYTES, STRATEGIES
 from local_sagemaker.transform.records import RecordError
 
 if TYPE_CHECKING:
@@ -34,101 +33,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_sagemaker.endpoints.container import Answer
-    from local_sagemaker.images import Images
     from local_sagemaker.jobs.attempts import Attempts
-    from local_sagemaker.jobs.plan import Control, Download, JobKind, Reports
+    from local_sagemaker.jobs.plan import Control, Reports
     from local_sagemaker.s3_places import Bucketed
-    from local_sagemaker.transform.records import Payload, Records
+    from local_sagemaker.transform.plan import TransformPlan
+    from local_sagemaker.transform.records import Payload
 
-LOG_GROUP = "/aws/sagemaker/TransformJobs"
 _MEGABYTE = 1024 * 1024
-_SINGLE, _MULTI = "SINGLE_RECORD", "MULTI_RECORD"
-_STRATEGIES = {"SingleRecord": _SINGLE, "MultiRecord": _MULTI}
+_SINGLE, _MULTI = STRATEGIES.values()
 _DEFAULT_MEGABYTES = 6
 _PARAMETERS_SECONDS = 60.0
 _CLIENT, _ALGORITHM = (
     f"{whose}: See job logs for more information" for whose in ("ClientError", "AlgorithmError")
 )
 _NO_ANSWER = "Unable to get response from algorithm"
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the request says of its invocations; None where it says nothing.
-
-    Attributes:
-        concurrent: How many at once.
-        megabytes: Of a request's body; 0 for any number.
-        strategy: ``SingleRecord`` or ``MultiRecord``.
-    """
-
-    concurrent: int | None
-    megabytes: int | None
-    strategy: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TransformPlan:
-    """Everything that is needed to run one transform job.
-
-    Attributes:
-        kind: Transform jobs'.
-        region: Where it was created.
-        name: Its name.
-        arn: Its ARN.
-        role: The model's, for messages.
-        container: See `Deployment`.
-        images: What stands for images.
-        startup: Seconds from the container's start to its first good ping.
-        source: The objects to transform.
-        gzip: They are compressed.
-        target: The results go below it.
-        headers: Of each invocation.
-        limits: See `Limits`.
-        records: How objects are cut, and results put together.
-        seconds: For an invocation.
-        retries: Of an invocation that failed.
-    """
-
-    kind: JobKind
-    region: str
-    name: str
-    arn: str
-    role: str
-    container: Mapping[str, Any]
-    images: Images
-    startup: float
-    source: Download
-    gzip: bool
-    target: Bucketed
-    headers: Mapping[str, str]
-    limits: Limits
-    records: Records
-    seconds: float
-    retries: int
-
-    @property
-    def serverless(self) -> None:
-        """A transform job has instances."""
-
-    @property
-    def log_group(self) -> str:
-        """Where CloudWatch Logs has the container's output."""
-        return LOG_GROUP
-
-    @property
-    def unhealthy(self) -> str:
-        """The job's FailureReason if the container does not answer a ping."""
-        return (
-            "AlgorithmError: The primary container did not pass the ping health check. Please check"
-            " CloudWatch logs for this transform job."
-        )
-
-    def new_stream(self) -> str:
-        """Name a log stream for a new container."""
-        return f"{self.name}/{new_instance()}-{int(time.time())}"
 
 
 class _ObjectFailedError(Exception):
@@ -229,11 +147,12 @@ class _Transform:
         self._plan, self._container, self._control = plan, container, control
         limits = plan.limits
         own = _own_parameters(container)
-        self._concurrent = limits.concurrent or own.get("MaxConcurrentTransforms") or 1
+        concurrent = limits.concurrent or own.get("MaxConcurrentTransforms") or 1
+        self._concurrent = min(concurrent, MOST_MEGABYTES)
         megabytes = limits.megabytes
         if megabytes is None:
             megabytes = own.get("MaxPayloadInMB", _DEFAULT_MEGABYTES)
-        strategy = _STRATEGIES[limits.strategy] if limits.strategy else own.get("BatchStrategy")
+        strategy = STRATEGIES[limits.strategy] if limits.strategy else own.get("BatchStrategy")
         strategy = strategy or _MULTI
         self._largest = megabytes * _MEGABYTE or None
         self._single = strategy == _SINGLE
@@ -268,6 +187,8 @@ class _Transform:
     def _work(self, objects: list[_Object]) -> Iterator[tuple[_Object, Payload] | _Object]:
         """Yield what is to be invoked, and each object behind the last of its own."""
         for one in objects:
+            if self._control.told:
+                return
             with self._failing(one):
                 for payload in self._plan.records.payloads(
                     self._read(one.source), largest=self._largest, single=self._single

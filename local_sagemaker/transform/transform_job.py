@@ -12,8 +12,15 @@ from local_sagemaker.jobs.plan import Download, JobKind, Outcome, Phase
 from local_sagemaker.listing import Listing
 from local_sagemaker.s3_places import parse_s3_uri
 from local_sagemaker.transform.json_path import PathError, parse_path
+from local_sagemaker.transform.plan import (
+    LOG_GROUP,
+    MOST_MEGABYTES,
+    STRATEGIES,
+    Limits,
+    TransformPlan,
+)
 from local_sagemaker.transform.records import CSV, FORMATS, JSON, Records
-from local_sagemaker.transform.running import LOG_GROUP, Limits, TransformPlan, run
+from local_sagemaker.transform.running import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from local_sagemaker.store import Document
     from local_sagemaker.transform.json_path import JsonPath
 
-_MOST_MEGABYTES = 100
 _LONGEST_INVOCATION, _MOST_RETRIES = 600, 3
 _PROCESSING = {"InputFilter": "$", "OutputFilter": "$", "JoinSource": "None"}
 
@@ -72,11 +78,13 @@ def _check(request: Mapping[str, Any]) -> None:
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     parse_s3_uri(source["S3Uri"], member="TransformInput.DataSource.S3DataSource.S3Uri")
     parse_s3_uri(request["TransformOutput"]["S3OutputPath"], member="TransformOutput.S3OutputPath")
-    megabytes = request.get("MaxPayloadInMB", 0)
-    if max(1, request.get("MaxConcurrentTransforms", 1)) * megabytes > _MOST_MEGABYTES:
+    each, at_once = (
+        max(1, request.get(member, 1)) for member in ("MaxPayloadInMB", "MaxConcurrentTransforms")
+    )
+    if each * at_once > MOST_MEGABYTES:
         raise RequestInvalidError(
-            "MaxPayloadInMB, and its product with MaxConcurrentTransforms, must not be greater than"
-            f" {_MOST_MEGABYTES}."
+            "MaxPayloadInMB, MaxConcurrentTransforms and their product must not be greater than"
+            f" {MOST_MEGABYTES}."
         )
     _processing(request).check(
         split=request["TransformInput"].get("SplitType") == "Line",
@@ -182,10 +190,7 @@ def _told_variables(described: Mapping[str, Any]) -> dict[str, str]:
     if described.get("MaxConcurrentTransforms"):
         told["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] = str(described["MaxConcurrentTransforms"])
     if strategy := described.get("BatchStrategy"):
-        told["SAGEMAKER_BATCH_STRATEGY"] = {
-            "SingleRecord": "SINGLE_RECORD",
-            "MultiRecord": "MULTI_RECORD",
-        }[strategy]
+        told["SAGEMAKER_BATCH_STRATEGY"] = STRATEGIES[strategy]
     return told
 
 

@@ -12,9 +12,9 @@ from local_sagemaker.jobs.training import TRAINING
 from local_sagemaker.tuning.ranges import read_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from local_sagemaker.store import Document, Store
+    from local_sagemaker.store import Document, Position, Store
 
 _KEPT = (
     "TrainingJobName",
@@ -60,6 +60,16 @@ class Result:
         return self.status in RUNNING_STATUSES
 
     @property
+    def counted(self) -> str:
+        """Which of the TrainingJobStatusCounters counts it."""
+        if self.runs:
+            return "InProgress"
+        if self.status != "Failed":
+            return self.status
+        internal = str(self.job.get("FailureReason", "")).startswith("InternalServerError")
+        return "RetryableError" if internal else "NonRetryableError"
+
+    @property
     def objective_status(self) -> str:
         """``Pending``, ``Succeeded`` or ``Failed``."""
         if self.runs:
@@ -67,19 +77,26 @@ class Result:
         return "Failed" if self.objective is None else "Succeeded"
 
 
-def results_of(store: Store, tuner: Document) -> list[Result]:
-    """Return a tuner's training jobs in the order of their numbers."""
+def results_of(
+    store: Store, tuner: Document, *, after: Position | None = None
+) -> Iterator[tuple[Position, Result]]:
+    """Go through a tuner's training jobs in the order of their numbers.
+
+    Args:
+        store: Where they are.
+        tuner: The description.
+        after: Begin behind this position.
+    """
     described: Mapping[str, Any] = tuner
     arn = described["HyperParameterTuningJobArn"]
     ranges = read_ranges(described["HyperParameterTuningJobConfig"]["ParameterRanges"])
     names = [one.name for one in ranges]
     metric = objective_of(described)["MetricName"]
-    found = []
-    for _, document in store.walk(arn.split(":")[3], TRAINING.resource, parent=arn):
+    region = arn.split(":")[3]
+    for position, document in store.walk(region, TRAINING.resource, parent=arn, after=after):
         job: Mapping[str, Any] = document
         values = {name: job["HyperParameters"][name] for name in names}
-        found.append(Result(job, values, _objective(job, metric)))
-    return found
+        yield position, Result(job, values, _objective(job, metric))
 
 
 def objective_of(tuner: Mapping[str, Any]) -> Mapping[str, str]:
@@ -121,7 +138,7 @@ def summary(tuner: Mapping[str, Any], result: Result) -> dict[str, object]:
 
 def progress(tuner: Mapping[str, Any], results: Sequence[Result]) -> dict[str, object]:
     """Return the members of a tuner's description that its training jobs make."""
-    statuses = Counter(map(_counted, results))
+    statuses = Counter(result.counted for result in results)
     objectives = Counter(result.objective_status for result in results)
     told: dict[str, object] = {
         "TrainingJobStatusCounters": {name: statuses[name] for name in _COUNTED},
@@ -130,15 +147,6 @@ def progress(tuner: Mapping[str, Any], results: Sequence[Result]) -> dict[str, o
     if best := best_of(tuner, results):
         told["BestTrainingJob"] = summary(tuner, best)
     return told
-
-
-def _counted(result: Result) -> str:
-    if result.runs:
-        return "InProgress"
-    if result.status != "Failed":
-        return result.status
-    internal = str(result.job.get("FailureReason", "")).startswith("InternalServerError")
-    return "RetryableError" if internal else "NonRetryableError"
 
 
 def _objective(job: Mapping[str, Any], metric: str) -> float | None:

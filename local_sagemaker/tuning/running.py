@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from local_sagemaker.emulator import Emulator
     from local_sagemaker.jobs.plan import Control, JobKind, Reports
+    from local_sagemaker.store import Position
     from local_sagemaker.tuning.results import Result
 
 _LOOK_SECONDS = 0.1
@@ -120,10 +121,13 @@ class _Tuner:
         self.failure = ""
         self._plan = plan
         self._told: dict[str, object] = {}
+        # The first training jobs that have ended, which change no more, and where the others begin.
+        self._ended: list[Result] = []
+        self._after: Position | None = None
 
     def turn(self, *, stop: bool) -> bool:
         """Do what is to be done now; return whether the tuner has ended."""
-        results = results_of(self._plan.emulator.store, self._plan.job)
+        results = self._results()
         self._tell(results)
         running = [result for result in results if result.runs]
         self.failure = self.failure or _in_vain(results, self._plan.most)
@@ -131,13 +135,27 @@ class _Tuner:
             for result in running:
                 self._stop(result)
             return not running
+        if len(results) == self._plan.most:
+            return not running
+        # What has become of these is the next turn's to see, even if they have ended at once.
         while len(running) < self._plan.parallel and len(results) < self._plan.most:
             if not self._start(results):
                 break
-            results = results_of(self._plan.emulator.store, self._plan.job)
+            results = self._results()
             running = [result for result in results if result.runs]
         self._tell(results)
-        return not running and len(results) >= self._plan.most
+        return False
+
+    def _results(self) -> list[Result]:
+        store, job = self._plan.emulator.store, self._plan.job
+        later: list[Result] = []
+        for position, result in results_of(store, job, after=self._after):
+            if later or result.runs:
+                later.append(result)
+            else:
+                self._ended.append(result)
+                self._after = position
+        return [*self._ended, *later]
 
     def _reached(self, results: list[Result]) -> bool:
         target = self._plan.target
@@ -196,9 +214,11 @@ class _Tuner:
 
 def _in_vain(results: list[Result], most: int) -> str:
     """Return why a tuner fails, if what has ended is enough to know; else nothing."""
-    ended = [result.status for result in results if not result.runs]
+    ended = [result.counted for result in results if not result.runs]
     over = len(ended) >= most
-    completed, failed = ended.count("Completed"), ended.count("Failed")
+    completed, failed = ended.count("Completed"), ended.count("NonRetryableError")
+    if over:  # an end of the server alone is no reason to give up before
+        failed += ended.count("RetryableError")
     if any(result.objective is not None for result in results):
         return ""
     if completed and (over or completed >= _ATTEMPTS):

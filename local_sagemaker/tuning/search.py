@@ -80,7 +80,7 @@ class Search:
         return {one.name: found[one.name] for one in self.ranges}
 
     def _sample(self, seed: int, trials: Sequence[Trial]) -> dict[str, str]:
-        import optuna  # noqa: PLC0415 -- half a second, which a server without tuners spares
+        import optuna  # noqa: PLC0415 -- a second, which a server without tuners spares
 
         logging.getLogger("optuna").setLevel(logging.WARNING)
         distributions: dict[str, optuna.distributions.BaseDistribution] = {

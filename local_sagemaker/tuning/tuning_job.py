@@ -147,7 +147,7 @@ def list_tuned_jobs(emulator: Emulator, request: Request) -> dict[str, object]:
 
     def walk(after: Position | None) -> Iterator[tuple[Position, dict[str, object]]]:
         entries = []
-        for result in results_of(emulator.store, tuner):
+        for _, result in results_of(emulator.store, tuner):
             value = {
                 "Name": result.name,
                 "CreationTime": result.job["CreationTime"],

@@ -36,8 +36,89 @@ def run(program: str, settings: object, *, server, home: Path) -> dict[str, obje
     return json.loads((home / "results.json").read_text())
 
 
+SUMS = """
+class Sums:
+    def predict(self, rows):
+        return rows.sum(axis=-1)
+
+def model_fn(model_dir):
+    return Sums()
+"""
+
+
+def sums(bench) -> dict[str, object]:
+    """Store a model that answers each row with its sum; return its container."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("code/inference.py")
+        entry.size = len(SUMS)
+        tar.addfile(entry, io.BytesIO(SUMS.encode()))
+    return {
+        "Image": IMAGE,
+        "ModelDataUrl": bench.put("sdk-model/model.tar.gz", archive.getvalue()),
+        "Environment": {
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        },
+    }
+
+
+def tuning_request(bench) -> dict[str, object]:
+    """A tuner of one training job."""
+    training = bench.training_request(
+        "import os; print('loss=' + os.environ['SM_HP_RATE'])",
+        toolkit=True,
+        channels={"train": bench.put("tuning-data/in.csv", "1,2,3")},
+        algorithm={"MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}]},
+    )
+    del training["TrainingJobName"]
+    return {
+        "HyperParameterTuningJobName": bench.name("provider-tuning"),
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {
+                "CategoricalParameterRanges": [{"Name": "rate", "Values": ["0.5"]}]
+            },
+        },
+        "TrainingJobDefinition": {
+            "StaticHyperParameters": training.pop("HyperParameters"),
+            **training,
+        },
+    }
+
+
+def transform_request(bench) -> dict[str, object]:
+    """A transform job whose model does not exist yet, as the operator makes it."""
+    name = bench.name("provider-transform")
+    source = {"S3DataType": "S3Prefix", "S3Uri": bench.put(f"{name}/in/a.csv", "1,2\n3,4\n")}
+    return {
+        "Model": {
+            "ModelName": name,
+            "PrimaryContainer": sums(bench),
+            "ExecutionRoleArn": ROLE,
+        },
+        "Transform": {
+            "TransformJobName": name,
+            "ModelName": name,
+            "TransformInput": {
+                "DataSource": {"S3DataSource": source},
+                "SplitType": "Line",
+                "ContentType": "text/csv",
+            },
+            "TransformOutput": {
+                "S3OutputPath": f"s3://{bench.bucket}/{name}/out",
+                "Accept": "text/csv",
+            },
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        },
+    }
+
+
 def test_the_airflow_providers_operators_run_jobs_and_register_models(bench, tmp_path):
     group = bench.name("provider")
+    transform = transform_request(bench)
     results = run(
         "provider_operators.py",
         {
@@ -45,6 +126,8 @@ def test_the_airflow_providers_operators_run_jobs_and_register_models(bench, tmp
             "processing, deferrable": bench.processing_request("import time; time.sleep(0.5)"),
             "training, sync": bench.training_request("print('sync')"),
             "training, deferrable": bench.training_request("import time; time.sleep(0.5)"),
+            "tuning": tuning_request(bench),
+            "transform": transform,
             "failing": bench.processing_request("raise SystemExit(1)"),
             "register": {
                 "image_uri": IMAGE,
@@ -58,6 +141,10 @@ def test_the_airflow_providers_operators_run_jobs_and_register_models(bench, tmp
     for case in ("sync", "deferrable"):
         assert results[f"processing, {case}"]["Processing"]["ProcessingJobStatus"] == "Completed"
         assert results[f"training, {case}"]["Training"]["TrainingJobStatus"] == "Completed"
+    assert results["tuning"]["Tuning"]["HyperParameterTuningJobStatus"] == "Completed"
+    assert results["transform"]["Transform"]["TransformJobStatus"] == "Completed"
+    name = transform["Transform"]["TransformJobName"]
+    assert bench.get(f"{name}/out/a.csv.out") == b"3.0\n7.0\n"
     assert "AlgorithmError: See job logs for more information" in results["failing"]
     assert results["register, first"].endswith(f"model-package/{group}/1")
     assert results["register, second"].endswith(f"model-package/{group}/2")
@@ -131,31 +218,9 @@ def test_the_sagemaker_sdk_runs_jobs_and_reads_the_registry(bench, tmp_path):
     assert results["registry"]["version"] == 1
 
 
-SUMS = """
-class Sums:
-    def predict(self, rows):
-        return rows.sum(axis=-1)
-
-def model_fn(model_dir):
-    return Sums()
-"""
-
-
 def test_the_sagemaker_sdk_deploys_the_newest_approved_version(bench, tmp_path):
     pytest.importorskip("sagemaker.core")
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        entry = tarfile.TarInfo("code/inference.py")
-        entry.size = len(SUMS)
-        tar.addfile(entry, io.BytesIO(SUMS.encode()))
-    container = {
-        "Image": IMAGE,
-        "ModelDataUrl": bench.put("sdk-model/model.tar.gz", archive.getvalue()),
-        "Environment": {
-            "SAGEMAKER_PROGRAM": "inference.py",
-            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-        },
-    }
+    container = sums(bench)
     group = bench.name("sdk-deployed")
     bench.sagemaker.create_model_package_group(ModelPackageGroupName=group)
     for approval in ("Approved", "Approved", "PendingManualApproval", "Rejected"):

@@ -15,6 +15,8 @@ from airflow.providers.amazon.aws.operators.sagemaker import (
     SageMakerProcessingOperator,
     SageMakerRegisterModelVersionOperator,
     SageMakerTrainingOperator,
+    SageMakerTransformOperator,
+    SageMakerTuningOperator,
 )
 from airflow.sdk.exceptions import TaskDeferred
 
@@ -48,6 +50,12 @@ def main() -> None:
             settings = {**common, **quiet, "deferrable": deferrable}
             task = kind(task_id="task", config=requests[case], **settings)
             results[case] = execute(task)
+    for name, kind in (
+        ("tuning", SageMakerTuningOperator),
+        ("transform", SageMakerTransformOperator),
+    ):
+        task = kind(task_id="task", config=requests[name], deferrable=False, **common)
+        results[name] = execute(task)
     task = SageMakerProcessingOperator(
         task_id="task", config=requests["failing"], deferrable=False, **common
     )

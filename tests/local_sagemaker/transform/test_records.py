@@ -83,6 +83,17 @@ def test_an_answer_is_a_member_of_the_record_it_is_for():
     )
 
 
+def test_what_a_record_holds_comes_out_as_it_was():
+    lines = "application/jsonlines"
+    content = b'{"half":"\\ud800","long":12345678901234567890}\n'
+    for how in (records(lines, given="$.*"), records(lines, given="$['half','long']")):
+        (body,) = bodies(how, content)
+        assert b'"\\ud800"' in body
+        assert b"12345678901234567890" in body
+    cell = b"x" * 200_000
+    assert bodies(records(given="$[1]"), b"1," + cell) == [cell + b"\n"]
+
+
 def test_a_record_that_is_no_object_becomes_a_member_itself():
     how = records("application/json", by_line=False, join=True, lines=False)
     assert result(how, b"[1,\n2]", b'["x"]') == b'{"SageMakerInput":[1,2],"SageMakerOutput":["x"]}'
@@ -100,7 +111,8 @@ def test_an_output_filter_alone_takes_its_part_of_each_answer():
         ("text/csv", b'1,2,"3', "Failed to parse record 1 as text/csv: unexpected end of data"),
         ("text/csv", b"1,2,3\n\xff", "Failed to parse record 2 as text/csv: 'utf-8' codec"),
         ("application/jsonlines", b"[1,2,3]\n{", "Failed to parse record 2 as application/json"),
-        ("application/jsonlines", b"[NaN]", "NaN is no number of JSON"),
+        ("application/jsonlines", b"[NaN]", "NaN is no number that JSON can hold"),
+        ("application/jsonlines", b"[1e400]", "1e400 is no number that JSON can hold"),
         ("application/jsonlines", b"[" * 100_000, "maximum recursion depth"),
         ("application/jsonlines", b"1", "what is not an array"),
     ],

@@ -294,6 +294,7 @@ JSON = "application/json"
             "must not be greater than 100",
             {"MaxPayloadInMB": 51, "MaxConcurrentTransforms": 2},
         ),
+        ("Validation", "must not be greater than 100", {"MaxConcurrentTransforms": 101}),
         ("Validation", "not a JSONPath", {"DataProcessing": {"InputFilter": "id"}}),
         ("Validation", "asks for a member", {"DataProcessing": {"InputFilter": "$.id"}}),
         (

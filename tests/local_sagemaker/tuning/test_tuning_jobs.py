@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-import signal
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_sagemaker.tuning.ranges import read_ranges
+from local_sagemaker.tuning.search import Search
+
+X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
 VALUE = "FinalHyperParameterTuningJobObjectiveMetric"
 
 
@@ -146,61 +149,44 @@ def test_stopping_a_tuner_stops_its_training_jobs(tuners, tmp_path):
         tuners.bench.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
 
 
-def test_a_tuner_waits_for_room_and_goes_on_after_whatever_ends_the_server(
-    run_embedded_sagemaker, make_workbench, make_tuners, tmp_path
-):
-    """Its values are those of a tuner with the same seed that nothing has happened to."""
-    options = ("--isolation", "none", "--stop-grace", "1", "--start-jobs", "cold")
-    seed = {"RandomSeed": 5}
-    gate = tmp_path / "gate"
-    bench = None
-    for number in (signal.SIGKILL, signal.SIGTERM, None):
-        with run_embedded_sagemaker(tmp_path / "state", *options, "--max-jobs", "1") as server:
-            if bench is None:
-                bench = make_workbench(server)
-                tuners = make_tuners(bench)
-                request = tuners.request(jobs=4, config=seed, static={"gate": str(gate)})
-                name = tuners.start(request)
-            bench.connect(server)
-            ran = 1 + len([c for c in tuners.children(name) if c["TrainingJobStatus"] == "Failed"])
-            tuners.up(name, ran)
-            assert len(tuners.children(name)) == ran
-            if number is None:
-                gate.touch()
-                job = tuners.finish(name)
-                children = tuners.children(name)
-                undisturbed = tuners.run(tuners.request(jobs=4, config=seed))
-                others = tuners.children(undisturbed["HyperParameterTuningJobName"])
-                break
-            server.process.send_signal(number)
-            server.process.wait(timeout=30)
-    assert job["HyperParameterTuningJobStatus"] == "Completed"
-    assert counted(job, Completed=2, RetryableError=2, Succeeded=2, Failed=2)
-    numbers = [child["TrainingJobName"].removeprefix(name)[:5] for child in children]
-    assert numbers == ["-001-", "-002-", "-003-", "-004-"]
-    assert [child["TunedHyperParameters"] for child in children] == [
-        child["TunedHyperParameters"] for child in others
-    ]
-
-
-def test_a_tuner_that_is_being_stopped_when_the_server_dies_is_stopped(
+def test_tuners_go_on_and_stop_whatever_ends_the_server_and_wait_for_room(
     run_embedded_sagemaker, make_workbench, make_tuners, tmp_path
 ):
     options = ("--isolation", "none", "--stop-grace", "30", "--start-jobs", "cold")
+    gate = tmp_path / "gate"
     with run_embedded_sagemaker(tmp_path / "state", *options) as server:
         bench = make_workbench(server)
         tuners = make_tuners(bench)
-        deaf = {"mode": "deaf", "gate": str(tmp_path / "never")}
-        name = tuners.start(tuners.request(jobs=9, static=deaf))
+        deaf = {"mode": "deaf", "gate": str(gate)}
+        stopped = tuners.start(tuners.request(jobs=9, static=deaf))
+        request = tuners.request(jobs=6, config={"RandomSeed": 5}, static={"gate": str(gate)})
+        name = tuners.start(request)
+        tuners.up(stopped, 2)
         tuners.up(name, 2)
-        bench.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        assert tuners.describe(name)["HyperParameterTuningJobStatus"] == "Stopping"
+        bench.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=stopped)
+        assert tuners.describe(stopped)["HyperParameterTuningJobStatus"] == "Stopping"
         server.process.kill()
         server.process.wait(timeout=30)
     with run_embedded_sagemaker(tmp_path / "state", *options) as server:
         bench.connect(server)
-        assert tuners.finish(name)["HyperParameterTuningJobStatus"] == "Stopped"
-        assert len(tuners.children(name)) == 2
+        assert tuners.finish(stopped)["HyperParameterTuningJobStatus"] == "Stopped"
+        assert len(tuners.children(stopped)) == 2
+        tuners.up(name, 4)
+        server.process.terminate()
+        server.process.wait(timeout=30)
+    with run_embedded_sagemaker(tmp_path / "state", *options, "--max-jobs", "1") as server:
+        bench.connect(server)
+        tuners.up(name, 5)
+        assert len(tuners.children(name)) == 5
+        gate.touch()
+        job = tuners.finish(name)
+        children = tuners.children(name)
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert counted(job, Completed=2, RetryableError=4, Succeeded=2, Failed=4)
+    undisturbed = Search("Random", read_ranges(X), maximize=False, seed="5")
+    for number, child in enumerate(children, start=1):
+        assert child["TrainingJobName"].startswith(f"{name}-00{number}-")
+        assert child["TunedHyperParameters"] == undisturbed.next_values(number, [])
 
 
 def test_the_built_in_algorithms_own_metric_is_an_objective(tuners):
