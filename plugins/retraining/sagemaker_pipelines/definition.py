@@ -223,6 +223,8 @@ def read(text: str | bytes, name: str) -> Definition:
         return _definition(wire, name)
     except DefinitionError as error:
         raise DefinitionError(f"pipeline {name}: {error}") from error.__cause__
+    except RecursionError as error:
+        raise DefinitionError(f"pipeline {name}: its steps are nested too deeply") from error
 
 
 def _definition(wire: object, name: str) -> Definition:

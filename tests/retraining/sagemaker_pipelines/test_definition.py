@@ -191,6 +191,11 @@ def test_a_depth_that_no_one_means_is_refused_and_does_not_end_the_parser() -> N
         read(definition(own), "p")
     with pytest.raises(DefinitionError, match="not JSON"):
         read("[" * 100_000, "p")
+    inner = FAIL
+    for number in range(240):
+        inner = condition(f"C{number}", then=[inner])
+    with pytest.raises(DefinitionError, match="nested too deeply"):
+        read(definition(inner), "p")
 
 
 @pytest.mark.parametrize(
