@@ -18,7 +18,7 @@ os.environ.update(
     AWS_ACCESS_KEY_ID="unused",
     AWS_SECRET_ACCESS_KEY="unused",  # noqa: S106 - no secret, and no call
     SAGEMAKER_VALIDATE_ROLE="false",
-    SAGEMAKER_TELEMETRY_OPT_OUT="true",
+    SAGEMAKER_USER_CONFIG_OVERRIDE=str(Path(__file__).with_name("no_telemetry.yaml")),
 )
 
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics

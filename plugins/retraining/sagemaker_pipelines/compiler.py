@@ -84,7 +84,7 @@ def pipeline_dag(
             if node.arm:
                 waits.append((node.arm.condition, "if" if node.arm.outcome else "else"))
             for before, label in waits:
-                dag.set_dependency(before, node.step.name)
+                dag.get_task(before).set_downstream(dag.get_task(node.step.name))
                 if label != COMPLETED:
                     # Airflow's Label would join the groups that the two stand in.
                     dag.set_edge_info(before, node.step.name, {"label": label})

@@ -4,6 +4,7 @@ Run as a program it writes their definitions into ``definitions/``. Their work i
 steps, whose container has what is to be known of a run in an environment variable.
 """
 
+# ruff: noqa: E402 - the SDK asks for its environment when it is imported
 from __future__ import annotations
 
 import json
@@ -11,10 +12,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-os.environ.update(
-    AWS_ACCESS_KEY_ID="unused", AWS_SECRET_ACCESS_KEY="unused", SAGEMAKER_VALIDATE_ROLE="false"
-)
+# What the SDK asks for when it is imported; a test sets it for itself.
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "unused",
+    "AWS_SECRET_ACCESS_KEY": "unused",
+    "SAGEMAKER_VALIDATE_ROLE": "false",
+}
+if __name__ == "__main__":
+    os.environ |= ENVIRONMENT
 
 from sagemaker.core.workflow.conditions import (
     ConditionEquals,
