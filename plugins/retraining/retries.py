@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, XComNotFound
-from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ParamValidationError,
+)
 from jinja2 import UndefinedError
 
 if TYPE_CHECKING:
@@ -117,7 +123,7 @@ def passing_failure(error: BaseException) -> timedelta | None:
     if isinstance(error, JobInterruptedError):
         return error.first_delay
     # What botocore raises when no answer came: refused, reset, timed out.
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | EndpointConnectionError | ConnectTimeoutError):
         return _SERVICE
     if not isinstance(error, ClientError):
         return None

@@ -12,6 +12,8 @@ from airflow.sdk.exceptions import XComNotFound
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
 )
@@ -47,6 +49,8 @@ def decide(error: BaseException, *, attempt: int = 1, clears: int = 0) -> Any:
         (client_error("SlowDown", 503), 10),
         (client_error("InternalFailure", 500), 10),
         (ConnectionClosedError(endpoint_url="http://x"), 10),
+        (EndpointConnectionError(endpoint_url="http://x"), 10),
+        (ConnectTimeoutError(endpoint_url="http://x"), 10),
         (client_error("ResourceLimitExceeded"), 60),
         (JobInterruptedError("no capacity", first_delay=timedelta(seconds=30)), 30),
     ],

@@ -138,7 +138,7 @@ class JobType:
 PROCESSING, TRAINING = JobType("Processing"), JobType("Training")
 TRANSFORM, TUNING = JobType("Transform"), JobType("HyperParameterTuning")
 # What this library's operators create.
-CREATED = (PROCESSING, TRAINING)
+CREATED = (PROCESSING, TRAINING, TRANSFORM, TUNING)
 
 
 def reason(job_type: JobType, described: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
-from retraining.jobs.kinds import CREATED
+from retraining.jobs.kinds import CREATED, TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +63,16 @@ def running_jobs(client: SageMakerClient, *, deployment: str) -> Iterator[Runnin
             keys = [naming.tag_key(what) for what in _OWNER]
             if tags.get(naming.tag_key("deployment")) == deployment and tags.keys() >= set(keys):
                 owner = {what: tags[key] for what, key in zip(_OWNER, keys, strict=True)}
-                yield RunningJob(job_type, summary[job_type.name_member], owner)
+                job = RunningJob(job_type, summary[job_type.name_member], owner)
+                if not _is_a_tuners(client, job):
+                    yield job
+
+
+def _is_a_tuners(client: SageMakerClient, job: RunningJob) -> bool:
+    """Tell whether it is of a tuning job, which hands its tags on and waits for it itself."""
+    if job.job_type is not TRAINING:
+        return False
+    return "TuningJobArn" in (job.job_type.describe(client, job.name) or {})
 
 
 def orphans(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from retraining import naming
 from retraining.jobs import tasks
-from retraining.jobs.kinds import JobType
+from retraining.jobs.kinds import TRAINING, JobType
 from retraining.jobs.orphans import RunningJob, orphans, running_jobs
 from retraining.settings import settings
 
@@ -112,3 +114,57 @@ def test_only_our_orphans_are_stopped_and_only_if_that_is_allowed(
         time.sleep(0.1)
     for name in ("waited-for", "unknown-run", "of-another-deployment", "of-nobody"):
         assert status(running, name) == "InProgress"
+
+
+def scripts(text: str) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        member = tarfile.TarInfo("train.py")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text.encode()))
+    return archive.getvalue()
+
+
+def test_a_tuners_training_jobs_which_bear_its_tags_are_its_own(embedded_sagemaker: Any) -> None:
+    sagemaker, s3 = embedded_sagemaker.client("sagemaker"), embedded_sagemaker.client("s3")
+    s3.create_bucket(Bucket="tuned")
+    s3.put_object(Bucket="tuned", Key="code.tar.gz", Body=scripts("import time; time.sleep(60)"))
+    owner = {"deployment": "tuned", "dag_id": "d", "run_id": "r", "task_id": "t", "map_index": "-1"}
+    sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="waited-for-tuner",
+        HyperParameterTuningJobConfig={
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 2},
+            "ParameterRanges": {
+                "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
+            },
+        },
+        TrainingJobDefinition={
+            "StaticHyperParameters": {
+                "sagemaker_program": "train.py",
+                "sagemaker_submit_directory": "s3://tuned/code.tar.gz",
+            },
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}],
+            },
+            "RoleArn": "arn:aws:iam::123456789012:role/retraining",
+            "OutputDataConfig": {"S3OutputPath": "s3://tuned/model"},
+            "ResourceConfig": {
+                "InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 120},
+        },
+        Tags=[{"Key": naming.tag_key(key), "Value": value} for key, value in owner.items()],
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while (
+        sum("waited-for-tuner-" in job["TrainingJobName"] for job in TRAINING.running(sagemaker))
+        < 2
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [job.name for job in running_jobs(sagemaker, deployment="tuned")] == ["waited-for-tuner"]
+    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="waited-for-tuner")
