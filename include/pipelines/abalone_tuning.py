@@ -19,8 +19,9 @@ from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.conditions import ConditionLessThanOrEqualTo
 from sagemaker.core.workflow.functions import Join
-from sagemaker.core.workflow.parameters import ParameterFloat
+from sagemaker.core.workflow.parameters import ParameterFloat, ParameterString
 from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.endpoint_step import EndpointConfigStep, EndpointStep
 from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
@@ -33,9 +34,10 @@ XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 
 
 def pipeline() -> Pipeline:
-    """Return the pipeline: process, tune, and where the best is good, make it and score with it."""
+    """Return the pipeline: process, tune; where the best is good, score with it and deploy it."""
     data = Data("abalone")
     threshold = ParameterFloat("RmseThreshold", default_value=2.5)
+    endpoint_name = ParameterString("EndpointName", default_value="abalone-tuned")
     process = processing_step(
         data, "Process", "preprocess.py", image_uri=SKLEARN,
         inputs={"snapshot": data.snapshot},
@@ -94,6 +96,28 @@ def pipeline() -> Pipeline:
             output_filter="$[0,-1]",
         ),
     )
+    config = EndpointConfigStep(
+        name="EndpointConfig",
+        step_args=data.session.create_endpoint_config(
+            name="abalone-tuned",
+            production_variants=[
+                {
+                    "VariantName": "AllTraffic",
+                    "ModelName": model.properties.ModelName,
+                    "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
+                }
+            ],
+        ),
+    )
+    endpoint = EndpointStep(
+        name="Endpoint",
+        step_args=data.session.create_endpoint(
+            endpoint_name=endpoint_name,
+            config_name=config.properties.EndpointConfigName,
+            tags=[{"Key": "pipeline", "Value": "abalone-tuning"}],
+        ),
+        depends_on=[score],
+    )
     check = ConditionStep(
         name="CheckRmse",
         conditions=[
@@ -102,7 +126,7 @@ def pipeline() -> Pipeline:
                 right=threshold,
             )
         ],
-        if_steps=[model, score],
+        if_steps=[model, score, config, endpoint],
         else_steps=[
             FailStep(
                 name="RmseTooLarge",
@@ -112,7 +136,7 @@ def pipeline() -> Pipeline:
     )
     return Pipeline(
         name="AbaloneTuning",
-        parameters=[*data.parameters, threshold],
+        parameters=[*data.parameters, threshold, endpoint_name],
         steps=[process.step, tune, check],
         sagemaker_session=pipeline_session(),
     )

@@ -34,11 +34,11 @@ _STEP = {
 _JOBS = frozenset({"Processing", "Training", "Transform", "Tuning"})
 # Which members only some types of steps have.
 _ONLY_OF = {
-    "CacheConfig": _JOBS | {"Lambda"},
+    "CacheConfig": _JOBS | {"Lambda", "EndpointConfig", "Endpoint"},
     "FunctionArn": frozenset({"Lambda"}),
     "OutputParameters": frozenset({"Lambda"}),
     "PropertyFiles": frozenset({"Processing"}),
-    "RetryPolicies": _JOBS | {"Model", "RegisterModel"},
+    "RetryPolicies": _JOBS | {"Model", "RegisterModel", "EndpointConfig"},
 }
 _EXCEPTIONS = frozenset({
     "Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.JOB_INTERNAL_ERROR",

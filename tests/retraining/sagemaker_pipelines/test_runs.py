@@ -136,7 +136,7 @@ def test_each_condition_is_written_down(place: Place, ended: tuple[dict[str, Any
         }
 
 
-def test_the_tuned_model_is_made_and_scores_the_rows(
+def test_the_tuned_model_is_made_scores_the_rows_and_is_deployed(
     place: Place, ended: tuple[dict[str, Any], str]
 ) -> None:
     """The best job is what the tuner says it is, and each row has the prediction of its model."""
@@ -162,6 +162,12 @@ def test_the_tuned_model_is_made_and_scores_the_rows(
     rmse = math.sqrt(sum((float(y) - float(p)) ** 2 for y, p in rows) / len(rows))
     told = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
     assert rmse == pytest.approx(told, rel=0.15)
+    endpoint = client.describe_endpoint(EndpointName="abalone-tuned")
+    assert endpoint["EndpointStatus"] == "InService"
+    config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    assert config["ProductionVariants"][0]["ModelName"] == scored["ModelName"]
+    tags = client.list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
+    assert {"Key": "pipeline", "Value": "abalone-tuning"} in tags
     (record,) = place.objects("abalone-tuning/runs/")
     decision = json.loads(place.body(f"s3://{BUCKET}/{record}"))
     assert str(told)[:5] in decision["explanation"]
