@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.gate.conditions import shown
@@ -19,6 +19,9 @@ from retraining.gate.report import finite
 from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VERSION = "2020-12-01"
 COMPLETED = "Completed"
@@ -201,6 +204,11 @@ class Definition:
     def all_steps(self) -> Iterator[Step]:
         """Yield each step; after a Condition step those of its branches."""
         yield from _all_of(self.steps)
+
+
+def named_by(path: Path) -> str:
+    """Return the name of the pipeline whose definition a file holds, where nothing else says it."""
+    return path.stem.replace("_", "-")
 
 
 def read(text: str | bytes, name: str) -> Definition:

@@ -209,6 +209,11 @@ def _check_request(step: Step) -> None:
     named = {**request, name: ""} if is_named_here else request
     for fault in _faults(named, shape, "Arguments"):
         raise DefinitionError(f"step {step.name}: {fault}")
+    if step.kind == "RegisterModel" and not step.arguments.get("ModelPackageGroupName"):
+        raise DefinitionError(
+            f"step {step.name} has no ModelPackageGroupName; only versions in a group are"
+            " registered from here"
+        )
 
 
 def _check_endpoint(step: Step, steps: Iterable[Step]) -> None:
