@@ -253,8 +253,8 @@ def _faults(value: object, shape: Any, where: str) -> Iterator[str]:
         case "map" if isinstance(value, Mapping):
             for name, inner in value.items():
                 yield from _faults(inner, shape.value, f"{where}.{name}")
-        case "structure" | "list" | "map":
-            yield f"{where} is {shown(value)}, not a {shape.type_name}"
+        case kind if kind in {"structure", "list", "map"} or isinstance(value, Mapping | tuple):
+            yield f"{where} is {shown(value)}, not a {kind}"
 
 
 def _check_property_file(step: Step, name: str, where: str) -> None:

@@ -278,6 +278,8 @@ def test_what_leads_nowhere_is_refused_when_the_dag_is_parsed(
          r"Arguments.InputDataConfig\[0\].DataSource has S3, which"),
         ({"InputDataConfig": {"a": 1}}, "Arguments.InputDataConfig is {'a': 1}, not a list"),
         ({"RoleArn": None}, None),
+        ({"RoleArn": {"a": 1}}, "Arguments.RoleArn is {'a': 1}, not a string"),
+        ({"RoleArn": ["a"]}, "Arguments.RoleArn is .*, not a string"),
         ({"ResourceConfig": {GET: "Parameters.N"}}, "there is no parameter N"),
     ],
 )  # fmt: skip
