@@ -182,17 +182,16 @@ def processing_step(
     )
 
 
-def training_step(
+def model_trainer(
     data: Data,
     name: str,
     *,
     image_uri: str,
-    channels: Mapping[str, Any],
     hyperparameters: Mapping[str, Any],
     environment: Mapping[str, Any] | None = None,
-) -> TrainingStep:
-    """Return the step that trains with an image's own algorithm, or a script of hyperparameters."""
-    trainer = ModelTrainer(
+) -> ModelTrainer:
+    """Return what trains with an image's own algorithm, or a script of hyperparameters."""
+    return ModelTrainer(
         training_image=image_uri,
         role=ROLE_ARN,
         sagemaker_session=data.session,
@@ -203,12 +202,22 @@ def training_step(
         stopping_condition=StoppingCondition(max_runtime_in_seconds=3600),
         base_job_name=name,
     )
-    step_args = trainer.train(
-        input_data_config=[
-            InputData(channel_name=channel, data_source=uri, content_type="text/csv")
-            for channel, uri in channels.items()
-        ]
-    )
+
+
+def input_channels(channels: Mapping[str, Any]) -> list[InputData]:
+    """Return the CSV channels of a job, from where their data lies."""
+    return [
+        InputData(channel_name=channel, data_source=uri, content_type="text/csv")
+        for channel, uri in channels.items()
+    ]
+
+
+def training_step(
+    data: Data, name: str, *, channels: Mapping[str, Any], **arguments: Any
+) -> TrainingStep:
+    """Return the step that trains a model; the arguments are those of ``model_trainer``."""
+    trainer = model_trainer(data, name, **arguments)
+    step_args = trainer.train(input_data_config=input_channels(channels))
     return TrainingStep(name=name, step_args=step_args, cache_config=_CACHE)
 
 

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 
 from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
-from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, read
+from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
 from retraining.sagemaker_pipelines.execution import JOB_TYPES, Pipeline
 from retraining.sagemaker_pipelines.graph import nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
@@ -63,7 +63,7 @@ def pipeline_dag(
     if not isinstance(definition, Definition):
         caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - Python's own way
         path = _found(Path(definition), caller)
-        definition = read(path.read_bytes(), name or path.stem.replace("_", "-"))
+        definition = read(path.read_bytes(), name or named_by(path))
         dag_id = dag_id or path.stem.replace("-", "_")
     pipeline = Pipeline(definition, nodes(definition), snapshot)
     parameters = _parameters(pipeline, scheduled=schedule is not None)
@@ -122,12 +122,7 @@ def _task(step: Step, pipeline: Pipeline) -> None:
         # The task looks for itself how each of them has ended.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
     if step.kind == "RegisterModel":
-        group = step.arguments.get("ModelPackageGroupName")
-        if not group:
-            raise DefinitionError(
-                f"pipeline {pipeline.definition.name}: step {step.name} has no"
-                " ModelPackageGroupName; only versions in a group are registered from here"
-            )
+        group = step.arguments["ModelPackageGroupName"]
         if isinstance(group, str):
             arguments["outlets"] = [approvals(group)]
     OPERATORS[step.kind](

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.gate.conditions import shown
@@ -19,6 +19,9 @@ from retraining.gate.report import finite
 from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VERSION = "2020-12-01"
 COMPLETED = "Completed"
@@ -34,11 +37,11 @@ _STEP = {
 _JOBS = frozenset({"Processing", "Training", "Transform", "Tuning"})
 # Which members only some types of steps have.
 _ONLY_OF = {
-    "CacheConfig": _JOBS | {"Lambda"},
+    "CacheConfig": _JOBS | {"Lambda", "EndpointConfig", "Endpoint"},
     "FunctionArn": frozenset({"Lambda"}),
     "OutputParameters": frozenset({"Lambda"}),
     "PropertyFiles": frozenset({"Processing"}),
-    "RetryPolicies": _JOBS | {"Model", "RegisterModel"},
+    "RetryPolicies": _JOBS | {"Model", "RegisterModel", "EndpointConfig"},
 }
 _EXCEPTIONS = frozenset({
     "Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.JOB_INTERNAL_ERROR",
@@ -201,6 +204,11 @@ class Definition:
     def all_steps(self) -> Iterator[Step]:
         """Yield each step; after a Condition step those of its branches."""
         yield from _all_of(self.steps)
+
+
+def named_by(path: Path) -> str:
+    """Return the name of the pipeline whose definition a file holds, where nothing else says it."""
+    return path.stem.replace("_", "-")
 
 
 def read(text: str | bytes, name: str) -> Definition:

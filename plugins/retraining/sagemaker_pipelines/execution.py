@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 JOB_TYPES: Mapping[str, JobType] = {
     "Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING,
 }  # fmt: skip
+# The call, its member, and which part of a step's result that is.
+_DESCRIBED: Mapping[str, tuple[str, str, str]] = {
+    "Model": ("describe_model", "ModelName", "model_name"),
+    "RegisterModel": ("describe_model_package", "ModelPackageName", "model_package_arn"),
+    "EndpointConfig": (
+        "describe_endpoint_config", "EndpointConfigName", "endpoint_config_name",
+    ),
+    "Endpoint": ("describe_endpoint", "EndpointName", "endpoint_name"),
+}  # fmt: skip
 _ID_LENGTH = 12
 _RAN = frozenset({"success", "failed"})
 _FAILED = frozenset({"failed", "upstream_failed"})
@@ -137,11 +146,9 @@ class Execution:
         if kind in {"Condition", "Lambda"}:
             return result
         client = clients.client("sagemaker")
-        if kind == "Model":
-            return dict(client.describe_model(ModelName=result["model_name"]))
-        if kind == "RegisterModel":
-            arn = result["model_package_arn"]
-            return dict(client.describe_model_package(ModelPackageName=arn))
+        if kind in _DESCRIBED:
+            operation, member, key = _DESCRIBED[kind]
+            return dict(getattr(client, operation)(**{member: result[key]}))
         name = result["job_name"]
         described = JOB_TYPES[kind].describe(client, name)
         if described is None:

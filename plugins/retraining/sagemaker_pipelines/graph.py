@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retraining.sagemaker_pipelines.definition import Definition
 
 # What a step makes: its arguments are those of the Create call, its properties what Describe
-# answers. The name is given when the step is executed.
+# answers. The name is given when the step is executed, but for an endpoint's, which callers know.
 _MAKES: Mapping[str, str] = {
     "Processing": "ProcessingJob",
     "Training": "TrainingJob",
@@ -35,7 +35,10 @@ _MAKES: Mapping[str, str] = {
     "Tuning": "HyperParameterTuningJob",
     "Model": "Model",
     "RegisterModel": "ModelPackage",
+    "EndpointConfig": "EndpointConfig",
+    "Endpoint": "Endpoint",
 }
+_CONFIG_NAME = "EndpointConfigName"
 OUTCOME, OUTPUTS = "Outcome", "OutputParameters"
 # What a tuning step has besides, from ListTrainingJobsForHyperParameterTuningJob: the best first.
 TRAINING_JOBS = "TrainingJobSummaries"
@@ -115,6 +118,8 @@ def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
         if name not in steps:
             raise DefinitionError(f"step {step.name}: DependsOn names {name}, which is no step")
     parameters = {parameter.name for parameter in definition.parameters}
+    if step.kind == "Endpoint":
+        _check_endpoint(step, steps.values())
     for reference in references_of(step):
         _check(reference, step, steps=steps, parameters=parameters)
         if isinstance(reference, Property | PropertyFile):
@@ -199,9 +204,33 @@ def _check_request(step: Step) -> None:
     request = parsed(step.arguments, "")
     assert isinstance(request, Mapping)  # noqa: S101 - else it would not have been read
     shape = _operation(f"Create{made}").input_shape
-    named = {**request, f"{made}Name": ""} if f"{made}Name" in shape.required_members else request
+    name = f"{made}Name"
+    is_named_here = name in shape.required_members and made != "Endpoint"
+    named = {**request, name: ""} if is_named_here else request
     for fault in _faults(named, shape, "Arguments"):
         raise DefinitionError(f"step {step.name}: {fault}")
+    if step.kind == "RegisterModel" and not step.arguments.get("ModelPackageGroupName"):
+        raise DefinitionError(
+            f"step {step.name} has no ModelPackageGroupName; only versions in a group are"
+            " registered from here"
+        )
+
+
+def _check_endpoint(step: Step, steps: Iterable[Step]) -> None:
+    if "DeploymentConfig" in step.arguments:
+        raise DefinitionError(
+            f"step {step.name}: a DeploymentConfig cannot be had; leave the endpoint to the"
+            " deployment DAG, retraining.deployment.dag, which flips a bad version back"
+        )
+    for other in steps:
+        named = other.arguments.get(_CONFIG_NAME) if other.kind == "EndpointConfig" else None
+        if named is not None and named == step.arguments[_CONFIG_NAME]:
+            raise DefinitionError(
+                f"step {step.name}: {_CONFIG_NAME} is as step {other.name} has it, but the name of"
+                f' that step\'s config is computed when it is made; write {{"Get":'
+                f' "Steps.{other.name}.{_CONFIG_NAME}"}}, in the SDK'
+                f" {other.name}.properties.{_CONFIG_NAME}"
+            )
 
 
 def _faults(value: object, shape: Any, where: str) -> Iterator[str]:
@@ -224,8 +253,8 @@ def _faults(value: object, shape: Any, where: str) -> Iterator[str]:
         case "map" if isinstance(value, Mapping):
             for name, inner in value.items():
                 yield from _faults(inner, shape.value, f"{where}.{name}")
-        case "structure" | "list" | "map":
-            yield f"{where} is {shown(value)}, not a {shape.type_name}"
+        case kind if kind in {"structure", "list", "map"} or isinstance(value, Mapping | tuple):
+            yield f"{where} is {shown(value)}, not a {kind}"
 
 
 def _check_property_file(step: Step, name: str, where: str) -> None:

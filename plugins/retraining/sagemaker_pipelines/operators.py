@@ -20,6 +20,8 @@ from botocore.exceptions import ClientError
 
 from retraining import naming
 from retraining.aws import clients
+from retraining.deployment import endpoints
+from retraining.deployment.triggers import EndpointSettledTrigger
 from retraining.gate.conditions import in_record
 from retraining.gate.decision import Decision, Verdict
 from retraining.gate.report import kind_of
@@ -33,6 +35,7 @@ from retraining.jobs.operators import (
 )
 from retraining.jobs.reuse.results import StepResults
 from retraining.jobs.reuse.steps import Miss, find_reusable
+from retraining.jobs.triggers import OUT_OF_TIME
 from retraining.registry import assets, versions
 from retraining.runs import kinds, records
 from retraining.sagemaker_pipelines.conditions import judged, to_wire
@@ -58,6 +61,8 @@ _RETURN_VALUE = "return_value"
 _NEVER_CLEARED = "0"
 # SageMaker Pipelines waits ten minutes for a function.
 _LONGEST_FUNCTION_S = 600.0
+# The service gives an endpoint an hour at most to come up, and as long to be taken back.
+_LONGEST_DEPLOYMENT = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,33 +205,117 @@ class _StepTask(BaseOperator):
         raise NotImplementedError
 
 
-class ModelStepOperator(_StepTask):
-    """Executes a Model step: makes the model once, however often it is called.
+class _MadeOnceOperator(_StepTask):
+    """Makes what is never changed: once, however often it is called."""
 
-    Returns:
-        ``model_name``.
-    """
+    noun: ClassVar[str]
+    name_member: ClassVar[str]
 
     def run(self, execution: Execution, context: Context) -> dict[str, str]:  # noqa: ARG002
-        """Create the model, or take the one that an earlier attempt has made."""
-        request = {k: v for k, v in self.step_arguments.items() if k != "ModelName"}
+        """Create it, or take the one that an earlier attempt has made."""
+        request = {k: v for k, v in self.step_arguments.items() if k != self.name_member}
         ti = context["ti"]
-        # A model is never changed, so one of the same request is this one, also after a clear.
+        # One of the same request is this one, also after a clear.
         name = naming.job_name(
             ti.dag_id, ti.task_id, run_id=ti.run_id, map_index=-1, generation=0, request=request
         )
         client = clients.client("sagemaker")
         try:
-            client.create_model(ModelName=name, **request)
-            self.log.info("created the model %s", name)
+            getattr(client, f"create_{self.noun}")(**{self.name_member: name}, **request)
+            self.log.info("created the %s %s", self.noun, name)
         except ClientError as error:
-            # The service refuses a second model with ValidationException.
+            # The service refuses a second one with ValidationException.
             try:
-                client.describe_model(ModelName=name)
+                getattr(client, f"describe_{self.noun}")(**{self.name_member: name})
             except ClientError:
                 raise error from None
-            self.log.info("an earlier attempt created the model %s", name)
-        return {"model_name": name}
+            self.log.info("an earlier attempt created the %s %s", self.noun, name)
+        return {f"{self.noun}_name": name}
+
+
+class ModelStepOperator(_MadeOnceOperator):
+    """Executes a Model step: makes the model once.
+
+    Returns:
+        ``model_name``.
+    """
+
+    noun = "model"
+    name_member = "ModelName"
+
+
+class EndpointConfigStepOperator(_MadeOnceOperator):
+    """Executes an EndpointConfig step: makes the config once.
+
+    Returns:
+        ``endpoint_config_name``.
+    """
+
+    noun = "endpoint_config"
+    name_member = "EndpointConfigName"
+
+
+class EndpointStepOperator(_StepTask):
+    """Executes an Endpoint step: creates or updates it, and waits, deferred, until it serves.
+
+    Ending the task by hand changes nothing about the endpoint.
+
+    Returns:
+        ``endpoint_name`` and ``endpoint_config_name``.
+    """
+
+    def run(self, execution: Execution, context: Context) -> dict[str, str]:
+        """Begin, or go on where an earlier attempt ended.
+
+        Raises:
+            AirflowFailException: The endpoint has settled, and does not serve the config.
+        """
+        del execution, context
+        deadline = datetime.now(tz=UTC) + _LONGEST_DEPLOYMENT
+        return self._go_on(deadline=deadline.isoformat(), is_asked=False)
+
+    def resume(self, context: Context, event: Mapping[str, Any]) -> dict[str, str]:
+        """Go on after the endpoint has settled.
+
+        Raises:
+            AirflowFailException: It has not in time, or does not serve the config.
+        """
+        del context
+        if event["status"] == OUT_OF_TIME:
+            raise AirflowFailException(
+                f"step {self.step}: the service is still at work on endpoint"
+                f" {event['endpoint_name']}, {_LONGEST_DEPLOYMENT} after this task began. Nothing"
+                " was undone"
+            )
+        return self._go_on(deadline=event["deadline"], is_asked=event["is_asked"])
+
+    def _go_on(self, *, deadline: str, is_asked: bool) -> dict[str, str]:
+        client = clients.client("sagemaker")
+        name, config = (self.step_arguments[f"Endpoint{part}Name"] for part in ("", "Config"))
+        step = endpoints.bring_to(client, name, config, verified=None, is_asked=is_asked)
+        if step is not endpoints.Step.DONE:
+            self.log.info("%s: %s", name, step.value)
+            self.defer(
+                trigger=EndpointSettledTrigger(
+                    name,
+                    deadline=deadline,
+                    is_asked=is_asked or step is endpoints.Step.ASKED,
+                    aws_conn_id=clients.AWS_CONN_ID,
+                    region_name=None,
+                ),
+                method_name="resume",
+            )
+        found = endpoints.find(client, name)
+        if found is None or not found.serves(config):
+            told = "it is gone" if found is None else f"it is {found.status} with {found.config}"
+            why = f": {one_line(found.reason)}" if found and found.reason else ""
+            raise AirflowFailException(
+                f"step {self.step}: endpoint {name} does not serve {config}; {told}{why}"
+            )
+        if tags := self.step_arguments.get("Tags"):
+            client.add_tags(ResourceArn=found.arn, Tags=tags)
+        self.log.info("%s serves %s", name, config)
+        return {"endpoint_name": name, "endpoint_config_name": config}
 
 
 class RegisterModelStepOperator(_StepTask):
@@ -416,4 +505,6 @@ OPERATORS: Mapping[str, type[Any]] = {
     "Condition": ConditionStepOperator,
     "Fail": FailStepOperator,
     "Lambda": LambdaStepOperator,
+    "EndpointConfig": EndpointConfigStepOperator,
+    "Endpoint": EndpointStepOperator,
 }

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 SUPPORTED = frozenset({
     "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Fail",
-    "Lambda",
+    "Lambda", "EndpointConfig", "Endpoint",
 })  # fmt: skip
 
 _OWN_OPERATOR = "split the pipeline here, and put {} between the two DAGs"
@@ -21,8 +21,6 @@ INSTEAD: Mapping[str, str] = {
     "QualityCheck": "run Model Monitor's image in a Processing step, and judge its report by a"
     " Condition",
     "AutoML": _OWN_OPERATOR.format("Airflow's SageMakerAutoMLOperator"),
-    "EndpointConfig": "leave it to the deployment DAG, retraining.deployment.dag",
-    "Endpoint": "leave it to the deployment DAG, retraining.deployment.dag",
     "InferenceComponent": "leave it to the deployment DAG, retraining.deployment.dag",
     "Lineage": "take it out: decision records and the registry's metadata tell where a model"
     " comes from",

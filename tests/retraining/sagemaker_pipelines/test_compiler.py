@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from retraining.sagemaker_pipelines.definition import read
@@ -14,22 +14,35 @@ from retraining.sagemaker_pipelines.references import DefinitionError
 
 from tests.dags.place import ROOT
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PIPELINES = ROOT / "include" / "pipelines"
 DEFINITIONS = Path(__file__).with_name("definitions")
 ROLE = "arn:aws:iam::123456789012:role/retraining"
 
 
 @pytest.fixture(scope="module")
-def airflow(become_a_task: Any) -> SimpleNamespace:
+def airflow(become_a_task: Any) -> Iterator[SimpleNamespace]:
     """The compiler in an Airflow of its own, imported after its home is known."""
-    become_a_task(AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"))
+    become_a_task()
+    from airflow import plugins_manager, settings  # noqa: PLC0415
     from airflow.sdk import Label  # noqa: PLC0415
     from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415
     from retraining.sagemaker_pipelines import compiler  # noqa: PLC0415
 
-    return SimpleNamespace(
-        pipeline_dag=compiler.pipeline_dag, serialization=DagSerialization, Label=Label
-    )
+    def forget_plugins() -> None:
+        plugins_manager._get_plugins.cache_clear()
+        plugins_manager.get_priority_weight_strategy_plugins.cache_clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Another module of tests may have imported Airflow, which reads this only once.
+        patch.setattr(settings, "PLUGINS_FOLDER", str(ROOT / "plugins"))
+        forget_plugins()
+        yield SimpleNamespace(
+            pipeline_dag=compiler.pipeline_dag, serialization=DagSerialization, Label=Label
+        )
+    forget_plugins()
 
 
 def training(name: str = "Train", **members: Any) -> dict[str, Any]:
@@ -265,6 +278,8 @@ def test_what_leads_nowhere_is_refused_when_the_dag_is_parsed(
          r"Arguments.InputDataConfig\[0\].DataSource has S3, which"),
         ({"InputDataConfig": {"a": 1}}, "Arguments.InputDataConfig is {'a': 1}, not a list"),
         ({"RoleArn": None}, None),
+        ({"RoleArn": {"a": 1}}, "Arguments.RoleArn is {'a': 1}, not a string"),
+        ({"RoleArn": ["a"]}, "Arguments.RoleArn is .*, not a string"),
         ({"ResourceConfig": {GET: "Parameters.N"}}, "there is no parameter N"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ Where the two differ on purpose, here the step fails and there it goes on: those
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ import pytest
 from retraining.gate.report import parse
 from retraining.sagemaker_pipelines.conditions import judged, parsed_conditions
 from retraining.sagemaker_pipelines.references import UnresolvedError
+
+from tests.retraining.sagemaker_pipelines import conformance
 
 FAILS = "fails"
 URI = "s3://bucket/report/evaluation.json"
@@ -208,23 +211,66 @@ def is_stricter(left: str, right: str, comparison: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("comparison", COMPARISONS)
-@pytest.mark.parametrize("right", RIGHTS)
-def test_a_comparison_says_what_the_executor_says(
-    sdk: SimpleNamespace, comparison: str, right: str
-) -> None:
-    differ, said = {}, set()
-    for left in OPERANDS:
+@pytest.fixture(scope="module")
+def compared(sdk: SimpleNamespace) -> dict[tuple[str, str, str], tuple[Any, Any]]:
+    """What the executor and the library say of each comparison of two operands."""
+    found = {}
+    for comparison, left, right in itertools.product(COMPARISONS, OPERANDS, RIGHTS):
         condition = getattr(sdk.conditions, f"Condition{comparison}")(
             left=operand(sdk, left), right=operand(sdk, right)
         )
-        there, here = by_the_sdk(sdk, [condition]), by_the_library([condition])
+        found[left, comparison, right] = by_the_sdk(sdk, [condition]), by_the_library([condition])
+    return found
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS)
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_comparison_says_what_the_executor_says(
+    compared: dict[tuple[str, str, str], tuple[Any, Any]], comparison: str, right: str
+) -> None:
+    differ, said = {}, set()
+    for left in OPERANDS:
+        there, here = compared[left, comparison, right]
         said.add(here)
         if here != there and not (here == FAILS and is_stricter(left, right, comparison)):
             differ[left] = there, here
     assert differ == {}
     assert FAILS in said
     assert len(said) > 1 or (right == "literal:true" and comparison != "Equals")
+
+
+SIGNS = dict(zip(COMPARISONS, ("=", ">", ">=", "<", "<="), strict=True))
+
+
+def test_the_table_in_the_docs_is_what_both_say_of_comparisons(
+    compared: dict[tuple[str, str, str], tuple[Any, Any]],
+) -> None:
+    def cell(left: str, right: str) -> str:
+        said = {SIGNS[sign]: compared[left, sign, right] for sign in COMPARISONS}
+        told = {
+            "": [sign for sign, (_, here) in said.items() if here is True],
+            "fails: ": [sign for sign, (there, here) in said.items() if there == here == FAILS],
+            "fails here: ": [sign for sign, (there, here) in said.items() if there != here],
+        }
+        if len(told["fails: "]) == len(said):
+            return "fails"
+        return "; ".join(f"{words}`{' '.join(signs)}`" for words, signs in told.items() if signs)
+
+    made = conformance.markdown(
+        ["left", *(named(right) for right in RIGHTS)],
+        [[named(left), *(cell(left, right) for right in RIGHTS)] for left in OPERANDS],
+    )
+    assert conformance.documented("comparisons", made) == made
+
+
+def named(name: str) -> str:
+    """Return an operand as the table tells it, with its value where it has one."""
+    ((kind, value),) = OPERANDS[name].items()
+    if kind == "literal":
+        return f"`{value!r}`"
+    words, told = name.replace(":", " "), {"report": json.loads(REPORT), "parameter": PARAMETERS}
+    has_value = kind in told and value in told[kind]
+    return f"{words}, `{json.dumps(told[kind][value])}`" if has_value else words
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""Transform and Tuning steps: their requests against botocore's model of the service.
-
-No server here runs such jobs, so what they are asked for is caught before it is sent.
-"""
+"""Transform and Tuning steps: what each sends, caught before it is sent; test_runs.py runs them."""
 
 from __future__ import annotations
 

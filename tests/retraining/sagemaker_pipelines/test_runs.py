@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from retraining import naming
 from retraining.deployment import smoke
 from retraining.registry import versions
 from retraining.runs import code_archive, records
@@ -37,15 +39,23 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any)
 
 @pytest.fixture(scope="module")
 def ended(place: Place) -> tuple[dict[str, Any], str]:
-    """Two runs of each: one with a threshold that the model misses, one with the default."""
-    wanted = {}
+    """Two runs of each: one with a threshold that the model misses, one with the default.
+
+    And one of the definition that tunes, transforms and deploys, on abalone's data.
+    """
+    wanted: dict[str, list[dict[str, Any]]] = {}
     for name, folder in FOLDERS.items():
         archive = code_archive.read_scripts(ROOT / "include" / "scripts" / folder)
         uri = code_archive.upload(place.client("s3"), archive, bucket=BUCKET, pipeline=name)
         given = {"SnapshotDate": DATE, "CodeUri": uri.rstrip("/")}
         wanted[folder] = [given | FIRST[name], given]
+    wanted["abalone_tuning"] = [wanted["abalone"][1]]
     runs, log = run_dags(place, wanted)
-    return {name: runs[2 * at : 2 * at + 2] for at, name in enumerate(FOLDERS)}, log
+    left = iter(runs)
+    names = {folder: name for name, folder in FOLDERS.items()}
+    return {
+        names.get(dag_id, dag_id): [next(left) for _ in confs] for dag_id, confs in wanted.items()
+    }, log
 
 
 def metric(place: Place, name: str, run: dict[str, Any]) -> float:
@@ -102,9 +112,15 @@ def test_the_second_run_takes_the_jobs_of_the_first(
 ) -> None:
     assert ended
     client = place.client("sagemaker")
-    processing = client.list_processing_jobs(MaxResults=100)["ProcessingJobSummaries"]
-    training = client.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
-    assert (len(processing), len(training)) == (4, 2)
+    jobs = [
+        *client.list_processing_jobs(MaxResults=100)["ProcessingJobSummaries"],
+        *client.list_training_jobs(MaxResults=100)["TrainingJobSummaries"],
+    ]
+    names = [job.get("ProcessingJobName") or job["TrainingJobName"] for job in jobs]
+    others = [name for name in names if not name.startswith("abalone-tuning-")]
+    assert len(others) == len(set(others)) == 6
+    # Its own processing job, and those of its tuner.
+    assert len(names) - len(others) == 1 + 4
 
 
 def test_each_condition_is_written_down(place: Place, ended: tuple[dict[str, Any], str]) -> None:
@@ -118,3 +134,40 @@ def test_each_condition_is_written_down(place: Place, ended: tuple[dict[str, Any
             run["run_id"]: verdict
             for run, verdict in zip(ended[0][name], ("reject", "pass"), strict=True)
         }
+
+
+def test_the_tuned_model_is_made_scores_the_rows_and_is_deployed(
+    place: Place, ended: tuple[dict[str, Any], str]
+) -> None:
+    """The best job is what the tuner says it is, and each row has the prediction of its model."""
+    (run,) = ended[0]["abalone_tuning"]
+    assert run["state"] == "success", ended[1][-5000:]
+    assert run["tasks"]["RmseTooLarge"] == "skipped"
+    client = place.client("sagemaker")
+    (summary,) = client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
+    name = summary["HyperParameterTuningJobName"]
+    tuner = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    assert tuner["TrainingJobStatusCounters"]["Completed"] == 4
+    best = tuner["BestTrainingJob"]
+    (job,) = client.list_transform_jobs()["TransformJobSummaries"]
+    scored = client.describe_transform_job(TransformJobName=job["TransformJobName"])
+    model = client.describe_model(ModelName=scored["ModelName"])
+    assert f"/{best['TrainingJobName']}/" in model["PrimaryContainer"]["ModelDataUrl"]
+
+    bucket, prefix = naming.split_s3_uri(scored["TransformOutput"]["S3OutputPath"])
+    (key,) = place.objects(f"{prefix}/")
+    rows = [line.split(",") for line in place.body(f"s3://{bucket}/{key}").decode().split()]
+    assert len(rows) > 500
+    assert {len(row) for row in rows} == {2}
+    rmse = math.sqrt(sum((float(y) - float(p)) ** 2 for y, p in rows) / len(rows))
+    told = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    assert rmse == pytest.approx(told, rel=0.15)
+    endpoint = client.describe_endpoint(EndpointName="abalone-tuned")
+    assert endpoint["EndpointStatus"] == "InService"
+    config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    assert config["ProductionVariants"][0]["ModelName"] == scored["ModelName"]
+    tags = client.list_tags(ResourceArn=endpoint["EndpointArn"])["Tags"]
+    assert {"Key": "pipeline", "Value": "abalone-tuning"} in tags
+    (record,) = place.objects("abalone-tuning/runs/")
+    decision = json.loads(place.body(f"s3://{BUCKET}/{record}"))
+    assert str(told)[:5] in decision["explanation"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dags.place import BUCKET, new_place
+from tests.retraining.sagemaker_pipelines import conformance
 from tests.retraining.sagemaker_pipelines.dag_processes import run_dags
 from tests.retraining.sagemaker_pipelines.test_operators import Run
 
@@ -228,6 +229,28 @@ def test_a_model_is_told_what_the_executor_tells_it(
     there: Mapping[tuple[str, int], Ended], here: Mapping[tuple[str, int], Ended], case: Any
 ) -> None:
     assert there[case].values.items() <= here[case].values.items()
+
+
+def test_the_table_in_the_docs_is_what_became_of_the_runs(
+    there: Mapping[tuple[str, int], Ended], here: Mapping[tuple[str, int], Ended]
+) -> None:
+    def row(name: str, number: int) -> list[str]:
+        expected, found = there[name, number], here[name, number]
+        given = ", ".join(f"`{key}` {value!r}" for key, value in RUNS[name][number].items())
+        decided = ", ".join(f"{step}: {held}" for step, held in sorted(found.outcomes.items()))
+        return [
+            f"[{name}](../tests/retraining/sagemaker_pipelines/definitions/{name}.json)",
+            given or "defaults",
+            decided or "-",
+            ", ".join(sorted(expected.executed - expected.outcomes.keys())) or "-",
+            ", ".join(sorted(found.failed)) or "-",
+        ]
+
+    made = conformance.markdown(
+        ["definition", "parameters", "decided", "executed", "failed"],
+        [row(name, number) for name, number in CASES],
+    )
+    assert conformance.documented("structures", made) == made
 
 
 @pytest.mark.e2e
