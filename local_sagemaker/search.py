@@ -15,7 +15,7 @@ from local_sagemaker.requests import arn
 from local_sagemaker.search_filters import (
     Resource,
     SortKey,
-    find_property,
+    find_order,
     read_expression,
     searchable,
     sort_key,
@@ -68,7 +68,7 @@ def search(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer Search; all resources of the kind are read for each page.
 
     Raises:
-        RequestInvalidError: See `read_expression` and `find_property`.
+        RequestInvalidError: See `read_expression` and `find_order`.
         ServiceError: UnsupportedOperation, a kind of resource that cannot be searched for here.
     """
     asked: Any = request.members
@@ -84,7 +84,7 @@ def search(emulator: Emulator, request: Request) -> dict[str, object]:
         else lambda _: True
     )
     descending = asked.get("SortOrder", "Descending") == "Descending"
-    by = find_property(resource, asked.get("SortBy") or _default_order(resource))
+    by = find_order(resource, asked.get("SortBy") or _default_order(resource))
     entries: list[Entry] = []
     for record_arn, record in _records(emulator, request.region, resource):
         readable = searchable(record)

@@ -7,6 +7,7 @@ in README.md, "Search".
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ SortKey = tuple[int, float | str]
 _MOST_CONDITIONS = 50
 # What is found under a name of the user's, not of the model's.
 _METRICS, _TAGS, _HYPERPARAMETERS = "Metrics", "Tags", "HyperParameters"
+# Where a training job has its metrics.
+_FINAL_METRICS = "FinalMetricDataList"
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NUMBERS = ("integer", "long", "float", "double")
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": gt,
@@ -77,11 +81,11 @@ def find_property(resource: Resource, name: str) -> Property:
         RequestInvalidError: It has none of that name.
     """
     first, *rest = parts = name.split(".")
-    if first == _METRICS and rest:
-        return Property(name, "number")
-    if first == _TAGS and rest:
-        return Property(name, "text")
     shape: Any = resource.shape
+    if first == _METRICS and rest and shape.members.keys() & {_METRICS, _FINAL_METRICS}:
+        return Property(name, "number")
+    if first == _TAGS and rest and _TAGS in shape.members:
+        return Property(name, "text")
     while parts:
         while shape.type_name == "list":
             shape = shape.member
@@ -105,9 +109,9 @@ def find_property(resource: Resource, name: str) -> Property:
 def searchable(record: Record) -> Record:
     """Return a record with its tags and metrics by their names."""
     found: Any = dict(record)
-    if _TAGS in found:
-        found[_TAGS] = {tag["Key"]: tag["Value"] for tag in found[_TAGS]}
-    if metrics := found.get("FinalMetricDataList"):
+    if tags := found.pop(_TAGS, None):
+        found[_TAGS] = {tag["Key"]: tag["Value"] for tag in tags}
+    if metrics := found.get(_FINAL_METRICS):
         found[_METRICS] = {metric["MetricName"]: metric["Value"] for metric in metrics}
     return found  # type: ignore[no-any-return]  # of this function's own making
 
@@ -132,15 +136,27 @@ def read_expression(resource: Resource, expression: Mapping[str, Any]) -> Predic
     return _expression(resource, expression)
 
 
+def find_order(resource: Resource, name: str) -> Property:
+    """Return a property that can be sorted by.
+
+    Raises:
+        RequestInvalidError: There is none of that name, or it has no value of its own.
+    """
+    found = find_property(resource, name)
+    if found.kind == "structure":
+        raise RequestInvalidError(f"SortBy {name}: it has no value of its own to sort by.")
+    return found
+
+
 def sort_key(record: Record, by: Property, *, descending: bool) -> SortKey:
     """Return where a searchable record stands in an order; what has no value comes last."""
     value = next(_held(record, by.name.split(".")), None)
-    number = _number(value) if by.kind == "any" else value
-    if isinstance(number, int | float):
-        return (0, float(number))
-    if value is None or isinstance(value, Mapping):
-        return (-1 if descending else 2, 0.0)
-    return (1, str(value))
+    number = value if by.kind == "text" else _number(value)
+    if isinstance(number, float):
+        return (0, number)
+    if isinstance(value, str):
+        return (1, value)
+    return (-1 if descending else 2, 0.0)
 
 
 def _count(expression: Mapping[str, Any]) -> int:
@@ -268,10 +284,10 @@ def _read(kind: str, value: str, *, where: str) -> object:
 
 
 def _number(value: object) -> float | None:
-    try:
-        number = float(str(value))
-    except ValueError:
+    """Return a value as a finite number: of texts those that other languages read, too."""
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         return None
+    number = float(value) if isinstance(value, str | int | float) else math.nan
     return number if math.isfinite(number) else None
 
 

@@ -335,6 +335,7 @@ def test_the_sagemaker_sdks_resource_classes_and_model_builder(bench, tmp_path, 
     assert results["builders"] == dict.fromkeys(
         ("serverless", "trained", "version", "repacked"), answer
     )
+    assert results["groups"] == [f"{name}-built"]
     lookups = results["lookups"]
     assert (lookups.pop("pipeline"), lookups.pop("components")) == ("ResourceNotFound", 0)
     assert set(lookups.values()) == {0}

@@ -119,6 +119,7 @@ def one(name: str, operator: str | None = None, value: str | None = None) -> dic
         (one("Tags.team", "Equals", "data"), {"fine"}),
         (one("Tags.a.b", "Equals", "dotted"), {"fine"}),
         (one("Tags.team", "NotExists"), {"plain"}),
+        (one("Tags", "Exists"), {"fine", "coarse"}),
     ],
 )
 def test_a_filter_finds_what_it_asks_for(region, condition, expected):
@@ -272,6 +273,8 @@ def test_what_cannot_be_made_here_is_not_found(region, resource):
         ({"Filters": [one("CreationTime", "Contains", "2026")]}, "not supported for timestamp"),
         ({"Filters": [one("CreationTime", "LessThan", "soon")]}, "'soon' is not YYYY-mm-dd"),
         ({"Filters": [one("Metrics.loss", "LessThan", "nan")]}, "'nan' is not a number"),
+        ({"Filters": [one("Metrics.loss", "LessThan", "1_0")]}, "'1_0' is not a number"),
+        ({"Filters": [one("Metrics", "Exists")]}, "Unknown property name: Metrics"),
         ({"Filters": [one("EnableManagedSpotTraining", value="1")]}, "'1' is not a boolean"),
         ({"Filters": [one("InputDataConfig", value="x")]}, "no value of its own"),
         ({"Operator": "And"}, "at least one of Filters, NestedFilters and SubExpressions"),
@@ -301,6 +304,20 @@ def test_an_expression_that_means_nothing_is_refused(region, expression, message
         region.search(Resource="TrainingJob", SearchExpression=expression)
     assert error.value.response["Error"]["Code"] == "ValidationException"
     assert message in error.value.response["Error"]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "by", "message"),
+    [
+        ("TrainingJob", "Nonsense", "Unknown property name: Nonsense"),
+        ("TrainingJob", "InputDataConfig", "SortBy InputDataConfig: it has no value of its own"),
+        # Versions have no such metrics.
+        ("ModelPackage", "Metrics.loss", "Unknown property name: Metrics.loss"),
+    ],
+)
+def test_an_order_that_means_nothing_is_refused(region, resource, by, message):
+    with pytest.raises(ClientError, match=message):
+        region.search(Resource=resource, SortBy=by)
 
 
 @pytest.mark.parametrize("depth", [100, 300, 900])

@@ -411,6 +411,17 @@ def faults(settings: dict[str, Any], session: Session) -> dict[str, str]:
     return told
 
 
+def clean_up(settings: dict[str, Any]) -> list[str]:
+    """Delete version and group; return the groups that are left."""
+    (version,) = ModelPackage.get_all(model_package_group_name=settings["name"])
+    # The SDK deletes by a name that versions do not have.
+    version.model_package_name = version.model_package_arn
+    version.delete()
+    ModelPackageGroup.get(settings["name"]).delete()
+    groups = ModelPackageGroup.get_all(name_contains=settings["name"])
+    return [group.model_package_group_name for group in groups]
+
+
 def main() -> None:
     settings = json.load(sys.stdin)
     session = Session(default_bucket=settings["bucket"])
@@ -422,6 +433,7 @@ def main() -> None:
             "builders": builders(settings, session, Path(folder)),
             "lookups": lookups(session),
             "faults": faults(settings, session),
+            "groups": clean_up(settings),
         }
     Path(sys.argv[1]).write_text(json.dumps(results))
 
