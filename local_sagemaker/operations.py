@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from local_sagemaker import model_package_groups, model_packages, tag_operations
+from local_sagemaker import absent, model_package_groups, model_packages, tag_operations
 from local_sagemaker.endpoints import configs, models
 from local_sagemaker.endpoints import operations as endpoints
 from local_sagemaker.errors import ServiceError, unsupported
@@ -15,6 +15,7 @@ from local_sagemaker.jobs.processing import PROCESSING
 from local_sagemaker.jobs.training import TRAINING
 from local_sagemaker.refusals import refuse_unsupported
 from local_sagemaker.requests import Request
+from local_sagemaker.search import search
 from local_sagemaker.transform.transform_job import TRANSFORM
 from local_sagemaker.tuning.tuning_job import TUNING, list_tuned_jobs
 from local_sagemaker.validation import service_model, validate_request
@@ -29,10 +30,12 @@ OPERATIONS: Mapping[str, Handler] = {
     "DescribeProcessingJob": partial(jobs.describe_job, kind=PROCESSING),
     "ListProcessingJobs": partial(jobs.list_jobs, kind=PROCESSING),
     "StopProcessingJob": partial(jobs.stop_job, kind=PROCESSING),
+    "DeleteProcessingJob": partial(jobs.delete_job, kind=PROCESSING),
     "CreateTrainingJob": partial(jobs.create_job, kind=TRAINING),
     "DescribeTrainingJob": partial(jobs.describe_job, kind=TRAINING),
     "ListTrainingJobs": partial(jobs.list_jobs, kind=TRAINING),
     "StopTrainingJob": partial(jobs.stop_job, kind=TRAINING),
+    "DeleteTrainingJob": partial(jobs.delete_job, kind=TRAINING),
     "CreateTransformJob": partial(jobs.create_job, kind=TRANSFORM),
     "DescribeTransformJob": partial(jobs.describe_job, kind=TRANSFORM),
     "ListTransformJobs": partial(jobs.list_jobs, kind=TRANSFORM),
@@ -68,6 +71,15 @@ OPERATIONS: Mapping[str, Handler] = {
     "AddTags": tag_operations.add_tags,
     "ListTags": tag_operations.list_tags,
     "DeleteTags": tag_operations.delete_tags,
+    "Search": search,
+    "DescribePipeline": absent.describe_pipeline,
+    "ListPipelines": partial(absent.list_none, answer="PipelineSummaries"),
+    "ListExperiments": partial(absent.list_none, answer="ExperimentSummaries"),
+    "ListTrials": absent.list_trials,
+    "ListArtifacts": partial(absent.list_none, answer="ArtifactSummaries"),
+    "ListActions": partial(absent.list_none, answer="ActionSummaries"),
+    "ListContexts": partial(absent.list_none, answer="ContextSummaries"),
+    "ListAssociations": partial(absent.list_none, answer="AssociationSummaries"),
 }
 
 

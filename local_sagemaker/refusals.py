@@ -144,6 +144,10 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
     ),
     "ListTrainingJobs": (_only("WarmPoolStatusEquals"), _only("TrainingPlanArnEquals")),
     "ListModelPackageGroups": (_only("CrossAccountFilterOption", "SameAccount"),),
+    "Search": (
+        _only("CrossAccountFilterOption", "SameAccount"),
+        _only("VisibilityConditions"),
+    ),
 }
 
 

@@ -41,6 +41,19 @@ def get_tags(store: Store, arn: str) -> list[dict[str, object]]:
     return [{"Key": key, "Value": value} for key, value in rows]
 
 
+def get_tags_below(store: Store, prefix: str) -> dict[str, list[dict[str, object]]]:
+    """Return the tags of all resources whose ARN begins so, by ARN."""
+    found: dict[str, list[dict[str, object]]] = {}
+    rows = store.execute(
+        "SELECT arn, key, value FROM tags WHERE arn >= ? AND arn < ? ORDER BY rowid",
+        prefix,
+        f"{prefix}\U0010ffff",
+    )
+    for arn, key, value in rows:
+        found.setdefault(str(arn), []).append({"Key": key, "Value": value})
+    return found
+
+
 def drop_tags(store: Store, arn: str) -> None:
     """Forget all tags of a resource that is deleted."""
     store.execute("DELETE FROM tags WHERE arn = ?", arn)

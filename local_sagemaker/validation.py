@@ -47,7 +47,10 @@ def validate_request(operation_name: str, request: Mapping[str, object]) -> None
             outside of their enumeration, length, range or pattern.
     """
     shape = service_model().operation_model(operation_name).input_shape
-    problems = list(_problems(shape, request, path="")) if shape else []
+    try:
+        problems = list(_problems(shape, request, path="")) if shape else []
+    except RecursionError as error:  # a SearchExpression may hold others
+        raise RequestInvalidError("The request is nested too deeply.") from error
     if problems:
         count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
         raise RequestInvalidError(f"{count}: {'; '.join(problems)}")

@@ -81,7 +81,11 @@ def update_endpoint(emulator: Emulator, request: Request) -> dict[str, object]:
 
 def describe_endpoint(emulator: Emulator, request: Request) -> dict[str, object]:
     """Answer DescribeEndpoint."""
-    endpoint = _find(emulator.store, request)
+    return described_endpoint(_find(emulator.store, request))
+
+
+def described_endpoint(endpoint: Document) -> dict[str, object]:
+    """Return what clients see of an endpoint's document."""
     described = {key: value for key, value in endpoint.items() if key not in _INTERNAL}
     if "Serving" in endpoint:
         described["ProductionVariants"] = [_summary(endpoint, "Serving")]

@@ -9,7 +9,7 @@ from local_sagemaker.errors import RequestInvalidError, ServiceError
 from local_sagemaker.jobs.runner import RUNNING_STATUSES
 from local_sagemaker.listing import list_page
 from local_sagemaker.requests import arn
-from local_sagemaker.tags import put_tags
+from local_sagemaker.tags import drop_tags, put_tags
 from local_sagemaker.validation import service_model
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from local_sagemaker.emulator import Emulator
     from local_sagemaker.jobs.plan import JobKind
     from local_sagemaker.requests import Request
-    from local_sagemaker.store import Document
+    from local_sagemaker.store import Document, Store
 
 
 def create_job(
@@ -90,13 +90,35 @@ def stop_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str
     return {}
 
 
+def delete_job(emulator: Emulator, request: Request, *, kind: JobKind) -> dict[str, object]:
+    """Answer DeleteTrainingJob and its like; the name is free when this returns.
+
+    Raises:
+        ServiceError: ResourceNotFound; ResourceInUse, the job has not ended, retains a warm pool,
+            or is of a tuner that has not ended.
+    """
+    name = request.text(kind.member("JobName"))
+    store = emulator.store
+    with store.transaction():
+        job: Any = store.get(request.region, kind.resource, name=name.lower())
+        if job is None:
+            raise ServiceError("ResourceNotFound", "Requested resource not found.")
+        if use := _in_use(store, job, kind=kind):
+            raise ServiceError(
+                "ResourceInUse", f"The {kind.noun} job {name} cannot be deleted: {use}."
+            )
+        store.delete(request.region, kind.resource, name=name.lower())
+        drop_tags(store, job[kind.member("JobArn")])
+    return {}
+
+
 def resume_jobs(emulator: Emulator) -> None:
     """Go on with the jobs that the last server's end has interrupted, of kinds that can."""
     for kind in emulator.kinds:
         running = emulator.store.in_status(kind.resource, *RUNNING_STATUSES)
         for region, name in running if kind.resumes else []:
             job = emulator.store.get(region, kind.resource, name=name)
-            assert job is not None  # noqa: S101 -- jobs are never deleted
+            assert job is not None  # noqa: S101 -- no job is deleted while it runs
             try:
                 plan = kind.plan(emulator, job)
             except ServiceError as error:  # such as an image's environment that is no longer there
@@ -113,6 +135,22 @@ def _find(emulator: Emulator, request: Request, *, kind: JobKind) -> Document:
     if job is None:
         raise RequestInvalidError("Requested resource not found.")
     return job
+
+
+def _in_use(store: Store, job: Mapping[str, Any], *, kind: JobKind) -> str:
+    status = job[kind.member("JobStatus")]
+    if status in RUNNING_STATUSES:
+        return f"it is in status {status}"
+    pool = kind.passing(job, time.time()).get("WarmPoolStatus")
+    if isinstance(pool, dict) and pool["Status"] == "Available":
+        return "it retains a warm pool that is Available"
+    if tuner_arn := job.get("TuningJobArn"):
+        *_, region, _, resource = tuner_arn.split(":")
+        tuner_kind, _, tuner = resource.partition("/")
+        held = store.get(region, tuner_kind, name=tuner)
+        if held and held["HyperParameterTuningJobStatus"] in RUNNING_STATUSES:
+            return f"its hyperparameter tuning job {tuner} has not ended"
+    return ""
 
 
 def _check_experiment(config: Mapping[str, str]) -> None:

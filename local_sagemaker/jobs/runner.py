@@ -165,7 +165,7 @@ class Runner:
         if not self.keep_folders:
             remove_folder(folder)
         if control.shutdown and plan.kind.resumes:
-            self._running.pop(plan.arn)
+            self._forget(plan, control)
             return
         try:
             self._end(plan, ended)
@@ -173,7 +173,12 @@ class Runner:
             log.exception("%s", plan.arn)
             self._end(plan, _Ended(reason=_BROKEN))
         finally:
-            self._running.pop(plan.arn)
+            self._forget(plan, control)
+
+    def _forget(self, plan: Planned, control: Control) -> None:
+        # A job that has ended may be deleted, and another one of its name may run already.
+        if self._running.get(plan.arn) is control:
+            del self._running[plan.arn]
 
     def _end(self, plan: Planned, ended: _Ended) -> None:
         until_written(
@@ -272,5 +277,5 @@ class Runner:
 
     def _description(self, plan: Planned) -> Document:
         found = self.store.get(plan.region, plan.kind.resource, name=plan.name.lower())
-        assert found is not None  # noqa: S101 -- jobs are never deleted
+        assert found is not None  # noqa: S101 -- no job is deleted while it runs
         return found

@@ -32,7 +32,7 @@ ARN = "arn:aws:sagemaker:us-east-1:123456789012"
 NOWHERE = {"S3DataType": "S3Prefix", "S3Uri": "s3://nowhere/at-all"}
 SPECIFICATION = {"Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://nowhere/model"}]}
 TAGS = [{"Key": "owner", "Value": "somebody"}]
-READING = ("Describe", "List", "BatchDescribe")
+READING = ("Describe", "List", "BatchDescribe", "Search")
 # As members' names have the kind of a job, and as ARNs have it.
 JOBS = {
     "Processing": "processing",
@@ -40,6 +40,7 @@ JOBS = {
     "Transform": "transform",
     "HyperParameterTuning": "hyper-parameter-tuning",
 }
+DELETED = ("Processing", "Training")
 STATUSES = (*(f"{noun}Job" for noun in JOBS), "Endpoint")
 # Lists of what one resource has.
 OF_ONE = ("ListTags", "ListTrainingJobsForHyperParameterTuningJob")
@@ -111,6 +112,7 @@ CHANGES: dict[str, Members] = {
         "Tags": TAGS,
     },
     **{f"Stop{noun}Job": {f"{noun}JobName": "seeded"} for noun in JOBS},
+    **{f"Delete{noun}Job": {f"{noun}JobName": "ended"} for noun in DELETED},
     "CreateModelPackageGroup": {"ModelPackageGroupName": "group", "Tags": TAGS},
     "CreateModelPackage": {
         "ModelPackageGroupName": "group",
@@ -253,15 +255,16 @@ def seed(state: Path, client: Client) -> None:
     now = 1_800_000_000.0
     times = {"CreationTime": now, "LastModifiedTime": now}
     store = Store(state / "state.sqlite")
-    for noun, kind in JOBS.items():
+    ended = [(noun, "ended", "Completed") for noun in DELETED]
+    for noun, name, status in [*((noun, "seeded", "InProgress") for noun in JOBS), *ended]:
         job = {
             **CHANGES[f"Create{noun}Job"],
-            f"{noun}JobName": "seeded",
-            f"{noun}JobArn": f"{ARN}:{kind}-job/seeded",
-            f"{noun}JobStatus": "InProgress",
+            f"{noun}JobName": name,
+            f"{noun}JobArn": f"{ARN}:{JOBS[noun]}-job/{name}",
+            f"{noun}JobStatus": status,
             **times,
         }
-        store.put("us-east-1", f"{kind}-job", name="seeded", document=job)
+        store.put("us-east-1", f"{JOBS[noun]}-job", name=name, document=job)
     for name, status in (("seeded", "InService"), ("failed", "Failed")):
         endpoint = {
             "EndpointName": name,
@@ -272,7 +275,7 @@ def seed(state: Path, client: Client) -> None:
         }
         store.put("us-east-1", "endpoint", name=name, document=endpoint)
     store.close()
-    assert len(client.served()) == len(JOBS) + 2
+    assert len(client.served()) == len(JOBS) + len(DELETED) + 2
 
 
 def quiet(client: Client) -> dict[str, Any] | None:

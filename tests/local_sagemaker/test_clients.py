@@ -279,3 +279,71 @@ def test_the_sagemaker_sdk_tunes_and_transforms(bench, tmp_path, monkeypatch):
     job = bench.sagemaker.describe_transform_job(TransformJobName=results["transform"])
     assert job["ModelClientConfig"]["InvocationsTimeoutInSeconds"] == 60
     assert job["Environment"] == {"STAGE": "test"}
+
+
+def test_the_sagemaker_sdks_resource_classes_and_model_builder(bench, tmp_path, monkeypatch):
+    pytest.importorskip("sagemaker.core")
+    # What it asks IAM about the role is tried above.
+    monkeypatch.setenv("SAGEMAKER_VALIDATE_ROLE", "false")
+    name = bench.name("sdk-resources")
+    results = run(
+        "sdk_resources.py",
+        {
+            "role": ROLE,
+            "image": IMAGE,
+            "bucket": bench.bucket,
+            "name": name,
+            "container": sums(bench),
+            "inference": SUMS,
+            "out": f"s3://{bench.bucket}/{name}",
+        },
+        server=bench.server,
+        home=tmp_path,
+    )
+    assert results["jobs"] == {
+        "training": "Completed",
+        "metric": 0.5,
+        "stopped": "Stopped",
+        "processing": "Completed",
+        "completed": [name],
+        "all": [f"{name}-stopped", name],
+        "processed": [name],
+        "left": [f"{name}-stopped"],
+    }
+    assert results["registry"] == {
+        "created": "'ModelPackageName'",
+        "groups": [name],
+        "approval": "Approved",
+        "approved": [1],
+        "rejected": [],
+    }
+    answer = "3.0\n7.0\n"
+    assert results["serving"] == {
+        "models": [name],
+        "configs": [f"{name}-instances", f"{name}-serverless"],
+        "memory": 2048,
+        "plain": answer,
+        "updated": f"{name}-instances",
+        "in service": [name],
+        "json": [3.0, 7.0],
+        "csv": [["3.0"], ["7.0"]],
+        "npy": [3.0, 7.0],
+        "left": [],
+    }
+    registered = results["builders"].pop("registered")
+    assert registered.endswith(f":model-package/{name}-built/1")
+    assert results["builders"] == dict.fromkeys(
+        ("serverless", "trained", "version", "repacked"), answer
+    )
+    assert results["groups"] == [f"{name}-built"]
+    lookups = results["lookups"]
+    assert (lookups.pop("pipeline"), lookups.pop("components")) == ("ResourceNotFound", 0)
+    assert set(lookups.values()) == {0}
+    assert len(lookups) == 7
+    # As soon as the SDK does better, README.md is to say so.
+    assert "base_model_name is required" in results["faults"]["job"]
+    assert "Cannot resolve model artifacts" in results["faults"]["version"]
+    assert (
+        'Unknown parameter in ProductionVariants[0].ServerlessConfig: "MemorySizeInMb"'
+        in (results["faults"]["serverless"])
+    )

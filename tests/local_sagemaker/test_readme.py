@@ -56,7 +56,9 @@ def test_the_table_names_the_value_that_is_not_refused(operation):
         assert re.fullmatch(expected, what), refusal.path
 
 
-@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name.startswith("List")])
+@pytest.mark.parametrize(
+    "operation", [name for name in OPERATIONS if name.startswith(("List", "Search"))]
+)
 def test_refused_filters_are_told(operation):
     for refusal in REFUSALS.get(operation, ()):
         assert f"`{refusal.path}`" in table("Operations")[operation]
