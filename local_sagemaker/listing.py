@@ -81,6 +81,8 @@ def list_page(
             after=after,
             status=asked.get("StatusEquals"),
             parent=parent,
+            # Of each kind the store knows the name in lower case, or what has that in it.
+            part=str(asked.get("NameContains", "")).lower(),
         )
         for position, document in found:
             summary = _summarise(listing, document)

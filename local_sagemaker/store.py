@@ -136,6 +136,7 @@ class Store:
         after: Position | None = None,
         status: object = None,
         parent: object = None,
+        part: str = "",
     ) -> Iterator[tuple[Position, Document]]:
         """Go through the documents of a kind; as many are read as are taken, or a few more.
 
@@ -147,11 +148,12 @@ class Store:
             after: Begin behind this position.
             status: Only those in it.
             parent: Only those of that model package group, or of that tuner.
+            part: Only those that have it in their name, as the store knows that.
         """
         direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
         filters = {"region": region, "kind": kind, "status": status, "parent": parent}
         asked = {column: value for column, value in filters.items() if value is not None}
-        where = " AND ".join(f"{column} = ?" for column in asked)
+        where = " AND ".join([*(f"{column} = ?" for column in asked), "instr(name, ?)"])
         chunk = _FIRST_CHUNK
         while True:
             behind = f" AND ({order}, name) {beyond} (?, ?)" if after else ""
@@ -159,6 +161,7 @@ class Store:
                 f"SELECT {order}, name, document FROM documents WHERE {where}{behind}"  # noqa: S608 -- our own words
                 f" ORDER BY {order} {direction}, name {direction} LIMIT {chunk}",
                 *asked.values(),
+                part,
                 *(after or ()),
             )
             for value, named, document in rows:
