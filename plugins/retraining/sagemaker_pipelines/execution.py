@@ -263,11 +263,11 @@ class Execution:
 def _training_jobs(client: Any, described: Mapping[str, Any]) -> list[Any]:
     """Return the training jobs of a tuning job, the best first."""
     config = described["HyperParameterTuningJobConfig"]
-    objective = config.get("HyperParameterTuningJobObjective", {}).get("Type", "Maximize")
+    aim = config.get("HyperParameterTuningJobObjective", {}).get("Type", "Maximize")
     answer = client.list_training_jobs_for_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=described["HyperParameterTuningJobName"],
         MaxResults=50,
         SortBy="FinalObjectiveMetricValue",
-        SortOrder="Ascending" if objective == "Minimize" else "Descending",
+        SortOrder="Ascending" if aim == "Minimize" else "Descending",
     )
     return list(answer[TRAINING_JOBS])
