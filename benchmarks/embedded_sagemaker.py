@@ -162,7 +162,9 @@ def measure(folder: Path, size: int, *, turn: int) -> Measured:
             "Describe": lambda: sagemaker.describe_processing_job(ProcessingJobName=last),
             "List, a page": sagemaker.list_processing_jobs,
             "List by status": lambda: sagemaker.list_processing_jobs(StatusEquals="Failed"),
-            "List by part of a name": lambda: sagemaker.list_processing_jobs(NameContains="nix"),
+            "List by part of a name, which none has": lambda: sagemaker.list_processing_jobs(
+                NameContains="nix"
+            ),
             "GetLogEvents": lambda: logs.get_log_events(
                 logGroupName=GROUP, logStreamName=f"{last}/algo-1-1"
             ),
