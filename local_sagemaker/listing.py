@@ -6,9 +6,10 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from local_sagemaker.errors import RequestInvalidError
 
@@ -21,6 +22,7 @@ _PAGE = 10
 ORDERS = {"CreationTime": "created", "Name": "name", "Status": "status"}
 
 Summary = Mapping[str, object]
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,23 @@ def page_of(
         found.append(summary)
         last = position
     return page
+
+
+def in_order(
+    entries: Iterable[tuple[Any, _Entry]], after: Position | None, *, descending: bool
+) -> Iterator[tuple[Position, _Entry]]:
+    """Go through what was computed, as `Store.walk` does through what it keeps.
+
+    Args:
+        entries: Each with its position, a value and a name.
+        after: Begin behind this position, which a token has kept.
+        descending: The last one first.
+    """
+    # JSON has no tuples.
+    begin = after and tuple(tuple(part) if isinstance(part, list) else part for part in after)
+    for position, entry in sorted(entries, key=itemgetter(0), reverse=descending):
+        if begin is None or (position < begin if descending else position > begin):
+            yield position, entry
 
 
 def _summarise(listing: Listing, document: Mapping[str, object]) -> Summary:

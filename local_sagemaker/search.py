@@ -9,7 +9,7 @@ from local_sagemaker.endpoints.deployment import ENDPOINT
 from local_sagemaker.endpoints.operations import described_endpoint
 from local_sagemaker.errors import unsupported
 from local_sagemaker.jobs.training import TRAINING
-from local_sagemaker.listing import page_of
+from local_sagemaker.listing import in_order, page_of
 from local_sagemaker.model_package_groups import GROUP, PACKAGE
 from local_sagemaker.requests import arn
 from local_sagemaker.search_filters import (
@@ -91,12 +91,9 @@ def search(emulator: Emulator, request: Request) -> dict[str, object]:
         if matches(readable):
             position = (sort_key(readable, by, descending=descending), record_arn)
             entries.append((position, {answered: record}))
-    entries.sort(key=lambda entry: entry[0], reverse=descending)
 
     def walk(after: Position | None) -> Iterator[tuple[Position, Mapping[str, object]]]:
-        for position, record in entries:
-            if after is None or _behind(position, after, descending=descending):
-                yield position, record
+        return in_order(entries, after, descending=descending)
 
     hits = {"Value": len(entries), "Relation": "EqualTo"}
     return {**page_of(walk, answer="Results", request=request), "TotalHits": hits}
@@ -106,12 +103,6 @@ def _default_order(resource: Resource) -> str:
     members: Any = resource.shape
     # Groups are never modified.
     return next(n for n in ("LastModifiedTime", "CreationTime") if n in members.members)
-
-
-def _behind(position: tuple[SortKey, str], after: Any, *, descending: bool) -> bool:
-    key, name = after
-    last = (tuple(key), name)
-    return position < last if descending else position > last
 
 
 def _records(

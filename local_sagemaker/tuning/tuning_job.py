@@ -9,7 +9,7 @@ from local_sagemaker.errors import RequestInvalidError
 from local_sagemaker.images import find_environment
 from local_sagemaker.jobs.plan import JobKind, Outcome, Phase
 from local_sagemaker.jobs.training import TRAINING
-from local_sagemaker.listing import Listing, page_of
+from local_sagemaker.listing import Listing, in_order, page_of
 from local_sagemaker.tuning.children import training_members
 from local_sagemaker.tuning.ranges import Choices, read_ranges
 from local_sagemaker.tuning.results import objective_of, progress, results_of, summary
@@ -156,12 +156,8 @@ def list_tuned_jobs(emulator: Emulator, request: Request) -> dict[str, object]:
             }[order]
             if asked.get("StatusEquals") in (None, result.status) and value is not None:
                 entries.append(((value, result.name), result))
-        for position, result in sorted(entries, key=lambda entry: entry[0], reverse=descending):
-            behind = after is None or (
-                position < tuple(after) if descending else position > tuple(after)
-            )
-            if behind:
-                yield position, summary(tuner, result)
+        for position, result in in_order(entries, after, descending=descending):
+            yield position, summary(tuner, result)
 
     return page_of(walk, answer="TrainingJobSummaries", request=request)
 
