@@ -22,7 +22,7 @@ def main() -> None:
             options.output,
             {name: prepare(preprocessor, split) for name, split in splits.items()},
             preprocessor=preprocessor,
-            record=describe(snapshot, splits, seed=options.seed),
+            record=describe(snapshot, splits, options),
             header=False,
         )
         say("fitted the preprocessor and wrote all")

@@ -25,7 +25,7 @@ def main() -> None:
             preprocessor=fit_preprocessor(options.features, splits["train"][TABLE.features]),
             record={
                 "features": options.features,
-                **describe(snapshot, splits, seed=options.seed),
+                **describe(snapshot, splits, options),
             },
         )
         say(f"fitted the {options.features} features and wrote all")

@@ -9,9 +9,9 @@ import joblib
 
 from kit.job import ArgumentParser, stopwatch
 from kit.outputs import published, write_json
-from kit.record import NAME
+from kit.record import NAME, shares_of
 from kit.snapshot import Snapshot, read_snapshot
-from kit.splits import Shares, split_table
+from kit.splits import split_table
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +59,7 @@ def read_and_split(
     Raises:
         BadInputError: The snapshot cannot be used, or the shares cannot.
     """
-    shares = Shares(options.train_share, options.validation_share, options.test_share)
+    shares = shares_of(options)
     say = stopwatch()
     snapshot = read_snapshot(
         options.snapshot,
@@ -72,7 +72,7 @@ def read_and_split(
     for warning in snapshot.warnings:
         print(f"warning: {warning}", flush=True)
     rows = clean(snapshot.rows) if clean else snapshot.rows
-    splits = split_table(rows, shares, target=table.target, seed=options.seed)
+    splits = split_table(rows, shares, table=table, seed=options.seed)
     for name, split in splits.items():
         print(f"{name}: {len(split)} rows (seed {options.seed})", flush=True)
     return snapshot, splits

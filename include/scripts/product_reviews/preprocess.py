@@ -59,7 +59,7 @@ def main() -> None:
         snapshot, splits = read_and_split(options, TABLE, clean=distinct)
         if options.balance:
             splits["train"] = balanced(splits["train"], seed=options.seed)
-        record = describe(snapshot, splits, seed=options.seed) | {
+        record = describe(snapshot, splits, options) | {
             "max_sequence_length": options.max_sequence_length,
             "balanced": options.balance,
             "sentiments": {
