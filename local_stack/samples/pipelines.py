@@ -74,7 +74,7 @@ CALIFORNIA_HOUSING = SamplePipeline(
     SAMPLE_DATA / "california_housing.csv",
     hour=2,
     demo=(
-        # On the eight columns as they are, a linear model has an r2 of 0.5758.
+        # On the eight columns as they are, a linear model has an r2 of 0.5869.
         DemoRun("raw", "raw features", {"features": "raw"}, passes=False),
         DemoRun("engineered", "engineered features", {"features": "engineered"}, passes=True),
     ),

@@ -160,7 +160,7 @@ def test_runs_end_as_the_gate_and_the_data_say(tmp_path: Path, run_embedded_sage
         assert decision["verdict"] == "reject"
         assert decision["registered"] is None
         assert decision["conditions"][0]["operands"]["regression_metrics.r2_score"] == (
-            pytest.approx(0.5758, abs=1e-4)
+            pytest.approx(0.5869, abs=1e-4)
         )
 
         # Two runs of one snapshot with the same code and parameters, each below its own prefix.
@@ -206,7 +206,7 @@ def test_runs_end_as_the_gate_and_the_data_say(tmp_path: Path, run_embedded_sage
         bucket, key = naming.split_s3_uri(naming.output_uri(uri, "evaluation"))
         body = s3.get_object(Bucket=bucket, Key=f"{key}predictions.csv")["Body"].read().decode()
         predictions = list(csv.DictReader(io.StringIO(body)))
-        assert len(predictions) == 4128
+        assert len(predictions) == 4099
         assert list(predictions[0]) == ["actual", "predicted"]
 
         failures = [text.split("The last lines")[0] for text in log.split("JobFailedError: ")[1:]]
