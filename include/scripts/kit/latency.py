@@ -33,8 +33,8 @@ def serving_metrics(
         answer: Gives what the loaded model predicts for one of them.
 
     Returns:
-        The report's member ``serving_metrics``: of the requests' milliseconds the median and the
-        99th percentile (each the time of one of them), how many were timed, and the archive's bytes.
+        The report's member ``serving_metrics``: the median and the 99th percentile of the requests'
+        milliseconds (each the time of one of them), how many were timed, and the archive's bytes.
     """
     chosen = [rows[number] for number in _spread(len(rows), REQUESTS)]
     _timed(chosen[:WARM_UP], answer, seconds=WARM_UP_S)
