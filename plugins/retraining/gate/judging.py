@@ -101,6 +101,38 @@ def judge(condition: Condition, report: object, parameters: Mapping[str, object]
     )
 
 
+def check_parameters(condition: Condition, parameters: Mapping[str, object]) -> None:
+    """See that a run has what a condition needs of its parameters, before there is any report.
+
+    Raises:
+        UndecidableError: A parameter is missing, or no report could make the condition judgeable:
+            its value is not finite, or of another type than what it is compared with.
+    """
+    match condition:
+        case Or(conditions):
+            for part in conditions:
+                check_parameters(part, parameters)
+            return
+        case Not(inner):
+            check_parameters(inner, parameters)
+            return
+        case In(query, several):
+            items = (query, *several)
+            pairs = [(one, other) for one in items if isinstance(one, Parameter) for other in items]
+        case _:
+            pairs = [(condition.left, condition.right)]
+    for pair in pairs:
+        # A metric may be of any type yet; the other side alone must fit the condition.
+        values = [_resolve(item, None, parameters) for item in pair if not isinstance(item, Metric)]
+        names = dict.fromkeys(item.name for item in pair if isinstance(item, Parameter))
+        if not names:
+            continue
+        try:
+            _check_comparable(condition, values[0], values[-1])
+        except UndecidableError as error:
+            raise UndecidableError(f"parameter {' and '.join(names)}: {error}") from error
+
+
 def _resolve(operand: Operand, report: object, parameters: Mapping[str, object]) -> Literal:
     match operand:
         case Metric(path):
