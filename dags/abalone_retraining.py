@@ -34,7 +34,7 @@ from retraining import (
 )
 
 XGBOOST = Image("xgboost", "3.0-5")
-MSE = Metric("regression_metrics.mse")
+MSE = Metric("regression_metrics.mse", minimum_rows=200)
 PIPELINE = Pipeline(
     name="abalone",
     description="Rings of an abalone from its measures",

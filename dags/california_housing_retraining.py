@@ -39,7 +39,7 @@ from retraining import (
     steps,
 )
 
-R2 = Metric("regression_metrics.r2_score")
+R2 = Metric("regression_metrics.r2_score", minimum_rows=500)
 PIPELINE = Pipeline(
     name="california-housing",
     description="Median house values of California districts, 1990 census",

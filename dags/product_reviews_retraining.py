@@ -39,7 +39,7 @@ from retraining import (
 
 JSON = "application/json"
 METRICS = ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
-ACCURACY = Metric("multiclass_classification_metrics.accuracy")
+ACCURACY = Metric("multiclass_classification_metrics.accuracy", minimum_rows=50)
 PIPELINE = Pipeline(
     name="product-reviews",
     description="Whether a product review is good, bad or neither",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from retraining.gate.conditions import PolicyError
 from retraining.gate.headline import HIGHER, LOWER, Headline
+from retraining.gate.judging import check_parameters
 from retraining.gate.policy import checked, chosen, metrics_of, parameters_of
 from retraining.gate.report import canonical, is_path, names
 
@@ -203,10 +204,13 @@ class Pipeline:
         """Return the pipeline with the metrics that a run's parameters choose for its policy.
 
         Raises:
-            UndecidableError: A parameter chooses none.
+            UndecidableError: A parameter chooses none, or no report could be judged by its value;
+                or the run lacks one of the policy's.
             ValueError: As of the declaration.
         """
         policy = chosen(self.policy, parameters)
+        for condition in policy:
+            check_parameters(condition, parameters)
         if policy == self.policy:
             return self
         # What has chosen is named by the policy no more.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 # Must precede numpy. On more threads sums are rounded in another order, and the same input
@@ -14,6 +15,7 @@ from kit.csv_table import read_split
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
 from kit.failure import BadInputError
 from kit.job import processing_job, stopwatch
+from kit.latency import serving_metrics
 from kit.model_archive import unpacked
 from kit.record import origin, read_record
 from kit.regression import check_predictions, check_targets, regression_metrics
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 MODEL = "xgboost-model"
 
 
+@cache
+def _loaded(path: Path) -> xgboost.Booster:
+    return xgboost.Booster(model_file=path)
+
+
 def predict(path: Path, rows: np.ndarray) -> Any:
     """Predict as the image's server does.
 
@@ -38,7 +45,7 @@ def predict(path: Path, rows: np.ndarray) -> Any:
         BadInputError: It is no such model, or one of other features.
     """
     try:
-        booster = xgboost.Booster(model_file=path)
+        booster = _loaded(path)
         features = booster.num_features()
     except (xgboost.core.XGBoostError, ValueError) as error:
         # The rest is a stack trace of its C++ code.
@@ -71,9 +78,14 @@ def main() -> None:
         predicted = check_predictions(predict(folder / MODEL, rows), len(rows), first_row=1)
         say(f"predicted {len(rows)} test rows")
 
+        model = folder / MODEL
+        serving = serving_metrics(options.model, rows, answer=lambda row: predict(model, row[None]))
+        say("timed single rows")
+
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
         report = {
             **regression_metrics(actual, predicted, **bootstrap),
+            **serving,
             **origin(record, tested=len(rows)),
             "bootstrap": bootstrap,
         }

@@ -15,7 +15,8 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
 from kit.held_out import read_columns
 from kit.job import processing_job, stopwatch
-from kit.model_archive import ENTRY_POINT, load_entry_point, predict, unpacked
+from kit.latency import serving_metrics
+from kit.model_archive import ENTRY_POINT, answering, load_entry_point, predict, unpacked
 from kit.record import NAME, origin, read_record
 from kit.regression import check_predictions, check_targets, regression_metrics
 
@@ -39,9 +40,14 @@ def main() -> None:
         )
         say(f"predicted {len(rows)} test rows")
 
+        answer = answering(module, folder, content_type="text/csv", accept="text/csv")
+        serving = serving_metrics(options.model, rows, answer=answer)
+        say("timed single rows")
+
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
         report = {
             **regression_metrics(actual, predicted, **bootstrap),
+            **serving,
             **origin(read_record(folder), "features", tested=len(rows)),
             "bootstrap": bootstrap,
         }

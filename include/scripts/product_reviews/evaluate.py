@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kit.classification import class_metrics, classification_metrics
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
 from kit.job import processing_job, stopwatch
-from kit.model_archive import ENTRY_POINT, load_entry_point, predict, unpacked
+from kit.latency import serving_metrics
+from kit.model_archive import ENTRY_POINT, answering, load_entry_point, predict, unpacked
 from kit.record import NAME, origin, read_record
 from kit.requirements import install
 
@@ -54,14 +55,21 @@ def main() -> None:
         lesser = baselines(read_split(options.train / "train.parquet"), test)
         say("fitted the baselines")
         body = json.dumps({"features": texts})
-        answers = predict(load_entry_point(folder), folder, body, content_type=JSON)
+        module = load_entry_point(folder)
+        answers = predict(module, folder, body, content_type=JSON)
         predicted = [answer["label"] for answer in answers]
         say(f"predicted {len(texts)} test reviews")
+
+        requests = [json.dumps({"features": [text]}) for text in texts]
+        answer = answering(module, folder, content_type=JSON, accept=JSON)
+        serving = serving_metrics(options.model, requests, answer=answer)
+        say("timed single reviews")
 
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
         report = {
             **classification_metrics(actual, predicted, **bootstrap),
             **class_metrics(actual, predicted, **bootstrap),
+            **serving,
             "baselines": lesser,
             **json.loads((folder / CURVES).read_text(encoding="utf-8")),
             "worst_errors": worst_errors(texts, actual, answers),
@@ -75,7 +83,7 @@ def main() -> None:
             actual=actual,
             predicted=predicted,
             smoke=Smoke(
-                [json.dumps({"features": [text]}) for text in texts],
+                requests,
                 [{"predictions": [answer]} for answer in answers],
                 content_type=JSON,
                 accept=JSON,

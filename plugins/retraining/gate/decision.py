@@ -12,14 +12,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retraining import naming
-from retraining.gate.conditions import Condition, to_wire
 from retraining.gate.judging import Judgement, judge
 from retraining.gate.policy import checked, chosen
 from retraining.gate.report import UndecidableError, parse
+from retraining.gate.wire_form import minimum_rows, to_wire
 from retraining.gate.words import joined, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from retraining.gate.conditions import Condition
 
 
 class Verdict(StrEnum):
@@ -38,7 +40,8 @@ class Decision:
         verdict: The gate's word.
         explanation: The reason in one sentence, for a log line or a note.
         judgements: One for each condition, in the policy's order; empty if undecidable.
-        policy_sha256: The hash of the conditions with their parameters' values.
+        policy_sha256: The hash of the conditions with their parameters' values and the rows that
+            they ask for.
     """
 
     verdict: Verdict
@@ -93,4 +96,7 @@ def _undecidable(reason: str, policy_sha256: str) -> Decision:
 
 
 def _hash(conditions: tuple[Condition, ...], parameters: Mapping[str, object]) -> str:
-    return naming.fingerprint([to_wire(condition, parameters) for condition in conditions])
+    wire = [to_wire(condition, parameters) for condition in conditions]
+    floors = [minimum_rows(condition, parameters) for condition in conditions]
+    # A policy that asks for no rows keeps the hash that records of it have.
+    return naming.fingerprint(wire, *([floors] if any(floors) else []))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from retraining.gate import decision as gate
 from retraining.gate.bounds import bounds
-from retraining.gate.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric, to_wire
+from retraining.gate.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric
 from retraining.gate.headline import HIGHER
 from retraining.gate.policy import checked
 from retraining.gate.report import canonical, is_path, last_name
+from retraining.gate.wire_form import to_wire
 from retraining.past_runs.columns import columns_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from retraining import naming
 from retraining.aws import clients
-from retraining.gate.conditions import in_record
 from retraining.gate.report import metrics_in, names, parse
+from retraining.gate.wire_form import in_record
 from retraining.gate.words import one_line
 from retraining.registry import assets, evidence, requests, versions
 from retraining.runs import kinds, records

@@ -75,7 +75,13 @@ _RECORD: Mapping[str, Any] = {
     "verdict": _one_of(*Verdict),
     "explanation": _TEXT,
     "conditions": [
-        {"condition": _CONDITION, "operands": {}, "holds": _TRUTH, "explanation": _TEXT}
+        {
+            "condition": _CONDITION,
+            "operands": {},
+            "holds": _TRUTH,
+            "explanation": _TEXT,
+            "minimum_rows?": [{"metric": _TEXT, "rows": _TEXT, "minimum": _NUMBER}],
+        }
     ],
     "policy_sha256": _TEXT,
     "report": _OrNull({"uri": _TEXT, "etag": _TEXT}),

@@ -22,9 +22,9 @@ from retraining import naming
 from retraining.aws import clients
 from retraining.deployment import endpoints
 from retraining.deployment.triggers import EndpointSettledTrigger
-from retraining.gate.conditions import in_record
 from retraining.gate.decision import Decision, Verdict
 from retraining.gate.report import kind_of
+from retraining.gate.wire_form import in_record
 from retraining.gate.words import joined, one_line
 from retraining.jobs.lifecycle import SageMakerJobTask
 from retraining.jobs.operators import (

@@ -81,7 +81,7 @@ def without(name: str) -> Callable[[str], str]:
         ),
         pytest.param(
             lambda source: source.replace('"application/json"', '"text/plain"'),
-            'the endpoint refuses test row 1, \'{"text": "',
+            'test row 1: the endpoint refuses \'{"text": "',
             id="another content type",
         ),
         pytest.param(

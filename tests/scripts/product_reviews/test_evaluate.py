@@ -51,6 +51,13 @@ def test_the_report_has_each_metric_with_its_deviation(report: dict[str, Any]) -
     assert report["class_metrics"]["1"]["recall"]["value"] == pytest.approx(recall)
 
 
+def test_the_report_tells_what_one_review_takes(report: dict[str, Any]) -> None:
+    serving = report["serving_metrics"]
+    assert 0 < serving["latency_p50_ms"] <= serving["latency_p99_ms"]
+    assert 0 < serving["timed_requests"] <= 40
+    assert serving["archive_bytes"] > 10_000
+
+
 def test_the_report_says_what_less_would_have_reached(
     report: dict[str, Any], evaluated: Reviews
 ) -> None:
