@@ -66,7 +66,7 @@ def decide(
             mistake.
     """
     conditions = checked(tuple(policy))
-    policy_sha256 = _hash(conditions, parameters)
+    policy_sha256 = policy_hash(conditions, parameters)
     try:
         content = parse(report)
         judgements = tuple(
@@ -74,6 +74,11 @@ def decide(
         )
     except UndecidableError as error:
         return _undecidable(str(error), policy_sha256)
+    return decision_on(judgements, policy_sha256)
+
+
+def decision_on(judgements: tuple[Judgement, ...], policy_sha256: str) -> Decision:
+    """Return the decision that follows from judged conditions, all of which must hold."""
     failed = [item.explanation for item in judgements if not item.holds]
     if failed:
         return Decision(Verdict.REJECT, joined(failed), judgements, policy_sha256)
@@ -85,12 +90,13 @@ def undecidable(
     reason: str, policy: Iterable[Condition], parameters: Mapping[str, object]
 ) -> Decision:
     """Return the decision for a report that could not even be read."""
-    return _undecidable(reason, _hash(checked(tuple(policy)), parameters))
+    return _undecidable(reason, policy_hash(checked(tuple(policy)), parameters))
 
 
 def _undecidable(reason: str, policy_sha256: str) -> Decision:
     return Decision(Verdict.UNDECIDABLE, one_line(f"undecidable: {reason}"), (), policy_sha256)
 
 
-def _hash(conditions: tuple[Condition, ...], parameters: Mapping[str, object]) -> str:
+def policy_hash(conditions: Iterable[Condition], parameters: Mapping[str, object]) -> str:
+    """Return the SHA-256 of conditions with their parameters' values."""
     return naming.fingerprint([to_wire(condition, parameters) for condition in conditions])
