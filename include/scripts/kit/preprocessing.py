@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
+from kit.data_report import place
 from kit.job import ArgumentParser, stopwatch
 from kit.outputs import published, write_json
 from kit.record import NAME, shares_of
@@ -83,13 +84,15 @@ def write_preprocessed(
     splits: Mapping[str, pd.DataFrame],
     *,
     record: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
     preprocessor: object = None,
     header: bool = True,
 ) -> None:
     """Write all that preprocessing leaves, or nothing.
 
-    That is ``<split>/<split>.csv`` for each split, ``preprocessor/preprocessing.json`` and, if
-    something was fitted, ``preprocessor/preprocessor.joblib``.
+    That is ``<split>/<split>.csv`` for each split, ``preprocessor/preprocessing.json``, if
+    something was fitted ``preprocessor/preprocessor.joblib``, and with a report on the data
+    ``data/data_report.json``.
     """
     with published(output) as folder:
         for name, split in splits.items():
@@ -98,5 +101,7 @@ def write_preprocessed(
                 folder / name / f"{name}.csv", index=False, header=header, lineterminator="\n"
             )
         write_json(folder / "preprocessor" / NAME, record)
+        if data is not None:
+            write_json(place(folder), data)
         if preprocessor is not None:
             joblib.dump(preprocessor, folder / "preprocessor" / "preprocessor.joblib")

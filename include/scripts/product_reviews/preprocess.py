@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from kit.data_report import data_report, place
 from kit.job import processing_job, stopwatch
 from kit.outputs import published, write_json
 from kit.preprocessing import preprocessing_arguments, read_and_split
@@ -79,6 +80,7 @@ def main() -> None:
                     tokens=tokenized(tokenizer, texts),
                 )
             write_json(folder / "preprocessor" / NAME, record)
+            write_json(place(folder), data_report(snapshot.rows, TABLE))
         say("tokenised and wrote all")
 
 

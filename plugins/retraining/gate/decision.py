@@ -69,7 +69,7 @@ def decide(
             mistake.
     """
     conditions = checked(tuple(policy))
-    policy_sha256 = _hash(conditions, parameters)
+    policy_sha256 = policy_hash(conditions, parameters)
     try:
         content = parse(report)
         judgements = tuple(
@@ -77,6 +77,11 @@ def decide(
         )
     except UndecidableError as error:
         return _undecidable(str(error), policy_sha256)
+    return decision_on(judgements, policy_sha256)
+
+
+def decision_on(judgements: tuple[Judgement, ...], policy_sha256: str) -> Decision:
+    """Return the decision that follows from judged conditions, all of which must hold."""
     failed = [item.explanation for item in judgements if not item.holds]
     if failed:
         return Decision(Verdict.REJECT, joined(failed), judgements, policy_sha256)
@@ -88,14 +93,16 @@ def undecidable(
     reason: str, policy: Iterable[Condition], parameters: Mapping[str, object]
 ) -> Decision:
     """Return the decision for a report that could not even be read."""
-    return _undecidable(reason, _hash(checked(tuple(policy)), parameters))
+    return _undecidable(reason, policy_hash(checked(tuple(policy)), parameters))
 
 
 def _undecidable(reason: str, policy_sha256: str) -> Decision:
     return Decision(Verdict.UNDECIDABLE, one_line(f"undecidable: {reason}"), (), policy_sha256)
 
 
-def _hash(conditions: tuple[Condition, ...], parameters: Mapping[str, object]) -> str:
+def policy_hash(conditions: Iterable[Condition], parameters: Mapping[str, object]) -> str:
+    """Return the SHA-256 of conditions with their parameters' values and the rows they ask for."""
+    conditions = tuple(conditions)
     wire = [to_wire(condition, parameters) for condition in conditions]
     floors = [minimum_rows(condition, parameters) for condition in conditions]
     # A policy that asks for no rows keeps the hash that records of it have.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,6 +60,7 @@ def test_real_table_is_split_in_three(whole: Abalone) -> None:
         "test/test.csv",
         "preprocessor/preprocessor.joblib",
         "preprocessor/preprocessing.json",
+        "data/data_report.json",
     }
     sizes = {name: len(whole.rows_of(name)) for name in ("train", "validation", "test")}
     assert sizes == {"train": 2952, "validation": 594, "test": 631}
@@ -118,6 +121,26 @@ def test_doubts_are_told_and_equal_rows_stay_together(sample: Table, abalone: Ab
     assert f"warning: {repeated}\nwarning: {equal}\n" in outcome.stdout
     splits = [set(map(tuple, abalone.rows_of(name))) for name in ("train", "validation", "test")]
     assert sum(map(len, splits)) == len(set.union(*splits)) == 84
+
+
+def test_the_report_on_the_data_is_of_all_rows_as_they_were_read(whole: Abalone) -> None:
+    assert whole.preprocess().code == 0
+    report = json.loads(files_below(whole.splits)["data/data_report.json"])
+    snapshot = whole.folder / "snapshot" / "abalone.csv"
+    rows = [line.split(",") for line in snapshot.read_text().splitlines()]
+    assert report["rows"] == len(rows) == 4177
+    assert report["duplicates"] == {"count": 0, "share": 0.0}
+    sexes = Counter(row[0] for row in rows)
+    told = report["columns"]["sex"]
+    assert told["values"] == [{"value": s, "count": n} for s, n in sexes.most_common()]
+    rings = Counter(float(row[8]) for row in rows)
+    assert report["columns"]["rings"]["values"] == sorted(rings)
+    assert report["columns"]["rings"]["counts"] == [rings[value] for value in sorted(rings)]
+    weights = sorted(float(row[4]) for row in rows)
+    told = report["columns"]["whole_weight"]
+    assert (told["quantiles"][0], told["quantiles"][100], told["quantiles"][200]) == (
+        weights[0], weights[2088], weights[-1]
+    )  # fmt: skip
 
 
 def test_split_follows_its_seed(whole: Abalone) -> None:

@@ -65,6 +65,7 @@ def test_real_table_is_split_without_loss(engineered_run: Run) -> None:
         "test/test.csv",
         "preprocessor/preprocessor.joblib",
         "preprocessor/preprocessing.json",
+        "data/data_report.json",
     }
     record = record_of(files)
     assert record["rows"] == {
