@@ -120,20 +120,11 @@ def _replay(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     if not folder.is_dir():
         raise _UsageError(f"{folder} is no folder")
-    runs, faults = replay.runs_below(folder)
-    if not runs and not faults:
+    replayed, faults = replay.replayed_below(folder, policy, parameters=given)
+    if not replayed and not faults:
         raise _UsageError(
             f"no run lies below {folder}: there is no <snapshot>/<run>/evaluation/evaluation.json"
         )
-    replayed = [
-        terminal.Replayed(
-            past,
-            # What it is not told, each night had of its own.
-            replay.judged_anew(past.report, policy, parameters={**past.parameters, **given}),
-        )
-        for past in runs
-    ]
-    faults += [fault for past in runs for fault in past.faults]
     show = terminal.replay_json if options.json else terminal.replay_text
     print(show(replayed, faults))
     return 0

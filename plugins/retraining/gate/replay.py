@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,24 +35,27 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """A run as a local copy of a pipeline's prefix has it.
+class Replayed:
+    """A past run and what another policy says of it.
 
     Attributes:
         snapshot: The day whose data it had, YYYY-MM-DD.
         run: Its folder's name.
-        verdict: What its decision record says; None if there is none that tells.
-        parameters: Those that the record has.
-        report: The evaluation report; None if there is none.
-        faults: What of it cannot be used.
+        then: What its decision record says; None if there is none that tells.
+        now: The other policy's decision.
+        faults: What of its files cannot be used.
     """
 
     snapshot: str
     run: str
-    verdict: Verdict | None
-    parameters: Mapping[str, object]
-    report: bytes | None = field(repr=False)
+    then: Verdict | None
+    now: Decision
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether the verdict is another one, or there was none."""
+        return self.now.verdict is not self.then
 
 
 def judged_anew(
@@ -75,38 +78,52 @@ def totals(verdicts: Iterable[Verdict | None]) -> str:
     return ", ".join([*said, *([f"{counts[None]} without a verdict"] if counts[None] else [])])
 
 
-def runs_below(folder: Path) -> tuple[list[Past], list[Fault]]:
-    """Find the runs in a local copy of a pipeline's prefix, or of a part of it.
+def replayed_below(
+    folder: Path, policy: Sequence[Condition], *, parameters: Mapping[str, object]
+) -> tuple[list[Replayed], list[Fault]]:
+    """Judge the runs in a local copy of a pipeline's prefix, or of a part of it, anew.
 
     Args:
         folder: Has ``<snapshot>/<run>/evaluation/`` at any depth, with ``evaluation.json``,
             ``decision.json`` or both.
+        policy: The conditions, all of which must hold.
+        parameters: The values of its ``Parameter`` operands. One that is not among them has the
+            value that the run's record tells.
 
     Returns:
-        The runs by snapshot, the earliest first; and the folders that cannot be used. A file of a
-        run that cannot be is told by the run.
+        The runs by snapshot, the earliest first; and what cannot be used, of runs, too.
+
+    Raises:
+        PolicyError: The policy is empty, or names no metric.
     """
-    found, faults = [], []
+    places, faults = _places_below(folder)
+    # One after the other: reports may be large.
+    replayed = [_replayed(place, policy, parameters) for place in places]
+    return replayed, [*faults, *(fault for item in replayed for fault in item.faults)]
+
+
+def _places_below(folder: Path) -> tuple[list[Path], list[Fault]]:
+    found: list[Path] = []
+    faults: list[Fault] = []
 
     def told(error: OSError) -> None:
         faults.append(Fault(Path(str(error.filename)), str(error.strerror)))
 
     for path, folders, files in os.walk(folder.resolve(), onerror=told):
-        folders.sort()
         place = Path(path)
-        if place.name != _REPORT.parent.name or not {_REPORT.name, _DECISION.name} & {*files}:
+        there = {_REPORT.name, _DECISION.name} & {*files, *folders}
+        if place.name != _REPORT.parent.name or not there:
             continue
-        run, snapshot = place.parent.name, place.parent.parent.name
         try:
-            naming.checked_snapshot(snapshot)
+            naming.checked_snapshot(place.parent.parent.name)
         except naming.InvalidNameError as error:
             faults.append(Fault(place, f"it lies in no snapshot's folder: {error}"))
-            continue
-        found.append(_past(place, snapshot, run))
-    return sorted(found, key=lambda past: (past.snapshot, past.run)), faults
+        else:
+            found.append(place)
+    return sorted(found, key=lambda place: (place.parent.parent.name, place.parent.name)), faults
 
 
-def _past(place: Path, snapshot: str, run: str) -> Past:
+def _replayed(place: Path, policy: Sequence[Condition], given: Mapping[str, object]) -> Replayed:
     faults: list[Fault] = []
 
     def read(path: Path) -> bytes | None:
@@ -118,15 +135,16 @@ def _past(place: Path, snapshot: str, run: str) -> Past:
             faults.append(Fault(path, str(error.strerror)))
             return None
 
-    report, content = read(place / _REPORT.name), read(place / _DECISION.name)
-    verdict: Verdict | None = None
-    parameters: Mapping[str, object] = {}
-    if content is not None:
+    report, record = read(place / _REPORT.name), read(place / _DECISION.name)
+    then: Verdict | None = None
+    own: Mapping[str, object] = {}
+    if record is not None:
         try:
-            verdict, parameters = _decided(content)
+            then, own = _decided(record)
         except (ValueError, RecursionError) as error:
             faults.append(Fault(place / _DECISION.name, f"it is no decision record: {error}"))
-    return Past(snapshot, run, verdict, parameters, report, tuple(faults))
+    now = judged_anew(report, policy, parameters={**own, **given})
+    return Replayed(place.parent.parent.name, place.parent.name, then, now, tuple(faults))
 
 
 def _decided(content: bytes) -> tuple[Verdict, Mapping[str, Any]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from retraining.gate.conditions import Condition
     from retraining.gate.decision import Decision
-    from retraining.gate.replay import Fault, Past
+    from retraining.gate.replay import Fault, Replayed
 
 _WIDTH = 100
 _LONGEST_NAME = 60
@@ -45,19 +45,6 @@ class Told:
     holds: bool | None
     explanation: str
     minimum_rows: Sequence[Mapping[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """A past run and what another policy says of it."""
-
-    past: Past
-    decision: Decision
-
-    @property
-    def differs(self) -> bool:
-        """Whether the verdict is another one, or there was none."""
-        return self.decision.verdict is not self.past.verdict
 
 
 def conditions_of(
@@ -99,16 +86,15 @@ def replay_text(replayed: Sequence[Replayed], faults: Sequence[Fault]) -> str:
     """Return what to print of past runs: those whose verdict changes, the totals, broken files."""
     lines: list[str] = []
     for item in filter(lambda item: item.differs, replayed):
-        run = one_line(item.past.run, _LONGEST_NAME)
-        then = item.past.verdict or "no verdict"
-        lines.append(f"{item.past.snapshot}  {then} → {item.decision.verdict}  {run}")
-        lines += _wrapped(item.decision.explanation, "    ")
-    snapshots = len({item.past.snapshot for item in replayed})
+        run = one_line(item.run, _LONGEST_NAME)
+        lines.append(f"{item.snapshot}  {item.then or 'no verdict'} → {item.now.verdict}  {run}")
+        lines += _wrapped(item.now.explanation, "    ")
+    snapshots = len({item.snapshot for item in replayed})
     lines += [
         *([""] if lines else []),
         f"runs: {len(replayed)}, snapshots: {snapshots}",
-        f"then: {totals(item.past.verdict for item in replayed)}",
-        f"now:  {totals(item.decision.verdict for item in replayed)}",
+        f"then: {totals(item.then for item in replayed)}",
+        f"now:  {totals(item.now.verdict for item in replayed)}",
         f"differing: {sum(item.differs for item in replayed)}",
     ]
     if faults:
@@ -124,18 +110,18 @@ def replay_json(replayed: Sequence[Replayed], faults: Sequence[Fault]) -> str:
         {
             "runs": [
                 {
-                    "snapshot": item.past.snapshot,
-                    "run": item.past.run,
-                    "then": item.past.verdict,
-                    "now": item.decision.verdict,
+                    "snapshot": item.snapshot,
+                    "run": item.run,
+                    "then": item.then,
+                    "now": item.now.verdict,
                     "differs": item.differs,
-                    "explanation": item.decision.explanation,
-                    "policy_sha256": item.decision.policy_sha256,
+                    "explanation": item.now.explanation,
+                    "policy_sha256": item.now.policy_sha256,
                 }
                 for item in replayed
             ],
-            "then": _counted(item.past.verdict for item in replayed),
-            "now": _counted(item.decision.verdict for item in replayed),
+            "then": _counted(item.then for item in replayed),
+            "now": _counted(item.now.verdict for item in replayed),
             "differing": sum(item.differs for item in replayed),
             "faults": [{"path": str(fault.path), "reason": fault.reason} for fault in faults],
         }
