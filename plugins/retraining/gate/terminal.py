@@ -88,7 +88,7 @@ def replay_text(replayed: Sequence[Replayed], faults: Sequence[Fault]) -> str:
     for item in filter(lambda item: item.differs, replayed):
         run = one_line(item.run, _LONGEST_NAME)
         lines.append(f"{item.snapshot}  {item.then or 'no verdict'} → {item.now.verdict}  {run}")
-        lines += _wrapped(item.now.explanation, "    ")
+        lines += _wrapped(item.now.explanation.removeprefix("undecidable: "), "    ")
     snapshots = len({item.snapshot for item in replayed})
     lines += [
         *([""] if lines else []),
