@@ -174,6 +174,7 @@ COMPARISONS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
     LessThanOrEqualTo: ("≤", lambda left, right: left <= right),
 }
 # By the type's name in the wire form.
+KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in COMPARISONS}
 SIGNS: Mapping[str, str] = {kind.__name__: sign for kind, (sign, _) in COMPARISONS.items()}
 _OF_NUMBERS = SIGNS.keys() - {"Equals"}
 

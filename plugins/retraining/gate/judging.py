@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from retraining.gate.conditions import (
@@ -118,7 +119,8 @@ def check_parameters(condition: Condition, parameters: Mapping[str, object]) -> 
             return
         case In(query, several):
             items = (query, *several)
-            pairs = [(one, other) for one in items if isinstance(one, Parameter) for other in items]
+            given = [item for item in items if isinstance(item, Parameter)]
+            pairs: list[tuple[Operand, Operand]] = [*product(given, items)]
         case _:
             pairs = [(condition.left, condition.right)]
     for pair in pairs:

@@ -20,7 +20,7 @@ from retraining.gate.conditions import (
 from retraining.gate.report import UndecidableError, is_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 def checked(policy: object) -> tuple[Condition, ...]:
@@ -64,21 +64,27 @@ def chosen(policy: Iterable[Condition], parameters: Mapping[str, object]) -> tup
             return replace(item, path=_path(item.path.name, parameters))
         return item
 
-    def condition(item: Condition) -> Condition:
-        match item:
-            case Or(conditions):
-                return Or(tuple(map(condition, conditions)))
-            case Not(inner):
-                return Not(condition(inner))
-            case In(query, values):
-                return In(operand(query), tuple(map(operand, values)))
-            case _:
-                return replace(item, left=operand(item.left), right=operand(item.right))
-
     try:
-        return tuple(map(condition, policy))
+        return tuple(with_operands(condition, operand) for condition in policy)
     except PolicyError as error:
         raise UndecidableError(f"the run's parameters choose wrong metrics: {error}") from error
+
+
+def with_operands(condition: Condition, change: Callable[[Operand], Operand]) -> Condition:
+    """Return a condition with other operands, which are asked for in the order of ``operands_of``.
+
+    Raises:
+        PolicyError: They make a condition that cannot be meant.
+    """
+    match condition:
+        case Or(conditions):
+            return Or(tuple(with_operands(item, change) for item in conditions))
+        case Not(inner):
+            return Not(with_operands(inner, change))
+        case In(query, values):
+            return In(change(query), tuple(map(change, values)))
+        case _:
+            return replace(condition, left=change(condition.left), right=change(condition.right))
 
 
 def _path(name: str, parameters: Mapping[str, object]) -> str:

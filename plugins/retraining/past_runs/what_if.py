@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.gate import decision as gate
 from retraining.gate.bounds import bounds
 from retraining.gate.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric
 from retraining.gate.headline import HIGHER
 from retraining.gate.policy import checked
+from retraining.gate.replay import judged_anew
 from retraining.gate.report import canonical, is_path, last_name
 from retraining.gate.wire_form import to_wire
 from retraining.past_runs.columns import columns_of
@@ -149,12 +149,5 @@ def what_if(
     policy, values = checked(policy), parameters or {}
     asked = bounds(to_wire(condition, values) for condition in policy)
     return tuple(
-        Rejudged(
-            run,
-            gate.undecidable("there is no evaluation report", policy, values)
-            if run.report is None
-            else gate.decide(run.report, policy, parameters=values),
-            asked,
-        )
-        for run in runs
+        Rejudged(run, judged_anew(run.report, policy, parameters=values), asked) for run in runs
     )

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
-from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
+from retraining.sagemaker_pipelines.conditions import parsed_conditions
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from retraining.gate.wire_reader import Condition
 
 VERSION = "2020-12-01"
 COMPLETED = "Completed"
