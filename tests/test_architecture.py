@@ -23,6 +23,7 @@ STOREYS = (
     {"params", "dag_defaults", "jobs"},
     {"registry"},
     {"deployment"},
+    {"champion"},
     {"approval", "past_runs", "web"},
     {"sagemaker_pipelines"},
     {"plugin", "provider", "steps"},

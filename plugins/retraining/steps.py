@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Label
 
+from retraining import naming
 from retraining.approval import operators as approval
+from retraining.champion import tasks as champion
 from retraining.deployment import tasks as deployment_tasks
 from retraining.gate.policy import parameters_of
 from retraining.jobs import requests
@@ -52,6 +54,34 @@ def resolve_run(
     return ResolveRunOperator(
         pipeline=pipeline, patience=patience, **{"task_id": "resolve_run", **arguments}
     )
+
+
+def find_champion(
+    run: ResolveRunOperator, *, endpoint_name: str | None = None, **arguments: Any
+) -> champion.FindChampionTask:
+    """Find the versions that the run is measured by: what serves, and whose data to compare with.
+
+    Args:
+        run: The task ``resolve_run``.
+        endpoint_name: Where a version serves; None for the pipeline's name.
+        arguments: Those of ``PythonOperator``.
+
+    Raises:
+        ValueError: It is no endpoint's name.
+    """
+    endpoint_name = endpoint_name or run.pipeline.name
+    naming.deployment_stem(endpoint_name)
+    found = champion.FindChampionTask(
+        python_callable=champion.find_champion,
+        op_kwargs={
+            "pipeline": run.pipeline.name,
+            "endpoint_name": endpoint_name,
+            "run": run.settled,
+        },
+        **{"task_id": "find_champion", **arguments},
+    )
+    run >> found
+    return found
 
 
 def processing(

@@ -76,6 +76,12 @@ def test_a_step_has_outputs_and_an_id_of_its_own() -> None:
         in_a_dag(lambda run: step(run, "a.py", ("x",), image=Image("xgboost", "3.0-5")))
     with pytest.raises(ValueError, match="resolve_run settles no 'bucket' but snapshot, "):
         in_a_dag(lambda run: run.template("bucket"))
+    with pytest.raises(
+        ValueError, match=r"find_champion finds no champion\.bucket, but of champio"
+    ):
+        in_a_dag(lambda run: steps.find_champion(run).template("champion", "bucket"))
+    with pytest.raises(ValueError, match="'a_b' is no endpoint name"):
+        in_a_dag(lambda run: steps.find_champion(run, endpoint_name="a_b"))
 
 
 def test_arguments_may_be_numbers() -> None:
