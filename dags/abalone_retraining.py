@@ -29,6 +29,7 @@ from retraining import (
     Parameter,
     Pipeline,
     dag_defaults,
+    not_worse_than_champion,
     params,
     steps,
 )
@@ -41,7 +42,10 @@ PIPELINE = Pipeline(
     image=Image("sklearn", "1.4-2-py312"),
     training_image=XGBOOST,
     entry_point=None,  # the image serves its own models
-    policy=(LessThanOrEqualTo(MSE, Parameter("mse_threshold")),),
+    policy=(
+        LessThanOrEqualTo(MSE, Parameter("mse_threshold")),
+        not_worse_than_champion(MSE, by=Parameter("champion_tolerance")),
+    ),
     headline=MSE,
     better="lower",
     plots=("predicted_against_actual", "residuals"),
@@ -50,6 +54,9 @@ PIPELINE = Pipeline(
 PARAMETERS = {
     **params.retraining(ask_for_approval=None),
     "mse_threshold": params.threshold(6.0, title="Greatest mean squared error", minimum=0),
+    "champion_tolerance": params.threshold(
+        0.5, title="Greatest increase of the mean squared error", minimum=0
+    ),
 }
 
 with DAG(
@@ -74,9 +81,12 @@ with DAG(
             "gamma": "4", "min_child_weight": "6", "subsample": "0.7",
         },
     )  # fmt: skip
+    champion = steps.find_champion(run)
     evaluate = steps.processing(
         run, "evaluate.py", image=XGBOOST,
         inputs={"model": train.model_uri, **preprocess.only("test", "preprocessor")},
+        optional_inputs=champion.inputs,
+        arguments={"slices": "length,sex_I", **champion.arguments},
         outputs=("evaluation",),
     )  # fmt: skip
     register = steps.register_model(run, train)
@@ -87,4 +97,5 @@ with DAG(
     )
 
     run >> preprocess >> train >> evaluate >> check
+    champion >> evaluate
     register >> steps.create_model(run, register)

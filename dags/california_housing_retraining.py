@@ -35,6 +35,7 @@ from retraining import (
     Parameter,
     Pipeline,
     dag_defaults,
+    not_worse_than_champion,
     params,
     steps,
 )
@@ -44,7 +45,10 @@ PIPELINE = Pipeline(
     name="california-housing",
     description="Median house values of California districts, 1990 census",
     image=Image("sklearn", "1.4-2-py312"),
-    policy=(GreaterThanOrEqualTo(R2, Parameter("r2_threshold")),),
+    policy=(
+        GreaterThanOrEqualTo(R2, Parameter("r2_threshold")),
+        not_worse_than_champion(R2, by=Parameter("champion_tolerance")),
+    ),
     headline=R2,
     better="higher",
     metadata_parameters=("features",),
@@ -53,6 +57,9 @@ PIPELINE = Pipeline(
 PARAMETERS = {
     **params.retraining(),
     "r2_threshold": params.threshold(0.6, title="Least r2", maximum=1),
+    "champion_tolerance": params.threshold(
+        0.02, title="Greatest loss of r2 against the champion", minimum=0
+    ),
     "features": Param(
         "engineered",
         type="string",
@@ -82,9 +89,12 @@ with DAG(
         hyperparameters={"fit-intercept": "true", "positive": "false"},
         metrics={"train:r2": "train:r2=([0-9.-]+);"},
     )  # fmt: skip
+    champion = steps.find_champion(run)
     evaluate = steps.processing(
         run, "evaluate.py",
         inputs={"model": train.model_uri, **preprocess.only("test")},
+        optional_inputs=champion.inputs,
+        arguments={"slices": "MedInc,HouseAge,Latitude", **champion.arguments},
         outputs=("evaluation",),
     )  # fmt: skip
     register = steps.register_model(run, train)
@@ -96,4 +106,5 @@ with DAG(
     )
 
     run >> preprocess >> train >> evaluate >> check
+    champion >> evaluate
     register >> ask >> Label("answered") >> steps.record_approval(run, register, ask)

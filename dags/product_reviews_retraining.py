@@ -33,6 +33,7 @@ from retraining import (
     Parameter,
     Pipeline,
     dag_defaults,
+    not_worse_than_champion,
     params,
     steps,
 )
@@ -44,7 +45,10 @@ PIPELINE = Pipeline(
     name="product-reviews",
     description="Whether a product review is good, bad or neither",
     image=Image("pytorch", "2.6.0"),
-    policy=(GreaterThanOrEqualTo(ACCURACY, Parameter("least_accuracy")),),
+    policy=(
+        GreaterThanOrEqualTo(ACCURACY, Parameter("least_accuracy")),
+        not_worse_than_champion(ACCURACY, by=Parameter("champion_tolerance")),
+    ),
     headline=ACCURACY,
     better="higher",
     content_types=(JSON,),
@@ -71,6 +75,9 @@ FITTING = {
 PARAMETERS = {
     **params.retraining(ask_for_approval=None, when_rejected=None),
     "least_accuracy": params.threshold(0.65, title="Least accuracy", minimum=0, maximum=1),
+    "champion_tolerance": params.threshold(
+        0.02, title="Greatest loss of accuracy against the champion", minimum=0
+    ),
     "pretrained": params.pretrained("all-minilm-l6-v2-53aa51172d14"),
     **SPLITTING,
     **FITTING,
@@ -100,12 +107,16 @@ with DAG(
         metrics={name: f"{name}=([0-9.]+);" for name in METRICS},
         checkpoints=True,
     )  # fmt: skip
+    champion = steps.find_champion(run)
     evaluate = steps.processing(
         run, "evaluate.py",
         inputs={"model": train.model_uri, **preprocess.only("test", "train")},
+        optional_inputs=champion.inputs,
+        arguments={"slices": "sentiment,words", **champion.arguments},
         outputs=("evaluation",),
     )  # fmt: skip
     register, reject = steps.register_model(run, train), steps.reject_model(run)
     check = steps.check_quality(run, passed=register, rejected=reject)
 
     run >> preprocess >> train >> evaluate >> check
+    champion >> evaluate

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from retraining.gate.champion import is_of_champion
 from retraining.gate.conditions import PolicyError
 from retraining.gate.headline import HIGHER, LOWER, Headline
 from retraining.gate.judging import check_parameters
@@ -192,7 +193,8 @@ class Pipeline:
     @property
     def metric_paths(self) -> tuple[str, ...]:
         """The paths of the metrics that go into the registry, the headline first."""
-        paths = (self._headline_path, *metrics_of(self.policy), *self.metadata_metrics)
+        asked = (path for path in metrics_of(self.policy) if not is_of_champion(path))
+        paths = (self._headline_path, *asked, *self.metadata_metrics)
         return tuple(dict.fromkeys(map(canonical, paths)))
 
     @property

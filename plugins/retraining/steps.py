@@ -90,6 +90,7 @@ def processing(
     *,
     inputs: Mapping[str, str],
     outputs: Sequence[str],
+    optional_inputs: Mapping[str, str] | None = None,
     arguments: Mapping[str, object] | None = None,
     image: Image | str | None = None,
     instance_type: str = _INSTANCE_TYPE,
@@ -106,6 +107,7 @@ def processing(
         script: Its file name; without ``.py`` it is the task's id.
         inputs: The S3 folder or object of each input by its name.
         outputs: The names of the folders that it writes; no other step of the DAG writes them.
+        optional_inputs: Further inputs, which the job goes without where the URI renders to "".
         arguments: The values of the script's own options, ``--name value`` each.
         image: One of those that the pipeline declares; None for its ``image``.
         instance_type: Of the job.
@@ -114,8 +116,12 @@ def processing(
 
     Raises:
         TypeError: The outputs are one text.
-        ValueError: The pipeline declares no such image, or another step has such an output.
+        ValueError: The pipeline declares no such image, another step has such an output, or an
+            input is optional and not.
     """
+    optional = dict(optional_inputs or {})
+    if both := sorted(optional.keys() & inputs.keys()):
+        raise ValueError(f"{script}: the input {both[0]!r} is optional and not")
     if isinstance(outputs, str):
         raise TypeError(f'{script}: outputs="{outputs}" is one text; write ("{outputs}",)')
     for task in run.dag.tasks:
@@ -134,10 +140,11 @@ def processing(
                 for name, value in (arguments or {}).items()
                 for part in (f"--{name}", str(value))
             ],
-            inputs=inputs,
+            inputs={**inputs, **optional},
             outputs={name: run.output_uri(name) for name in outputs},
             max_runtime_s=max_runtime_s,
         ),
+        optional_inputs=optional,
         **_job_arguments(run, PurePosixPath(script).stem) | operator_arguments,
     )
 

@@ -21,7 +21,7 @@ from kit.failure import BadInputError
 from kit.outputs import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 ENTRY_POINT = "code/entry_point.py"
@@ -89,7 +89,10 @@ def predict(module: ModuleType, folder: Path, body: str | bytes, *, content_type
     Raises:
         BadInputError: A row cannot be decoded.
     """
-    model = module.model_fn(str(folder))
+    return _predicted(module, module.model_fn(str(folder)), body, content_type=content_type)
+
+
+def _predicted(module: ModuleType, model: Any, body: str | bytes, *, content_type: str) -> Any:
     try:
         rows = module.input_fn(body, content_type)
     except ValueError as error:
@@ -97,6 +100,34 @@ def predict(module: ModuleType, folder: Path, body: str | bytes, *, content_type
             f"test.csv: the endpoint refuses the rows (header apart): {error}"
         ) from error
     return module.predict_fn(rows, model)
+
+
+def load(folder: Path) -> tuple[ModuleType, Any]:
+    """Load an unpacked archive's model by its entry point, for ``ask``."""
+    module = load_entry_point(folder)
+    return module, module.model_fn(str(folder))
+
+
+def ask(model: tuple[ModuleType, Any], rows: Mapping[str, Any]) -> Any:
+    """Give what a loaded model predicts, before it is encoded.
+
+    Args:
+        model: Of ``load``.
+        rows: ``body`` and ``content_type`` of one request with all rows; or ``columns``, the texts
+            of each by its name, of which the entry point's ``FEATURES`` are sent as text/csv.
+
+    Raises:
+        BadInputError: The model wants a column that is not there, or a row cannot be decoded.
+    """
+    module, loaded = model
+    if "columns" not in rows:
+        return _predicted(module, loaded, rows["body"], content_type=rows["content_type"])
+    columns = rows["columns"]
+    wanted = [str(name) for name in getattr(module, "FEATURES", columns)]
+    if missing := [name for name in wanted if name not in columns]:
+        raise BadInputError(f"it wants the columns {', '.join(missing)}, which the test rows lack")
+    body = "\n".join(map(",".join, zip(*(columns[name] for name in wanted), strict=True)))
+    return _predicted(module, loaded, body, content_type="text/csv")
 
 
 def answers(folder: Path, bodies: Sequence[str], *, content_type: str, accept: str) -> list[Any]:

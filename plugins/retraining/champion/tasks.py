@@ -37,6 +37,17 @@ class FindChampionTask(PipelineTask):
             )
         return template(self.task_id, f"{role}.{member}")
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The champion's archive, for the ``optional_inputs`` of the step that evaluates."""
+        champion = template(self.task_id, finding.CHAMPION).removeprefix("{{ ").removesuffix(" }}")
+        return {"champion": f"{{{{ '' if {champion}.lost else {champion}.model_uri }}}}"}
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What the same step's script is told of it; "" where there is no champion."""
+        return {"champion-version": self.template(finding.CHAMPION, "arn")}
+
 
 def find_champion(
     *, pipeline: str, endpoint_name: str, run: Mapping[str, str]

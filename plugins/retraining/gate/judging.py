@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from retraining.gate import champion
 from retraining.gate.conditions import (
     COMPARISONS,
     Condition,
@@ -92,7 +93,12 @@ def judge(condition: Condition, report: object, parameters: Mapping[str, object]
                 word = "is" if holds else "is not"
                 return holds, f"{_said(condition.left, left)} {word} {sign} {_show(right)}"
 
-    holds, explanation = evaluate(condition)
+    try:
+        holds, explanation = evaluate(condition)
+    except UndecidableError as error:
+        why = champion.why_unscored(report) if champion.asks_for_champion(condition) else ""
+        raise UndecidableError(f"{why}; {error}") if why else error from error
+    explanation = champion.in_words(condition, report, operands) or explanation
     return Judgement(
         to_wire(condition, parameters),
         operands,
