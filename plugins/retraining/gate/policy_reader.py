@@ -19,7 +19,6 @@ from retraining.gate.policy import checked, metrics_of, with_operands
 from retraining.gate.wire_reader import WireFormError
 
 _IN_PYTHON = re.compile(r"(?P<home>.+\.py|[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*)")
-_FUNCTIONS = ("Std:JsonGet", "Get")
 _PARAMETERS = "Parameters."
 
 
