@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,11 +86,7 @@ def _judge(options: argparse.Namespace) -> int:
         raise _UsageError("only one of report and policy can come from standard input")
     policy = _policy(options.policy)
     parameters = _parameters(options.parameter, policy)
-    try:
-        for condition in chosen(policy, parameters):
-            check_parameters(condition, parameters)
-    except UndecidableError as error:
-        raise _UsageError(f"{error}: see --parameter") from error
+    _check(policy, parameters)
     decision, conditions = _judged(options.report, policy, parameters)
     if options.json:
         print(terminal.judgement_json(decision, conditions, report=options.report))
@@ -117,6 +114,8 @@ def _replay(options: argparse.Namespace) -> int:
     _refuse_s3(options.folder, "sync")
     policy = _policy(options.policy)
     given = _parameters(options.parameter, policy)
+    # What it is not told, each night had of its own.
+    _check([item for item in policy if {*parameters_of([item])} <= {*given}], given)
     folder = Path(options.folder)
     if not folder.is_dir():
         raise _UsageError(f"{folder} is no folder")
@@ -158,6 +157,14 @@ def _parameters(given: Sequence[str], policy: tuple[Condition, ...]) -> dict[str
     return found
 
 
+def _check(policy: Sequence[Condition], parameters: dict[str, object]) -> None:
+    try:
+        for condition in chosen(policy, parameters):
+            check_parameters(condition, parameters)
+    except UndecidableError as error:
+        raise _UsageError(f"{error}: see --parameter") from error
+
+
 def _content(path: str) -> bytes:
     _refuse_s3(path, "cp")
     return sys.stdin.buffer.read() if path == _STDIN else Path(path).read_bytes()
@@ -178,5 +185,9 @@ if __name__ == "__main__":
     except BrokenPipeError:
         # Whoever reads has seen enough; Python flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _UNUSABLE
+    except Exception:
+        # Python's own code, 1, would say that the model was rejected.
+        traceback.print_exc()
         code = _UNUSABLE
     sys.exit(code)

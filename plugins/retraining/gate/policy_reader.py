@@ -19,7 +19,6 @@ from retraining.gate.policy import checked, metrics_of, with_operands
 from retraining.gate.wire_reader import WireFormError
 
 _IN_PYTHON = re.compile(r"(?P<home>.+\.py|[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*)")
-_FUNCTIONS = ("Std:JsonGet", "Get")
 _PARAMETERS = "Parameters."
 
 
@@ -36,7 +35,7 @@ def policy_in(content: bytes) -> tuple[gate.Condition, ...]:
         PolicyError: It is none of these, or cannot be meant.
     """
     try:
-        told = json.loads(content)
+        told = json.loads(content, object_pairs_hook=_said_once)
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"it is not JSON: {error}") from error
     return checked(tuple(_conditions(_listed(told))))
@@ -61,6 +60,13 @@ def policy_of_python(spelled: str) -> tuple[gate.Condition, ...] | None:
         raise PolicyError(f"{found['home']} has no {found['name']}")
     value = getattr(module, found["name"])
     return checked(getattr(value, "policy", value))
+
+
+def _said_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"an object has a key twice, of {shown([key for key, _ in pairs])}")
+    return found
 
 
 def _imported(home: str) -> object:

@@ -100,7 +100,7 @@ def replay_text(replayed: Sequence[Replayed], faults: Sequence[Fault]) -> str:
     if faults:
         lines += ["", f"could not be used: {len(faults)}"]
     for fault in faults:
-        lines += _wrapped(f"{one_line(str(fault.path), 500)}: {one_line(fault.reason)}", "  ")
+        lines += _wrapped(f"{one_line(str(fault.path), 500)}: {one_line(fault.reason, 200)}", "  ")
     return "\n".join(lines)
 
 

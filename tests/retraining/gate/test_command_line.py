@@ -252,6 +252,8 @@ def test_a_parameter_is_each_nights_own_unless_it_is_given(capsys: Any) -> None:
 
     assert now() == ["reject", "pass", "undecidable"]
     assert now("--parameter", "least=0.75") == ["reject", "reject", "reject"]
+    assert main(["replay", "copy", "--policy", "chosen.json", "--parameter", "least=NaN"]) == 2
+    assert "parameter least is nan" in capsys.readouterr().err
 
 
 def test_broken_files_are_told_and_end_nothing(capsys: Any) -> None:
@@ -322,6 +324,20 @@ def test_whoever_has_seen_enough_may_stop_reading() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT / "plugins")},
     )
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
+def test_what_goes_wrong_is_no_rejection() -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "retraining.gate", "judge", "evaluation.json",
+             "--policy", "policy.json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "plugins")},
+        )  # fmt: skip
+    assert b"No space left on device" in done.stderr
+    assert done.returncode not in {0, 1, 3}
 
 
 def test_a_decision_is_a_policy(capsys: Any) -> None:

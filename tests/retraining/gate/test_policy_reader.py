@@ -113,6 +113,7 @@ def test_floors_return_to_their_metrics() -> None:
         (b"", "it is not JSON"),
         (b"\xff", "it is not JSON"),
         (b"[" * 100_000, "it is not JSON"),
+        (b'[{"Type": "Not", "Type": "Or"}]', "an object has a key twice, of .'Type', 'Type'"),
         (b"{}", "it has no conditions: a list of them"),
         (b"[]", "it has no conditions"),
         (b"0.6", "it has no conditions"),
