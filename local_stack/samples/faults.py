@@ -103,8 +103,8 @@ def _column_renamed(files: Files) -> Spoiled:
 def _value_unit_mixed(files: Files) -> Spoiled:
     # Ten times the value in a tenth of the rows, chosen by no feature: the mean factor is 1.9, the
     # mean square 10.9. Of the real table's target (mean 2.07, variance 1.33) that makes a variance
-    # of 45.7. Even a perfect model explains no more of it than 1.9² × 1.33 = 4.8, an r2 of 0.11. The
-    # gate on quality would reject it; that on data stops it before.
+    # of 45.7. Even a perfect model explains no more of it than 1.9² × 1.33 = 4.8, an r2 of 0.11. So
+    # a threshold on r2 would reject it, had not its data stopped it before.
     return _converted(files, "MedHouseVal", 1, every=10, expected=STOPPED)
 
 
