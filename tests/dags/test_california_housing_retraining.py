@@ -92,13 +92,16 @@ def test_the_folder_parses_and_holds_only_known_dags(shape: dict[str, Any]) -> N
 def test_both_arms_follow_the_check(shape: dict[str, Any]) -> None:
     assert shape["dags"][DAG_ID]["edges"] == [
         ["ask_for_approval", "record_approval"],
+        ["check_data", "train"],
         ["check_quality", "register_model"],
         ["check_quality", "reject_model"],
         ["check_quality", "skip_registration"],
         ["evaluate", "check_quality"],
-        ["preprocess", "train"],
+        ["find_champion", "check_data"],
+        ["preprocess", "check_data"],
         ["register_model", "ask_for_approval"],
         ["register_model", "record_approval"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]
@@ -118,6 +121,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
         "backfill_approval_status": "PendingManualApproval",
         "register_against_gate": "",
         "when_rejected": "skip",
+        "when_data_differs": "stop",
         "reuse_steps": "backfills",
     }
     for name in [*dag["params"], *dag["tasks"]]:

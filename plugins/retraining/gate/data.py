@@ -71,12 +71,12 @@ class DataDecision:
         decision: The verdict, and how it came about.
         comparison: What was judged: ``data``, and ``distance`` and ``drift`` where there was
             something to compare with.
-        not_judged: Why the conditions on the ``baseline`` or the ``reference`` were not judged.
+        missing: Why there was no ``baseline`` or ``reference``; conditions on it were not judged.
     """
 
     decision: Decision
     comparison: Mapping[str, object]
-    not_judged: Mapping[str, str]
+    missing: Mapping[str, str]
 
 
 def checked_data_policy(policy: object) -> tuple[Condition, ...]:
@@ -118,46 +118,69 @@ def decide_data(
     Raises:
         PolicyError: The policy is empty or names no metric.
     """
-    conditions = checked(tuple(policy))
     try:
         report = data_report.read(tonight)
-        resolved = chosen(conditions, parameters)
     except UndecidableError as error:
-        return DataDecision(undecidable(str(error), conditions, parameters), {}, {})
+        return undecidable_data(str(error), policy, parameters)
     comparison: dict[str, object] = {TONIGHT: distance.of_tonight(report)}
     missing: dict[str, str] = {}
     for section, other in (("distance", baseline), ("drift", reference)):
         try:
             comparison[section] = distance.between(_read(other), report)
         except UndecidableError as error:
-            missing[_SECTIONS[section]] = str(error)
-    left_out = [item for item in resolved if _needed([item]) & missing.keys()]
-    not_judged = {role: missing[role] for role in missing if role in _needed(left_out)}
+            missing[_SECTIONS[section]] = one_line(str(error), 300)
+    return DataDecision(
+        decide_on(comparison, policy, missing=missing, parameters=parameters), comparison, missing
+    )
+
+
+def undecidable_data(
+    reason: str, policy: Iterable[Condition], parameters: Mapping[str, object]
+) -> DataDecision:
+    """Return the decision for a report that could not be read."""
+    return DataDecision(undecidable(reason, policy, parameters), {}, {})
+
+
+def decide_on(
+    comparison: Mapping[str, object],
+    policy: Iterable[Condition],
+    *,
+    missing: Mapping[str, str],
+    parameters: Mapping[str, object],
+) -> Decision:
+    """Judge a comparison of data, as a decision's record keeps it, too.
+
+    Args:
+        comparison: As of ``DataDecision``.
+        policy: The conditions, all of which must hold.
+        missing: As of ``DataDecision``.
+        parameters: The values of the policy's ``Parameter`` operands.
+
+    Raises:
+        PolicyError: The policy is empty or names no metric.
+    """
+    conditions = checked(tuple(policy))
     policy_sha256 = policy_hash(conditions, parameters)
     try:
+        resolved = chosen(conditions, parameters)
+        left_out = [item for item in resolved if _needed([item]) & missing.keys()]
         judgements = tuple(
             _with_column(judge(item, comparison, parameters), comparison)
             for item in resolved
             if item not in left_out
         )
     except UndecidableError as error:
-        decision = undecidable(str(error), conditions, parameters)
-        return DataDecision(decision, comparison, not_judged)
+        return undecidable(str(error), conditions, parameters)
     decision = (
         decision_on(judgements, policy_sha256)
         if judgements
         else Decision(Verdict.PASS, "", (), policy_sha256)
     )
-    if not_judged:
-        stamps = [
-            f"no {role}: rubber stamp ({one_line(why, 300)})" for role, why in not_judged.items()
-        ]
-        told = [decision.explanation] if judgements else []
-        # Why it is rejected comes first.
-        is_rejected = decision.verdict is Verdict.REJECT
-        said = [*told, *stamps] if is_rejected else [*stamps, *told]
-        decision = replace(decision, explanation=joined(said))
-    return DataDecision(decision, comparison, not_judged)
+    stamps = [f"no {role}: rubber stamp ({missing[role]})" for role in sorted(_needed(left_out))]
+    told = [decision.explanation] if judgements else []
+    # Why it is rejected comes first.
+    said = [*told, *stamps] if decision.verdict is Verdict.REJECT else [*stamps, *told]
+    return replace(decision, explanation=joined(said))
 
 
 def _with_column(judgement: Judgement, comparison: Mapping[str, object]) -> Judgement:

@@ -25,6 +25,7 @@ HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
 AGAINST_GATE = "against_gate"
+DATA_DIFFERS = "data_differs"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -52,6 +53,7 @@ class Version:
         containers: The containers of its inference specification.
         report_uri: Its evaluation report; "" if the version does not say.
         data_report_uri: The report on its data; "" if the version does not say.
+        data_differ: Whether the gate on data rejected those that it was trained on.
         tolerance: How far a number of its answer may be from what evaluation predicted, relatively;
             0 to 1; None if the version does not say.
     """
@@ -67,6 +69,7 @@ class Version:
     containers: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     report_uri: str = ""
     data_report_uri: str = ""
+    data_differ: bool = False
     tolerance: float | None = None
 
     @property
@@ -289,6 +292,7 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
         report_uri=report_uri_of(described),
         data_report_uri=report_uri_of(described, "ModelDataQuality"),
+        data_differ=bool(metadata.get(DATA_DIFFERS)),
         tolerance=_tolerance(metadata.get(TOLERANCE, "")),
     )
 

@@ -93,6 +93,7 @@ _RECORD: Mapping[str, Any] = {
     "parameters": {},
     "run": {"run_id": _TEXT, "snapshot?": _TEXT, "run_type?": _TEXT},
     "against_gate?": _OrNull({"by": _TEXT, "reason": _TEXT}),
+    "data?": _OrNull({"comparison": {}, "missing": {}, "baseline?": {}, "reference?": {}}),
     "registered": _OrNull({"model_package_arn": _TEXT, "version": _NUMBER}),
     "registered_by?": _TEXT,
 }

@@ -29,7 +29,7 @@ _TIMES = 10
 
 
 class ReportMissingError(Exception):
-    """There is no evaluation report where a run should have written it."""
+    """There is no report where a run should have written it."""
 
 
 class RecordContestedError(Exception):
@@ -38,12 +38,12 @@ class RecordContestedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation report as it lies on S3.
+    """A report, on a model or on data, as it lies on S3.
 
     Attributes:
         uri: Where.
         etag: S3's mark of its content, without quotes.
-        content: The bytes of ``evaluation.json``.
+        content: Its bytes.
         modified: When it was written, to the second.
     """
 
@@ -66,6 +66,7 @@ class Decided:
         against_gate: Who wanted a rejected model registered, and why (``by``, ``reason``); empty
             if nobody did.
         registered_by: The ETag of the report by which the run's version was registered.
+        data: Of a decision about data, what was compared; see ``write_decision``.
     """
 
     uri: str
@@ -75,6 +76,7 @@ class Decided:
     policy_sha256: str
     against_gate: Mapping[str, str] = field(default_factory=dict)
     registered_by: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def lets_register(self) -> bool:
@@ -101,11 +103,16 @@ def read_report(s3: S3Client, run_uri: str) -> Report:
     Raises:
         ReportMissingError: There is none.
     """
-    uri = naming.report_uri(run_uri)
-    found = objects.find(s3, uri)
-    if found is None:
-        raise ReportMissingError(f"there is no evaluation report at {uri}")
-    return Report(uri, found.etag, found.content, found.modified)
+    return _report(s3, naming.report_uri(run_uri), "evaluation report")
+
+
+def read_data_report(s3: S3Client, run_uri: str) -> Report:
+    """Read the report on a run's data.
+
+    Raises:
+        ReportMissingError: There is none.
+    """
+    return _report(s3, naming.data_report_uri(run_uri), "data report")
 
 
 def write_decision(
@@ -118,8 +125,9 @@ def write_decision(
     parameters: Mapping[str, object],
     run: Mapping[str, object],
     against_gate: Mapping[str, str] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> str:
-    """Write down why a model is registered or not; return the record's URI.
+    """Write down why a model is registered or not, or data are used; return the record's URI.
 
     What an earlier record of the run says stays, under ``naming.earlier_decision_uri``, and the new
     one goes on naming the version that the run has registered. To write the same again changes
@@ -134,6 +142,8 @@ def write_decision(
         parameters: The run's parameters that bear on the model or on the verdict.
         run: What identifies the run: its id, snapshot, code and data.
         against_gate: See ``Decided``.
+        data: Of a decision about data, which has a record of its own: the ``comparison`` that was
+            judged, why something was ``missing`` in it, and with which versions' data.
 
     Raises:
         ShapeError: What was given makes no record that others can read; nothing was written.
@@ -150,15 +160,18 @@ def write_decision(
         "parameters": parameters,
         "run": run,
         "against_gate": against_gate or None,
+        **({} if data is None else {"data": data}),
     }
-    uri = naming.decision_uri(run_uri)
+    uri = naming.decision_uri(run_uri) if data is None else naming.data_decision_uri(run_uri)
     for _ in range(_TIMES):
         found = objects.find(s3, uri)
         content = objects.json_bytes(checked({**record, **_registration(found)}))
         if found is None:
             is_written = objects.put_once(s3, uri, content)
         else:
-            is_written = found.content == content or _replace(s3, run_uri, found, content)
+            is_written = found.content == content or _replace(
+                s3, run_uri, found, content=content, uri=uri
+            )
         # If not, another attempt was first, or a registration.
         if is_written:
             return uri
@@ -181,7 +194,19 @@ def find_decided(s3: S3Client, run_uri: str) -> Decided | None:
     Raises:
         BrokenObjectError: It is no JSON object.
     """
-    uri = naming.decision_uri(run_uri)
+    return _decided(s3, naming.decision_uri(run_uri))
+
+
+def find_data_decided(s3: S3Client, run_uri: str) -> Decided | None:
+    """Read what the record of the decision about a run's data says; None if there is none.
+
+    Raises:
+        BrokenObjectError: It is no JSON object.
+    """
+    return _decided(s3, naming.data_decision_uri(run_uri))
+
+
+def _decided(s3: S3Client, uri: str) -> Decided | None:
     found = objects.find(s3, uri)
     if found is None:
         return None
@@ -196,6 +221,7 @@ def find_decided(s3: S3Client, run_uri: str) -> Decided | None:
         policy_sha256=str(record.get("policy_sha256") or ""),
         against_gate=against_gate_of(record),
         registered_by=str(record.get("registered_by") or ""),
+        data=_mapping(record.get("data")),
     )
 
 
@@ -258,10 +284,17 @@ def add_registration(
     raise RecordContestedError(f"{uri} was changed by others {_TIMES} times; try again")
 
 
-def _replace(s3: S3Client, run_uri: str, found: Found, content: bytes) -> bool:
+def _report(s3: S3Client, uri: str, what: str) -> Report:
+    found = objects.find(s3, uri)
+    if found is None:
+        raise ReportMissingError(f"there is no {what} at {uri}")
+    return Report(uri, found.etag, found.content, found.modified)
+
+
+def _replace(s3: S3Client, run_uri: str, found: Found, *, content: bytes, uri: str) -> bool:
     kept = naming.earlier_decision_uri(run_uri, written=found.modified, content=found.content)
     objects.put_once(s3, kept, found.content)
-    return objects.put_over(s3, naming.decision_uri(run_uri), content, etag=found.etag)
+    return objects.put_over(s3, uri, content, etag=found.etag)
 
 
 def _record(found: Found) -> Mapping[str, Any] | None:

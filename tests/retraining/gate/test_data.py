@@ -62,7 +62,7 @@ def test_the_same_data_pass() -> None:
     found = judged(report(), report())
     assert found.decision.verdict is Verdict.PASS
     assert len(found.decision.judgements) == len(DEFAULT_DATA_POLICY)
-    assert found.not_judged == {}
+    assert found.missing == {"reference": "it is the first night"}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_without_a_baseline_it_is_a_rubber_stamp_and_the_rest_is_judged() -> Non
     assert found.decision.explanation.startswith(
         "no baseline: rubber stamp (it is the first night); data.duplicate_share = 0.0 is < 0.5"
     )
-    assert found.not_judged == {"baseline": "it is the first night"}
+    assert found.missing == dict.fromkeys(("baseline", "reference"), "it is the first night")
     twice = judged(report(duplicates={"count": 500, "share": 0.5})).decision
     assert twice.verdict is Verdict.REJECT
     assert twice.explanation.startswith("data.duplicate_share = 0.5 is not < 0.5; no baseline:")
@@ -139,7 +139,7 @@ def test_a_policy_has_parameters_and_a_column_of_its_own_and_drift() -> None:
     )
     found = judged(report(factor=1.1), report(), policy, most=3)
     assert found.decision.verdict is Verdict.PASS
-    assert found.not_judged == {"reference": "it is the first night"}
+    assert "no reference: rubber stamp (it is the first night)" in found.decision.explanation
     assert judged(report(factor=9), report(), policy, most=3).decision.verdict is Verdict.REJECT
     missing = judged(report(), report(), policy).decision
     assert missing.verdict is Verdict.UNDECIDABLE
