@@ -167,6 +167,11 @@ def smoke_uri(run_uri: str) -> str:
     return f"{output_uri(run_uri, 'evaluation')}smoke.json"
 
 
+def beside(uri: str, other: str) -> str:
+    """Return the URI of an object in the folder of one, and with the name of another."""
+    return f"{uri.rpartition('/')[0]}/{other.rpartition('/')[2]}"
+
+
 def predictions_uri(run_uri: str) -> str:
     """Return the URI of what evaluation predicted for each row of the test split."""
     return f"{output_uri(run_uri, 'evaluation')}predictions.csv"

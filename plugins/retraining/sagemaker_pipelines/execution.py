@@ -19,6 +19,7 @@ from retraining.gate.report import UndecidableError, parse
 from retraining.jobs.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING
 from retraining.runs.results import result_of
 from retraining.sagemaker_pipelines.definition import COMPLETED
+from retraining.sagemaker_pipelines.gates import folder, gates, registration
 from retraining.sagemaker_pipelines.graph import OUTCOME, TRAINING_JOBS
 from retraining.sagemaker_pipelines.references import UnresolvedError, parsed, resolved
 from retraining.settings import settings
@@ -58,11 +59,24 @@ class Pipeline:
         nodes: Its steps in their places, by name.
         snapshot: The parameter that is the date of the data, if one is; where a run does not give
             it, it is the run's own date.
+        gates: The Condition steps that decide for a run, the outermost first, and what they must
+            decide.
+        registration: The RegisterModel step that they decide about; None without one.
+        name: As bucket, page and report call it.
     """
 
     definition: Definition
     nodes: Mapping[str, Node]
     snapshot: str | None = None
+    gates: Mapping[str, bool] = field(init=False, repr=False, hash=False)
+    registration: str | None = field(init=False)
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the others in the definition."""
+        object.__setattr__(self, "gates", gates(self.definition, self.nodes))
+        object.__setattr__(self, "registration", registration(self.definition, self.nodes))
+        object.__setattr__(self, "name", folder(self.definition))
 
 
 @dataclass(slots=True)
@@ -98,6 +112,12 @@ class Execution:
             return naming.checked_snapshot(str(given or moment.astimezone(UTC).date()))
         except naming.InvalidNameError as error:
             raise AirflowFailException(f"parameter {self.pipeline.snapshot}: {error}") from error
+
+    @property
+    def uri(self) -> str:
+        """The folder of the run's own records."""
+        run_id = self.context["dag_run"].run_id
+        return naming.run_uri(settings().bucket, self.pipeline.name, self.date, run_id)
 
     @property
     def id(self) -> str:
@@ -212,6 +232,9 @@ class Execution:
                 so; or the condition of its branch has decided nothing.
         """
         node = self.pipeline.nodes[step]
+        if not node.waits_for and not node.arm:
+            # The page finds the run's folder by it, however soon the run fails.
+            self.context["ti"].xcom_push(naming.SNAPSHOT_XCOM, self.date)
         if node.arm:
             condition = node.arm.condition
             if self._states([condition])[condition] == "skipped":
