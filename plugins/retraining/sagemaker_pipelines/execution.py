@@ -245,6 +245,11 @@ class Execution:
         if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
             self._check_triggers(node)
 
+    def own_job(self, step: str) -> str | None:
+        """Return the ARN of a step's job, however it ended; None if this run has started none."""
+        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM)
+        return str(arn) if arn else None
+
     def _check_triggers(self, node: Node) -> None:
         state = self._states([dependency.step for dependency in node.waits_for])
         unmet = [
@@ -275,10 +280,10 @@ class Execution:
 
     def _was_stopped(self, step: str) -> bool:
         job_type = JOB_TYPES.get(self.pipeline.nodes[step].step.kind)
-        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM)
-        if job_type is None or not arn:
+        arn = self.own_job(step)
+        if job_type is None or arn is None:
             return False
-        name = str(arn).rpartition("/")[2]
+        name = arn.rpartition("/")[2]
         described = job_type.describe(clients.client("sagemaker"), name)
         return described is not None and job_type.status(described) == "Stopped"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.aws import service_models
 from retraining.gate.conditions import shown
+from retraining.sagemaker_pipelines import cleanup
 from retraining.sagemaker_pipelines.definition import Dependency, Step
 from retraining.sagemaker_pipelines.references import (
     NAME_MEMBERS,
@@ -120,6 +121,10 @@ def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
     parameters = {parameter.name for parameter in definition.parameters}
     if step.kind == "Endpoint":
         _check_endpoint(step, steps.values())
+    if step.kind == "Cleanup":
+        cleanup.check(step, steps)
+        for source in cleanup.sources(step):
+            waits.setdefault(source.step, Dependency(source.step))
     for reference in references_of(step):
         _check(reference, step, steps=steps, parameters=parameters)
         if isinstance(reference, Property | PropertyFile):
