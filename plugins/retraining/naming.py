@@ -135,6 +135,11 @@ def condition_uri(run_uri: str, step: str) -> str:
     return output_uri(run_uri, f"conditions/{step}")
 
 
+def callback_uri(run_uri: str, step: str, token: str) -> str:
+    """Return where the answer to one message of a Callback step is written."""
+    return f"{output_uri(run_uri, f'callbacks/{step}')}{token}.json"
+
+
 def earlier_decision_uri(run_uri: str, *, written: datetime, content: bytes) -> str:
     """Return the URI at which a decision record is kept that another has taken the place of.
 

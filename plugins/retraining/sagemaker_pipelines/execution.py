@@ -163,7 +163,7 @@ class Execution:
     def _describe(self, step: str) -> Mapping[str, Any]:
         kind = self.pipeline.nodes[step].step.kind
         result = result_of(self.context["ti"], step)
-        if kind in {"Condition", "Lambda"}:
+        if kind in {"Condition", "Lambda", "Callback"}:
             return result
         client = clients.client("sagemaker")
         if kind in _DESCRIBED:

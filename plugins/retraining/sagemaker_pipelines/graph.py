@@ -164,7 +164,7 @@ def _check_property(step: Step, path: tuple[str | int, ...], where: str) -> None
         if path != (OUTCOME,):
             raise DefinitionError(f"{where}: a Condition has the property {OUTCOME} only")
         return
-    if step.kind == "Lambda":
+    if step.kind in {"Lambda", "Callback"}:
         if path[0] != OUTPUTS or len(path) != 2 or path[1] not in step.outputs:
             told = ", ".join(step.outputs) or "nothing"
             raise DefinitionError(f"{where}: the outputs of step {step.name} are {told}")

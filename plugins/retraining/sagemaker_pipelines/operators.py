@@ -33,6 +33,7 @@ from retraining.jobs.operators import (
 from retraining.jobs.reuse.results import StepResults
 from retraining.jobs.reuse.steps import Miss, find_reusable
 from retraining.jobs.triggers import OUT_OF_TIME
+from retraining.sagemaker_pipelines.callback_step import CallbackStepOperator
 from retraining.sagemaker_pipelines.cleanup_step import CleanupStepOperator
 from retraining.sagemaker_pipelines.condition_step import ConditionStepOperator
 from retraining.sagemaker_pipelines.definition import Parameter
@@ -345,5 +346,6 @@ OPERATORS: Mapping[str, type[Any]] = {
     "Lambda": LambdaStepOperator,
     "EndpointConfig": EndpointConfigStepOperator,
     "Endpoint": EndpointStepOperator,
+    "Callback": CallbackStepOperator,
     "Cleanup": CleanupStepOperator,
 }

@@ -9,12 +9,11 @@ if TYPE_CHECKING:
 
 SUPPORTED = frozenset({
     "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Fail",
-    "Lambda", "EndpointConfig", "Endpoint", "Cleanup",
+    "Lambda", "EndpointConfig", "Endpoint", "Cleanup", "Callback",
 })  # fmt: skip
 
 _OWN_OPERATOR = "split the pipeline here, and put {} between the two DAGs"
 INSTEAD: Mapping[str, str] = {
-    "Callback": _OWN_OPERATOR.format("Airflow's SqsPublishOperator and SqsSensor"),
     "EMR": _OWN_OPERATOR.format("Airflow's EmrAddStepsOperator"),
     "EMRServerless": _OWN_OPERATOR.format("Airflow's EmrServerlessStartJobOperator"),
     "ClarifyCheck": "run Clarify's image in a Processing step, and judge its report by a Condition",
