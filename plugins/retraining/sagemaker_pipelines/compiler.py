@@ -12,7 +12,7 @@ from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
 from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
-from retraining.sagemaker_pipelines.execution import JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
 from retraining.sagemaker_pipelines.gates import REGISTRATION
 from retraining.sagemaker_pipelines.graph import nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
@@ -186,7 +186,17 @@ def _param(parameter: Parameter) -> Param:
 def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
     # Airflow cuts long arguments; by the hash it sees each change, and makes a new version.
     words = f"The SageMaker pipeline **{definition.name}**, compiled from its definition."
-    return f"{words} Its SHA-256 is `{definition.sha256}`.{params.table(parameters)}"
+    words += f" Its SHA-256 is `{definition.sha256}`."
+    uncached = [
+        f"`{step.name}` ({step.kind})"
+        for step in definition.all_steps()
+        if step.caches and step.kind not in CACHED
+    ]
+    if uncached:
+        words += (
+            f"\n\nTheir `CacheConfig` is not used, and they run each time: {', '.join(uncached)}."
+        )
+    return f"{words}{params.table(parameters)}"
 
 
 def _date() -> Param:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 JOB_TYPES: Mapping[str, JobType] = {
     "Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING,
 }  # fmt: skip
+# Whose results are kept, so that an earlier one may stand for them.
+CACHED = frozenset({"Processing", "Training"})
 # The call, its member, and which part of a step's result that is.
 _DESCRIBED: Mapping[str, tuple[str, str, str]] = {
     "Model": ("describe_model", "ModelName", "model_name"),

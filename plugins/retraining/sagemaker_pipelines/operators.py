@@ -85,7 +85,7 @@ class EarlierResults(StepResults):
             step=self.step,
             content=content,
             anywhere=True,
-            since=None if self.expires_after is None else now - self.expires_after,
+            since=_before(now, self.expires_after),
         )
         if isinstance(found, Miss):
             log.info("%s must run: %s", self.step, found)
@@ -93,6 +93,14 @@ class EarlierResults(StepResults):
         log.info("nothing has changed since %s: it stands for this step's job", found.job_name)
         model = {"model_uri": found.model_uri} if found.model_uri else {}
         return {"job_name": found.job_name, "job_arn": found.job_arn, **model}
+
+
+def _before(now: datetime, age: timedelta | None) -> datetime | None:
+    try:
+        return None if age is None else now - age
+    except OverflowError:
+        # Older than any result that there can be.
+        return None
 
 
 class _StepJob(SageMakerJobTask, BaseOperator):
@@ -211,7 +219,8 @@ class EndpointConfigStepOperator(_MadeOnceOperator):
 class EndpointStepOperator(StepTask):
     """Executes an Endpoint step: creates or updates it, and waits, deferred, until it serves.
 
-    Ending the task by hand changes nothing about the endpoint.
+    Ending the task by hand changes nothing about the endpoint. One that a deployment DAG keeps is
+    left alone: what serves there was approved and verified, and this would be neither.
 
     Returns:
         ``endpoint_name`` and ``endpoint_config_name``.
@@ -221,7 +230,8 @@ class EndpointStepOperator(StepTask):
         """Begin, or go on where an earlier attempt ended.
 
         Raises:
-            AirflowFailException: The endpoint has settled, and does not serve the config.
+            AirflowFailException: The endpoint has settled, and does not serve the config; or a
+                deployment DAG keeps it.
         """
         del execution, context
         deadline = datetime.now(tz=UTC) + _LONGEST_DEPLOYMENT
@@ -245,6 +255,13 @@ class EndpointStepOperator(StepTask):
     def _go_on(self, *, deadline: str, is_asked: bool) -> dict[str, str]:
         client = clients.client("sagemaker")
         name, config = (self.step_arguments[f"Endpoint{part}Name"] for part in ("", "Config"))
+        kept = endpoints.find(client, name)
+        if kept and naming.is_deployment_name(kept.config, endpoint=name):
+            raise AirflowFailException(
+                f"step {self.step}: endpoint {name} serves {kept.config}, which a deployment DAG"
+                " has put there, and it was left so. Take the step out, and let that DAG deploy"
+                " what is registered and approved; or give the endpoint another name"
+            )
         step = endpoints.bring_to(client, name, config, verified=None, is_asked=is_asked)
         if step is not endpoints.Step.DONE:
             self.log.info("%s: %s", name, step.value)
