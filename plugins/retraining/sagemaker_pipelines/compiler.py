@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 
 from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
@@ -149,6 +150,9 @@ def _task(step: Step, pipeline: Pipeline) -> BaseOperator:
         step=step.name,
         **arguments,
     )
+    # Airflow gives each task a copy of the DAG's, and holds each copy against its schema when it
+    # serializes the DAG: a third of the time. A task is told the DAG's own all the same.
+    task.params = ParamsDict()
     return task
 
 
