@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 
 from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
+from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
-from retraining.sagemaker_pipelines.execution import JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.gates import REGISTRATION
 from retraining.sagemaker_pipelines.graph import nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
 from retraining.sagemaker_pipelines.references import DefinitionError
@@ -19,6 +22,8 @@ from retraining.sagemaker_pipelines.retry_policy import StepRetryPolicy
 from retraining.settings import job_pool
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
     from retraining.sagemaker_pipelines.definition import Parameter, Step
 
 _FORM: dict[str, str] = {
@@ -35,6 +40,7 @@ def pipeline_dag(
     schedule: Any = None,
     name: str | None = None,
     snapshot: str | None = None,
+    ask_for_approval: bool = False,
     **arguments: Any,
 ) -> DAG:
     """Return the DAG that runs a SageMaker Pipelines definition.
@@ -52,6 +58,8 @@ def pipeline_dag(
         snapshot: The String parameter that is the date of the data, YYYY-MM-DD. Where a run does
             not give it, it is the run's own date, so a backfill works on each date's data, and
             what is registered carries it.
+        ask_for_approval: Whether a person is asked, in Airflow, about each pending version that is
+            registered; parameters of the DAG say it for a single run, as in hand-written ones.
         arguments: Further arguments of ``DAG``, such as ``max_active_tasks`` for what Pipelines
             calls ParallelismConfiguration.
 
@@ -67,18 +75,20 @@ def pipeline_dag(
         dag_id = dag_id or path.stem.replace("-", "_")
     pipeline = Pipeline(definition, nodes(definition), snapshot)
     parameters = _parameters(pipeline, scheduled=schedule is not None)
+    if ask_for_approval:
+        parameters |= approval.parameters(definition)
     dag = DAG(
         dag_id=dag_id or definition.name.replace("-", "_"),
         schedule=schedule,
         params=parameters,
         **{
-            **dag_defaults.compiled(definition.name),
+            **dag_defaults.compiled(pipeline.name, is_shown=_is_shown(pipeline)),
             "doc_md": _documentation(definition, parameters),
             **arguments,
         },
     )
     with dag:
-        _add(definition.steps, pipeline)
+        _add(definition.steps, pipeline, asks=ask_for_approval)
         for node in pipeline.nodes.values():
             waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
             if node.arm:
@@ -91,15 +101,22 @@ def pipeline_dag(
     return dag
 
 
-def _add(steps: tuple[Step, ...], pipeline: Pipeline) -> None:
+def _is_shown(pipeline: Pipeline) -> bool:
+    registers = any(step.kind == REGISTRATION for step in pipeline.definition.all_steps())
+    return registers or bool(pipeline.gates)
+
+
+def _add(steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool) -> None:
     """Add the tasks of steps, those of a condition's branches in groups of their own."""
     for step in steps:
-        _task(step, pipeline)
+        task = _task(step, pipeline)
+        if asks and step.kind == REGISTRATION:
+            approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
                     with _group(step, arm, pipeline):
-                        _add(inner, pipeline)
+                        _add(inner, pipeline, asks=asks)
 
 
 def _group(step: Step, arm: str, pipeline: Pipeline) -> TaskGroup:
@@ -110,7 +127,7 @@ def _group(step: Step, arm: str, pipeline: Pipeline) -> TaskGroup:
     return TaskGroup(group_id, prefix_group_id=False, group_display_name=title)
 
 
-def _task(step: Step, pipeline: Pipeline) -> None:
+def _task(step: Step, pipeline: Pipeline) -> BaseOperator:
     node = pipeline.nodes[step.name]
     arguments: dict[str, Any] = {}
     if step.kind in JOB_TYPES:
@@ -121,11 +138,11 @@ def _task(step: Step, pipeline: Pipeline) -> None:
     if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
         # The task looks for itself how each of them has ended.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
-    if step.kind == "RegisterModel":
+    if step.kind == REGISTRATION:
         group = step.arguments["ModelPackageGroupName"]
         if isinstance(group, str):
             arguments["outlets"] = [approvals(group)]
-    OPERATORS[step.kind](
+    task: BaseOperator = OPERATORS[step.kind](
         task_id=step.name,
         task_display_name=step.display_name or step.name,
         doc_md=step.description,
@@ -133,6 +150,10 @@ def _task(step: Step, pipeline: Pipeline) -> None:
         step=step.name,
         **arguments,
     )
+    # Airflow gives each task a copy of the DAG's, and holds each copy against its schema when it
+    # serializes the DAG: a third of the time. A task is told the DAG's own all the same.
+    task.params = ParamsDict()
+    return task
 
 
 def _parameters(pipeline: Pipeline, *, scheduled: bool) -> dict[str, Param]:
@@ -169,7 +190,17 @@ def _param(parameter: Parameter) -> Param:
 def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
     # Airflow cuts long arguments; by the hash it sees each change, and makes a new version.
     words = f"The SageMaker pipeline **{definition.name}**, compiled from its definition."
-    return f"{words} Its SHA-256 is `{definition.sha256}`.{params.table(parameters)}"
+    words += f" Its SHA-256 is `{definition.sha256}`."
+    uncached = [
+        f"`{step.name}` ({step.kind})"
+        for step in definition.all_steps()
+        if step.caches and step.kind not in CACHED
+    ]
+    if uncached:
+        words += (
+            f"\n\nTheir `CacheConfig` is not used, and they run each time: {', '.join(uncached)}."
+        )
+    return f"{words}{params.table(parameters)}"
 
 
 def _date() -> Param:
