@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ _SESSION = "SageMaker"
 _POLICY_MEMBERS = ("PolicyDocument", "AssumeRolePolicyDocument")
 _TRUST_ACTIONS = ("CreateRole", "UpdateAssumeRolePolicy")
 _FORM = "application/x-www-form-urlencoded"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class EnforcedAccess:
     def why_denied(self, caller: Caller, ask: Ask) -> str | None:
         """Return why a caller may not do something, in the service's words; None if it may."""
         refused = denial(ask, caller.permissions) if caller.permissions else None
+        told = "denied" if refused else "allowed"
+        log.debug("%s: %s on %s is %s", caller.arn, ask.action, ask.resource, told)
         return denied(caller.arn, ask, refused.reason) if refused else None
 
     def require(self, caller: Caller, asks: list[Ask], service: str) -> None:
