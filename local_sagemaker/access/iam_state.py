@@ -100,6 +100,7 @@ def _documents(backend: IAMBackend) -> _Documents:
         if f":{ACCOUNT}:" in policy.arn:  # the others are AWS's own
             found[_POLICY, policy.arn] = {
                 **_plain(policy, "name", "id", "path", "description", "tags", "next_version_num"),
+                "created": policy.create_date.isoformat(),
                 "changed": policy.update_date.isoformat(),
                 "versions": [
                     {
@@ -179,7 +180,7 @@ def _restore_policy(backend: IAMBackend, known: dict[str, Any]) -> None:
     ]
     default = next(version for version in policy.versions if version.is_default)
     policy.default_version_id = default.version_id
-    policy.create_date = policy.versions[0].create_date
+    policy.create_date = datetime.fromisoformat(known["created"])
     policy.update_date = datetime.fromisoformat(known["changed"])
     backend.managed_policies[policy.arn] = policy
 
