@@ -92,7 +92,8 @@ def with_simulation(moto: WSGIApplication, access: Access) -> WSGIApplication:
 def _form(environ: WSGIEnvironment) -> dict[str, str]:
     body = environ["wsgi.input"].read()
     environ["wsgi.input"].seek(0)
-    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    return dict(reversed(pairs))  # of doubles the first counts, as with moto
 
 
 def _simulated(form: dict[str, str], access: Access) -> Response:

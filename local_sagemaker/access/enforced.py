@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 _SESSION = "SageMaker"
 _POLICY_MEMBERS = ("PolicyDocument", "AssumeRolePolicyDocument")
 _TRUST_ACTIONS = ("CreateRole", "UpdateAssumeRolePolicy")
+# A path alone, of which nothing is cut off.
+_PATH = re.compile("/(?!/)[^#]*$")
+# moto would also take an operation's name for that of its method.
+_OPERATION = re.compile("[A-Za-z0-9]+")
 _FORM = "application/x-www-form-urlencoded"
 
 log = logging.getLogger(__name__)
@@ -257,12 +262,12 @@ class EnforcedPermit:
 
 def _is_ambiguous(environ: WSGIEnvironment, body: bytes, service: str) -> bool:
     """Whether moto might see another request in it than this module does."""
-    form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == _FORM
-    if not environ["RAW_URI"].startswith("/") or environ["RAW_URI"].startswith("//"):
+    is_form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == _FORM
+    if not _PATH.match(environ["RAW_URI"]):
         return True
     if service == "s3":
         # moto would take the members of a form for those of a query.
-        return form or "multipart/" in environ.get("CONTENT_TYPE", "").lower()
+        return is_form or "multipart/" in environ.get("CONTENT_TYPE", "").lower()
     if service == "sagemaker":
         return False
     if (
@@ -271,7 +276,11 @@ def _is_ambiguous(environ: WSGIEnvironment, body: bytes, service: str) -> bool:
         or "HTTP_ACTION" in environ
     ):
         return True
-    names = [name for name, _ in parse_qsl(body.decode(errors="replace"), keep_blank_values=True)]
+    form = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
     if service == "logs":
-        return form or "Action" in names
-    return not form or "HTTP_X_AMZ_TARGET" in environ or len(names) > len(set(names))
+        operation = target.rpartition(".")[2]
+        return is_form or "Action" in dict(form) or not _OPERATION.fullmatch(operation)
+    operation = dict(form).get("Action", "")
+    doubled = len(dict(form)) < len(form)
+    return not is_form or bool(target) or doubled or not _OPERATION.fullmatch(operation)

@@ -5,8 +5,9 @@ Source: the Amazon S3 User Guide, "Required permissions for Amazon S3 API operat
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote, urlparse
 from xml.etree import ElementTree as ET
 
 from moto.s3.responses import S3Response
@@ -98,6 +99,7 @@ _UNKNOWN = {
     "session",
     "torrent",
 }
+_BUCKET = re.compile("[A-Za-z0-9._-]+")
 _OF_VERSIONS = {
     "GetObject": "GetObjectVersion",
     "DeleteObject": "DeleteObjectVersion",
@@ -149,6 +151,8 @@ def asks(environ: WSGIEnvironment, body: bytes, *, context: Context) -> list[Ask
         if method != "GET":
             raise _not_known(environ)
         return [Ask("s3:ListAllMyBuckets", "*", told)]
+    if not _BUCKET.fullmatch(bucket):
+        raise ServiceError("InvalidBucketName", "The specified bucket is not valid.")
     if method == "POST" and "delete" in query and not key:
         deleted = _deleted(body)
         return [
@@ -181,10 +185,10 @@ def _beside(environ: WSGIEnvironment, resource: str, told: Context) -> list[Ask]
     if environ.get("HTTP_X_AMZ_ACL"):
         found.append(Ask("s3:PutObjectAcl", resource, told))
     if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
-        named, _, version = source.partition("?")
-        place = unquote(named).removeprefix("/")
-        action = "GetObjectVersion" if version.startswith("versionId=") else "GetObject"
-        found.append(Ask(f"s3:{action}", bucket_arn(place), told))
+        named = urlparse(source)  # as moto reads it
+        version = "Version" if "versionId" in parse_qs(named.query) else ""
+        place = unquote(named.path).lstrip("/")
+        found.append(Ask(f"s3:GetObject{version}", bucket_arn(place), told))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The policies that docs/aws.md and docs/deployment.md state suffice, and none of it is too much."""
+"""The policies that docs/aws.md and docs/deployment.md state suffice, and none is too wide."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -369,16 +371,18 @@ def test_a_simulation_says_what_would_happen(account: Account) -> None:
 
 
 def sent(who: Somebody, service: str, path: str, *, body: str, headers: dict[str, str]) -> str:
-    """Sign and send a request that no client would make; return the code of its refusal."""
+    """Sign and send a request that no client would make; return the answer."""
     request = AWSRequest("POST", f"{who.url}{path}", headers=headers, data=body)
     SigV4Auth(Credentials(*who.keys), service, REGION).add_auth(request)
-    raw = urllib.request.Request(request.url, body.encode(), dict(request.headers), method="POST")
-    with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(raw)
-    return error.value.read().decode()
+    connection = http.client.HTTPConnection(who.url.removeprefix("http://"))
+    connection.request("POST", path, body.encode(), dict(request.headers))
+    answer = connection.getresponse()
+    assert answer.status >= 400
+    return answer.read().decode()
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+TEXT = {"Content-Type": "text/plain"}
 JSON = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_20140328.GetLogEvents"}
 
 
@@ -387,12 +391,16 @@ JSON = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_2014
     [
         ("iam", "/?Action=DeleteUser", "Action=GetUser&Version=2010-05-08", FORM),
         ("iam", "/", "Action=GetUser&Action=DeleteUser&Version=2010-05-08", FORM),
-        ("iam", "/", "Action=GetUser&Version=2010-05-08", {"Content-Type": "text/plain"}),
+        ("iam", "/", "Action=GetUser&Version=2010-05-08", TEXT),
         ("logs", "/?Action=DeleteLogGroup", '{"logGroupName": "a"}', JSON),
         ("logs", "/", '{"logGroupName": "a", "x": "&Action=DeleteLogGroup&"}', JSON),
         ("logs", "/", "", {**JSON, "Action": "DeleteLogGroup"}),
         ("logs", "/", "Action=DeleteLogGroup", {**JSON, **FORM}),
         ("s3", "/access/a/x?uploads", "acl=", FORM),
+        ("s3", "/access/a/x#y?uploads", "", TEXT),
+        ("s3", "//access/a/x?uploads", "", TEXT),
+        ("iam", "/", "Action=delete_user&UserName=a&Version=2010-05-08", FORM),
+        ("logs", "/", "{}", {**JSON, "X-Amz-Target": "Logs_20140328.delete_log_group"}),
     ],
 )
 def test_a_request_that_could_be_read_in_two_ways_is_refused(
@@ -401,6 +409,32 @@ def test_a_request_that_could_be_read_in_two_ways_is_refused(
     user = account.user(allow("*"))
     answer = sent(user, service, path, body=body, headers=headers)
     assert "cannot be read in one way alone" in answer
+
+
+def test_a_bucket_is_called_by_nothing_but_its_name(account: Account, bucket: str) -> None:
+    banned = {"Effect": "Deny", "Action": "*", "Resource": f"arn:aws:s3:::{bucket}"}
+    user = account.user(allow("*"), banned)
+    assert "InvalidBucketName" in sent(user, "s3", f"/{bucket};x?delete", body="", headers=TEXT)
+
+
+def test_a_signature_is_of_its_time_and_of_its_body(account: Account, bucket: str) -> None:
+    s3 = account.user(allow("s3:*")).client("s3")
+    place = {"Bucket": bucket, "Key": "b"}
+    given = s3.generate_presigned_url("get_object", place, ExpiresIn=1)
+    time.sleep(2.5)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(given)
+    tagged = s3.generate_presigned_url("get_object_tagging", place)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(tagged.replace("tagging", "acl"))
+    user = account.user(allow("*"))
+    headers = {"Content-Type": "application/x-amz-json-1.1"}
+    headers["X-Amz-Target"] = "SageMaker.DescribeModel"
+    request = AWSRequest("POST", f"{user.url}/", headers=headers, data='{"ModelName": "a"}')
+    SigV4Auth(Credentials(*user.keys), "sagemaker", REGION).add_auth(request)
+    connection = http.client.HTTPConnection(user.url.removeprefix("http://"))
+    connection.request("POST", "/", b'{"ModelName": "b"}', dict(request.headers))
+    assert b"InvalidSignatureException" in connection.getresponse().read()
 
 
 def test_what_is_not_signed_for_its_service_is_refused(account: Account) -> None:
