@@ -1,8 +1,8 @@
 """How the embedded SageMaker bears many jobs: calls, jobs and start-up, as its state grows.
 
-One real processing job and one real training job are run; their descriptions and the former's log
-are then written so often, under other names, that the state holds as many of each as are asked for. It prints the table that local_sagemaker/README.md
-quotes:
+One real processing job and one real training job are run; their descriptions, and the log of the
+former, are then written so often, under other names, that the state holds as many of each as are
+asked for. It prints the table that local_sagemaker/README.md quotes:
 
     .venv/bin/python benchmarks/embedded_sagemaker.py [--jobs 10 1000 10000]
 """
