@@ -19,10 +19,10 @@ from local_sagemaker.tuning.search import Search, combinations
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.emulator import Emulator
     from local_sagemaker.images import Image
     from local_sagemaker.requests import Request
-    from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document, Position
     from local_sagemaker.tuning.ranges import Range
 
@@ -131,7 +131,7 @@ def _begin(_job: Document, _phase: Phase, *, now: float) -> dict[str, object]:  
     return {}
 
 
-def _deliver(_job: Document, _outcome: Outcome, *, s3: S3State) -> dict[str, object]:  # noqa: ARG001 -- its name
+def _deliver(_job: Document, _outcome: Outcome, *, s3: Objects) -> dict[str, object]:  # noqa: ARG001 -- its name
     return {}
 
 
