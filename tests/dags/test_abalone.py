@@ -45,8 +45,10 @@ def test_the_retraining_dag_reads_as_the_tutorials_pipeline(dags: dict[str, Any]
         ["check_quality", "reject_model"],
         ["check_quality", "skip_registration"],
         ["evaluate", "check_quality"],
+        ["find_champion", "evaluate"],
         ["preprocess", "train"],
         ["register_model", "create_model"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]

@@ -96,9 +96,11 @@ def test_both_arms_follow_the_check(shape: dict[str, Any]) -> None:
         ["check_quality", "reject_model"],
         ["check_quality", "skip_registration"],
         ["evaluate", "check_quality"],
+        ["find_champion", "evaluate"],
         ["preprocess", "train"],
         ["register_model", "ask_for_approval"],
         ["register_model", "record_approval"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]
@@ -110,6 +112,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
     assert dag["params"] == {
         "snapshot": None,
         "r2_threshold": 0.6,
+        "champion_tolerance": 0.02,
         "features": "engineered",
         "instance_type": "ml.m5.large",
         "approval_status": "PendingManualApproval",

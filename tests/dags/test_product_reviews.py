@@ -56,7 +56,9 @@ def test_the_retraining_dag_fails_a_run_whose_model_is_rejected(
         ["check_quality", "register_model"],
         ["check_quality", "reject_model"],
         ["evaluate", "check_quality"],
+        ["find_champion", "evaluate"],
         ["preprocess", "train"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]

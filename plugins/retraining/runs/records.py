@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from retraining import naming
 from retraining.aws import s3 as objects
+from retraining.gate.comparison import comparison_in
 from retraining.gate.decision import Verdict
+from retraining.gate.report import UndecidableError, parse
 from retraining.retries import passing_failure
 from retraining.runs.record_shape import SCHEMA, checked, fitting
 
@@ -150,6 +152,7 @@ def write_decision(
         "parameters": parameters,
         "run": run,
         "against_gate": against_gate or None,
+        "champion": report and _champion(report),
     }
     uri = naming.decision_uri(run_uri)
     for _ in range(_TIMES):
@@ -256,6 +259,14 @@ def add_registration(
         if objects.put_over(s3, uri, objects.json_bytes(told), etag=found.etag):
             return
     raise RecordContestedError(f"{uri} was changed by others {_TIMES} times; try again")
+
+
+def _champion(report: Report) -> dict[str, object] | None:
+    try:
+        comparison = comparison_in(parse(report.content))
+    except UndecidableError:
+        return None
+    return comparison.to_record() if comparison else None
 
 
 def _replace(s3: S3Client, run_uri: str, found: Found, content: bytes) -> bool:
