@@ -14,6 +14,10 @@ that of the version that serves, in Airflow under "Required actions", and waits 
 worker or the next night's run. `record_approval` writes the answer into the registry. A version that
 is approved, there or at its registration, starts `california_housing_deployment`.
 
+`find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
+the same test rows, and `check_quality` lets no model pass that is worse by more than **0.02** in r2
+(`champion_tolerance`), or that could not be compared with it. On the first night there is none.
+
 ### When it fails
 | task | why | what to do |
 | --- | --- | --- |
@@ -22,6 +26,8 @@ is approved, there or at its registration, starts `california_housing_deployment
 | `find_champion` | SageMaker or S3 did not answer, or refuses | clear the task |
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train`, `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task, which starts a new job |
+| `find_champion` | the registry or the endpoint did not answer | clear the task |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
 | `check_quality` | the report cannot be judged: missing, not JSON, or without the metric | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not good enough, and the run was asked to fail then | nothing was registered; compare the decision with earlier ones |
 | `register_model` | no decision lets this model pass, as when `check_quality` was marked by hand; or the registry refused or did not answer | clear what the message names, or the task: it never registers twice |

@@ -12,6 +12,10 @@ to `register_model`; any other fails the run in `reject_model`, with the reason.
 The pretrained model is an input like the snapshot: its files lie on S3, and no job downloads any.
 This DAG is paused until somebody has reviews to land: it wants the PyTorch image.
 
+`find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
+the same test rows, and `check_quality` lets no model pass that is worse by more than **0.02** in accuracy
+(`champion_tolerance`), or that could not be compared with it. On the first night there is none.
+
 ### When it fails
 | task | why | what to do |
 | --- | --- | --- |
@@ -21,6 +25,8 @@ This DAG is paused until somebody has reviews to land: it wants the PyTorch imag
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | a hyperparameter, the pretrained model or a checkpoint cannot be used, in the script's own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
+| `find_champion` | the registry or the endpoint did not answer | clear the task |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not accurate enough | nothing was registered; look at the learning curves and the worst errors on the run's page |
 | `register_model` | the registry refused or did not answer | clear the task: it never registers twice |

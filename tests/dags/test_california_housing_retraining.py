@@ -113,6 +113,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
     assert dag["params"] == {
         "snapshot": None,
         "r2_threshold": 0.6,
+        "champion_tolerance": 0.02,
         "features": "engineered",
         "instance_type": "ml.m5.large",
         "approval_status": "PendingManualApproval",

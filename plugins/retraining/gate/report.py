@@ -188,6 +188,12 @@ def canonical(path: str) -> str:
     return spelled or path
 
 
+def metric_path(section: str, name: str) -> str | None:
+    """Return the path of a metric of a section; None if no path can name it."""
+    at = _step("", section)
+    return None if at is None else _step(at, name)
+
+
 def metrics_in(report: object, *, named: Iterable[str] = ()) -> Metrics:
     """Find the metrics of a parsed report, whatever its shape.
 

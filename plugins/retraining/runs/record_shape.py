@@ -92,6 +92,7 @@ _RECORD: Mapping[str, Any] = {
     },
     "parameters": {},
     "run": {"run_id": _TEXT, "snapshot?": _TEXT, "run_type?": _TEXT},
+    "champion?": _OrNull({"outcome": _TEXT, "reason?": _TEXT, "version?": _TEXT}),
     "against_gate?": _OrNull({"by": _TEXT, "reason": _TEXT}),
     "data?": _OrNull({"comparison": {}, "missing": {}, "baseline?": {}, "reference?": {}}),
     "registered": _OrNull({"model_package_arn": _TEXT, "version": _NUMBER}),

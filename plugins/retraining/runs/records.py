@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from retraining import naming
 from retraining.aws import s3 as objects
+from retraining.gate.comparison import comparison_in
 from retraining.gate.decision import Verdict
+from retraining.gate.report import UndecidableError, parse
 from retraining.retries import passing_failure
 from retraining.runs.record_shape import SCHEMA, checked, fitting
 
@@ -160,7 +162,7 @@ def write_decision(
         "parameters": parameters,
         "run": run,
         "against_gate": against_gate or None,
-        **({} if data is None else {"data": data}),
+        **({"champion": report and _champion(report)} if data is None else {"data": data}),
     }
     uri = naming.decision_uri(run_uri) if data is None else naming.data_decision_uri(run_uri)
     for _ in range(_TIMES):
@@ -289,6 +291,14 @@ def _report(s3: S3Client, uri: str, what: str) -> Report:
     if found is None:
         raise ReportMissingError(f"there is no {what} at {uri}")
     return Report(uri, found.etag, found.content, found.modified)
+
+
+def _champion(report: Report) -> dict[str, object] | None:
+    try:
+        comparison = comparison_in(parse(report.content))
+    except UndecidableError:
+        return None
+    return comparison.to_record() if comparison else None
 
 
 def _replace(s3: S3Client, run_uri: str, found: Found, *, content: bytes, uri: str) -> bool:

@@ -107,6 +107,7 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
         "run_uri": run.uri,
         "serving": served and asdict(served),
         "conditions": json_views.conditions(row),
+        "comparison": json_views.comparison(row),
         "parameters": json_views.parameters(row),
         "fingerprint": json_views.fingerprint(row),
         "arn": json_views.text(arn),

@@ -1,6 +1,7 @@
 // One run: what was decided and why, how its predictions lie, what it was made of.
 
 import { airflowLink, outerLink } from "./airflow_links.js";
+import { championSection } from "./champion_view.js";
 import { apart, approval, duration, el, notices, number, whole } from "./elements.js";
 import { lineage } from "./lineage.js";
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
@@ -34,6 +35,7 @@ export async function runView(pipeline, runId, overviewAddress) {
     servesNow(run),
     el("section", { id: "lineage" }, el("h2", {}, "Lineage"), lineage(run, window.location.search, overviewAddress)),
     decision(run),
+    championSection(run),
     el("section", { id: "evaluation" }, el("h2", {}, "Evaluation"), metrics(run), plots),
     steps(pipeline, run),
     fingerprint(run));
