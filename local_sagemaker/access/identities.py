@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -68,7 +67,7 @@ class Identities:
         Raises:
             UnknownCallerError: See there.
         """
-        if hmac.compare_digest(claim.access_key, self.root_key):
+        if claim.access_key == self.root_key:
             return self.root_secret
         if claim.token:
             return self._sessions.secret(claim.access_key)
@@ -140,7 +139,7 @@ class Identities:
         Args:
             role: The role.
             name: The session's.
-            seconds: How long; None for as long as this server's state is there.
+            seconds: How long; None for as long as this server runs.
             policy: What the session is narrowed to.
         """
         now = time.time()

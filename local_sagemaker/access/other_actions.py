@@ -32,7 +32,8 @@ def log_asks(
         context: What is known of the caller.
     """
     listed = members.get("logGroupIdentifiers") or members.get("logGroupNames") or []
-    groups = [members.get("logGroupName") or members.get("logGroupIdentifier"), *listed]
+    named = members.get("logGroupName") or members.get("logGroupIdentifier")
+    groups = [named, *(listed if isinstance(listed, list) else [listed])]
     stream = str(members.get("logStreamName", "")) if operation in _STREAM_ACTIONS else ""
     names = [str(group).partition(":log-group:")[2] or str(group) for group in groups if group]
     told = Context(context.values, _UNTOLD)

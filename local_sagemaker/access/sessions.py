@@ -10,8 +10,9 @@ import base64
 import hashlib
 import hmac
 import json
+import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class RoleSession:
         role_id: Its unique id: another role of the same name is another one.
         name: The session's.
         issued: In epoch seconds.
-        expires: In epoch seconds; None for a job's, which ends with its server at the latest.
+        expires: In epoch seconds; None for a job's, which ends with its server.
         policy: What the session was narrowed to; None if it was not.
+        run: Of the server that gave it; known when its keys are given.
     """
 
     role: str
@@ -37,6 +39,7 @@ class RoleSession:
     issued: float
     expires: float | None
     policy: str | None = None
+    run: str = ""
 
     @property
     def arn(self) -> str:
@@ -82,10 +85,11 @@ class Sessions:
 
     def __init__(self, seal: bytes) -> None:
         self._seal = seal
+        self._run = secrets.token_hex(8)
 
     def keys(self, session: RoleSession) -> SessionKeys:
         """Return credentials for a session."""
-        content = json.dumps(asdict(session)).encode()
+        content = json.dumps(asdict(replace(session, run=self._run))).encode()
         mac = self._mac(b"token", content)
         token = base64.urlsafe_b64encode(mac + content).decode()
         access_key = self._access_key(mac)
@@ -110,7 +114,10 @@ class Sessions:
         if not genuine or access_key != self._access_key(mac):
             raise SessionError(expired=False)
         session = RoleSession(**json.loads(content))
-        if session.expires is not None and session.expires < time.time():
+        over = (
+            session.run != self._run if session.expires is None else session.expires < time.time()
+        )
+        if over:
             raise SessionError(expired=True)
         return session
 

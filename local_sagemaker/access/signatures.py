@@ -25,6 +25,8 @@ _HEADER = re.compile(
 )
 _SAFE = "-_.~"
 _SKEW_SECONDS = 15 * 60
+# Of a presigned URL.
+_LONGEST_SECONDS = 7 * 24 * 3600
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -120,7 +122,7 @@ def check_signature(claim: Claim, secret: str, *, environ: WSGIEnvironment, body
     key = f"AWS4{secret}".encode()
     for part in (*scope, to_sign):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    if not hmac.compare_digest(key.hex(), claim.signature):
+    if not hmac.compare_digest(key.hex().encode(), claim.signature.encode()):
         raise SignatureError(
             "The request signature we calculated does not match the signature you provided. Check"
             " your AWS Secret Access Key and signing method. Consult the service documentation for"
@@ -134,7 +136,7 @@ def _check_time(claim: Claim) -> None:
     except ValueError as error:
         raise SignatureError(f"{claim.at!r} is no time of a signature.") from error
     age = (datetime.now(UTC) - signed).total_seconds()
-    latest = _SKEW_SECONDS if claim.lasts is None else claim.lasts
+    latest = _SKEW_SECONDS if claim.lasts is None else min(claim.lasts, _LONGEST_SECONDS)
     if not claim.at.startswith(claim.date) or not -_SKEW_SECONDS <= age <= latest:
         raise SignatureError(f"Signature expired or not yet current: it was made at {claim.at}.")
 

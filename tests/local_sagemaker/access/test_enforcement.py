@@ -62,7 +62,8 @@ def test_who_is_unknown_or_has_no_secret_is_not_let_in(account: Account, service
     wrong = (
         "SignatureDoesNotMatch" if service in ("s3", "iam", "sts") else "InvalidSignatureException"
     )
-    for who, code in ((stranger, unknown), (liar, wrong), (forger, wrong)):
+    foreign = replace(user, keys=("ключ", "x"))
+    for who, code in ((stranger, unknown), (foreign, unknown), (liar, wrong), (forger, wrong)):
         assert refused(getattr(who.client(service), ASKING[service]))[0] == code
 
 
