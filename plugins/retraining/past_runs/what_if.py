@@ -137,6 +137,8 @@ def what_if(
 ) -> tuple[Rejudged, ...]:
     """Judge the reports of past runs by another policy; no job runs.
 
+    Runs that were stopped by their data are left out: nobody knows what their models would be.
+
     Args:
         runs: The runs.
         policy: The conditions, all of which must hold.
@@ -156,4 +158,5 @@ def what_if(
             asked,
         )
         for run in runs
+        if not run.outcome.is_stopped
     )

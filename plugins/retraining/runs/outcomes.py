@@ -7,13 +7,15 @@ is left out, and said in the outcome's faults.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retraining.gate.bounds import Bound, bounds
 from retraining.gate.decision import Verdict
 from retraining.gate.headline import Headline, headline_of, limit_of
 from retraining.gate.report import Metrics, UndecidableError, last_name, metrics_in, parse
+from retraining.gate.words import one_line
+from retraining.runs.kinds import STOP, WHEN_DATA_DIFFERS
 from retraining.runs.record_shape import fitting, report_faults
 
 
@@ -38,6 +40,7 @@ class Outcome:
         arn: The version's ARN.
         record: The decision record, without what does not fit its shape.
         faults: What of record and report could not be read, each in a sentence.
+        is_stopped: Whether it was judged by its data, and nothing was trained.
     """
 
     verdict: Verdict
@@ -52,6 +55,7 @@ class Outcome:
     arn: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    is_stopped: bool = False
 
     @property
     def unreadable(self) -> str:
@@ -94,6 +98,29 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
         arn=registered.get("model_package_arn"),
         record=known,
         faults=(*faults, *odd),
+    )
+
+
+def stopped_outcome(record: object) -> Outcome | None:
+    """Read the record of the decision about a run's data; None unless that stopped the run.
+
+    Args:
+        record: The parsed ``data/decision.json``.
+
+    Raises:
+        BrokenRecordError: The record tells no verdict.
+    """
+    outcome = outcome_of(record, None)
+    when = outcome.record.get("parameters", {}).get(WHEN_DATA_DIFFERS)
+    if outcome.verdict is Verdict.PASS or (outcome.verdict is Verdict.REJECT and when != STOP):
+        return None
+    # Its bounds are on distances, and none of them on what models are compared by.
+    return replace(
+        outcome,
+        explanation=one_line(f"stopped by its data: {outcome.explanation}"),
+        limit=None,
+        bounds=(),
+        is_stopped=True,
     )
 
 
