@@ -125,6 +125,16 @@ def found_in(record: bytes, report: bytes | None, *, uri: str, is_on_data: bool 
     return _few_metrics(Found(outcome, outcome.unreadable)) if outcome else Found()
 
 
+def body(s3: Any, uri: str) -> bytes | None:
+    """Return the content of a decision record; None if there is none.
+
+    Raises:
+        BrokenFileError: It is larger than any record.
+    """
+    content, _ = _body(s3, uri, most=_LARGEST_RECORD)
+    return content
+
+
 def row_of(run: Run, answer: Found | Exception) -> Row:
     """Put a run and what was found of it together."""
     if isinstance(answer, Exception):

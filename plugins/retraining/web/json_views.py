@@ -83,13 +83,18 @@ def _row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str
 
 def conditions(found: Row) -> list[dict[str, Any]]:
     """Return the gate's conditions with their operands and whether they hold."""
+    return conditions_of(_record(found))
+
+
+def conditions_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions of a decision record, of which what does not fit is left out."""
     return [
         {
             "explanation": text(item.get("explanation", "")),
             "holds": bool(item.get("holds")),
             "operands": _scalars(item.get("operands", {})),
         }
-        for item in _record(found).get("conditions", ())[:_MANY]
+        for item in record.get("conditions", ())[:_MANY]
     ]
 
 
