@@ -15,8 +15,8 @@ from retraining.gate.decision import Verdict
 from retraining.gate.headline import Headline, headline_of, limit_of
 from retraining.gate.report import Metrics, UndecidableError, last_name, metrics_in, parse
 from retraining.gate.words import one_line
-from retraining.runs.kinds import STOP, WHEN_DATA_DIFFERS
 from retraining.runs.record_shape import fitting, report_faults
+from retraining.runs.records import stops_run
 
 
 class BrokenRecordError(ValueError):
@@ -111,8 +111,7 @@ def stopped_outcome(record: object) -> Outcome | None:
         BrokenRecordError: The record tells no verdict.
     """
     outcome = outcome_of(record, None)
-    when = outcome.record.get("parameters", {}).get(WHEN_DATA_DIFFERS)
-    if outcome.verdict is Verdict.PASS or (outcome.verdict is Verdict.REJECT and when != STOP):
+    if not stops_run(outcome.record):
         return None
     # Its bounds are on distances, and none of them on what models are compared by.
     return replace(
