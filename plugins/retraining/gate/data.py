@@ -85,7 +85,10 @@ def checked_data_policy(policy: object) -> tuple[Condition, ...]:
     Raises:
         PolicyError: It is none, or names a metric that no comparison of data has.
     """
-    conditions = checked(policy)
+    try:
+        conditions = checked(policy)
+    except PolicyError as error:
+        raise PolicyError(f"data_{error}") from error
     known = (TONIGHT, *_SECTIONS)
     for path in metrics_of(conditions):
         if _first_name(path) not in known:

@@ -130,7 +130,8 @@ def _short(value: float) -> float:
 
 def _greatest(found: Iterable[tuple[float, str]]) -> Mapping[str, object]:
     value, column = max(found, key=itemgetter(0), default=(0.0, ""))
-    return {"value": value, "column": column}
+    # Where none is far, none is to be named.
+    return {"value": value, "column": column if value > 0 else ""}
 
 
 def _named(names: Sequence[str]) -> Mapping[str, object]:

@@ -138,6 +138,8 @@ def what_if(
 ) -> tuple[Rejudged, ...]:
     """Judge the reports of past runs by another policy; no job runs.
 
+    Runs that were stopped by their data are left out: nobody knows what their models would be.
+
     Args:
         runs: The runs.
         policy: The conditions, all of which must hold.
@@ -149,5 +151,7 @@ def what_if(
     policy, values = checked(policy), parameters or {}
     asked = bounds(to_wire(condition, values) for condition in policy)
     return tuple(
-        Rejudged(run, judged_anew(run.report, policy, parameters=values), asked) for run in runs
+        Rejudged(run, judged_anew(run.report, policy, parameters=values), asked)
+        for run in runs
+        if not run.outcome.is_stopped
     )

@@ -15,6 +15,7 @@ from retraining.gate.comparison import comparison_in
 from retraining.gate.decision import Verdict
 from retraining.gate.report import UndecidableError, parse
 from retraining.retries import passing_failure
+from retraining.runs.kinds import STOP, WHEN_DATA_DIFFERS
 from retraining.runs.record_shape import SCHEMA, checked, fitting
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Decided:
             if nobody did.
         registered_by: The ETag of the report by which the run's version was registered.
         data: Of a decision about data, what was compared; see ``write_decision``.
+        stops: Whether it is about data, and keeps the run from training on them.
     """
 
     uri: str
@@ -79,6 +81,7 @@ class Decided:
     against_gate: Mapping[str, str] = field(default_factory=dict)
     registered_by: str = ""
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    stops: bool = False
 
     @property
     def lets_register(self) -> bool:
@@ -224,7 +227,15 @@ def _decided(s3: S3Client, uri: str) -> Decided | None:
         against_gate=against_gate_of(record),
         registered_by=str(record.get("registered_by") or ""),
         data=_mapping(record.get("data")),
+        stops="data" in record and stops_run(record),
     )
+
+
+def stops_run(record: Mapping[str, Any]) -> bool:
+    """Say whether a decision about data keeps its run from training on them."""
+    when = _mapping(record.get("parameters")).get(WHEN_DATA_DIFFERS)
+    verdict = record.get("verdict")
+    return verdict == Verdict.UNDECIDABLE or (verdict == Verdict.REJECT and when == STOP)
 
 
 def against_gate_of(record: Mapping[str, Any]) -> dict[str, str]:
@@ -237,7 +248,7 @@ def objection(s3: S3Client, run_uri: str) -> str | None:
     """Say why a version is not deployed unasked: the decision about it does not let it pass now.
 
     Or its run was cleared and has evaluated another model since: what the run says now, its test
-    rows too, is not about the version.
+    rows too, is not about the version. Or it was cleared, and its data have stopped it since.
 
     A version whose run left no decision record, as one that was registered by hand, has none.
 
@@ -248,14 +259,18 @@ def objection(s3: S3Client, run_uri: str) -> str | None:
     if not run_uri:
         return None
     try:
-        decided = find_decided(s3, run_uri)
+        decided, on_data = find_decided(s3, run_uri), find_data_decided(s3, run_uri)
     except objects.BrokenObjectError as error:
         return f"the decision about it cannot be read: {error}"
     except ClientError as error:
         if passing_failure(error):
             raise
         return f"the decision about it cannot be read: {error}"
-    return decided.objection if decided else None
+    if decided and decided.objection:
+        return decided.objection
+    if on_data and on_data.stops:
+        return f"the decision about its data is {on_data.verdict} by now, {on_data.explanation}"
+    return None
 
 
 def add_registration(

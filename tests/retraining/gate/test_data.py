@@ -150,6 +150,8 @@ def test_a_policy_has_parameters_and_a_column_of_its_own_and_drift() -> None:
 def test_metrics_of_a_model_are_none_of_data() -> None:
     with pytest.raises(PolicyError, match=r"'scores\.r2' is no metric of data; these begin with"):
         checked_data_policy((GreaterThan(Metric("scores.r2"), 0.6),))
+    with pytest.raises(PolicyError, match="data_policy: no condition asks for a metric"):
+        checked_data_policy(())
     assert checked_data_policy([*DEFAULT_DATA_POLICY]) == DEFAULT_DATA_POLICY
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import sys
@@ -56,8 +57,9 @@ def reported(cells: Any, column: Column | None = None) -> reader.DataReport:
     return reader.read(json.dumps(report, default=plain, allow_nan=False).encode())
 
 
-def of_numbers(cells: Any) -> sketch.Sketch:
-    found = reported(cells).columns["x"].sketch
+@functools.cache
+def of_shape(name: str) -> sketch.Sketch:
+    found = reported(SHAPES[name]).columns["x"].sketch
     assert found is not None
     return found
 
@@ -77,7 +79,7 @@ def plain_shares(numbers: Any, bins: list[float], least: float) -> list[float]:
 def test_the_kolmogorov_smirnov_distance_is_scipys_to_the_sketches_step(
     one: str, other: str
 ) -> None:
-    ours = sketch.kolmogorov_smirnov(of_numbers(SHAPES[one]), of_numbers(SHAPES[other]))
+    ours = sketch.kolmogorov_smirnov(of_shape(one), of_shape(other))
     theirs = ks_2samp(SHAPES[one].astype(float), SHAPES[other].astype(float)).statistic
     is_exact = all(len(np.unique(SHAPES[name])) <= 200 for name in (one, other))
     assert ours == pytest.approx(theirs, abs=1e-12 if is_exact else STEP)
@@ -86,7 +88,7 @@ def test_the_kolmogorov_smirnov_distance_is_scipys_to_the_sketches_step(
 @pytest.mark.parametrize("one", SHAPES)
 @pytest.mark.parametrize("other", SHAPES)
 def test_the_shares_of_the_bins_are_those_of_the_numbers_themselves(one: str, other: str) -> None:
-    before, now = of_numbers(SHAPES[one]), of_numbers(SHAPES[other])
+    before, now = of_shape(one), of_shape(other)
     bins = sketch.edges(before)
     deciles = np.quantile(
         SHAPES[one].astype(float), np.arange(1, 10) / 10, method="inverted_cdf"
@@ -102,7 +104,7 @@ def test_the_shares_of_the_bins_are_those_of_the_numbers_themselves(one: str, ot
 
 def test_the_stability_index_is_that_of_the_numbers_themselves() -> None:
     for one, other in (("normal", "normal, moved"), ("normal", "normal, ten times")):
-        before, now = of_numbers(SHAPES[one]), of_numbers(SHAPES[other])
+        before, now = of_shape(one), of_shape(other)
         bins = sketch.edges(before)
         expected, found = (
             np.maximum(plain_shares(SHAPES[name], bins, before.least), sketch.LEAST_SHARE)
@@ -191,9 +193,9 @@ def test_categories_are_compared_by_their_shares() -> None:
     now: Any = distance.between(before, reported(categories(F=60, M=140), SEXES))
     shares = np.array([[0.3, 0.3, 0.4], [0.3, 0.7, 1e-4]])
     expected = ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum()
-    assert now["columns"]["x"]["stability_index"] == pytest.approx(expected)
+    assert now["columns"]["x"]["stability_index"] == pytest.approx(expected, rel=1e-5)
     js = jensenshannon([0.3, 0.3, 0.4], [0.3, 0.7, 0], base=2) ** 2
-    assert now["columns"]["x"]["jensen_shannon"] == pytest.approx(js)
+    assert now["columns"]["x"]["jensen_shannon"] == pytest.approx(js, rel=1e-5)
     one: Any = distance.between(reported(["F"] * 9, SEXES), reported(["F"] * 2, SEXES))
     assert one["greatest_stability_index"]["value"] == 0
 

@@ -16,7 +16,7 @@ from retraining.aws import s3 as objects
 from retraining.champion import finding
 from retraining.gate.data import DEFAULT_DATA_POLICY
 from retraining.registry import requests, tasks, versions
-from retraining.runs import data_tasks
+from retraining.runs import data_tasks, records
 from retraining.runs import tasks as run_tasks
 from retraining.runs.kinds import WHEN_DATA_DIFFERS
 
@@ -268,6 +268,21 @@ def test_a_service_that_does_not_answer_is_asked_again(
     monkeypatch.setattr(objects, "get", slow)
     with pytest.raises(ClientError, match="SlowDown"):
         check(aws, declared("slow"), report())
+
+
+def test_a_version_whose_data_stop_its_run_since_is_not_deployed_unasked(aws: Any) -> None:
+    of, s3 = declared("stopped-since"), aws.client("s3")
+    check(aws, of, report())
+    found = register(aws, of)
+    uri = found["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    assert records.objection(s3, uri) is None
+    check(aws, of, report(factor=10), **{WHEN_DATA_DIFFERS: "warn"})
+    assert records.objection(s3, uri) is None
+    with pytest.raises(AirflowFailException):
+        check(aws, of, report(factor=10))
+    told = records.objection(s3, uri)
+    assert told is not None
+    assert told.startswith("the decision about its data is reject by now, distance.greatest_median")
 
 
 def test_what_an_earlier_decision_said_is_kept(aws: Any) -> None:
