@@ -10,7 +10,7 @@ other is left where it is: `skip_registration` ends the run well, `reject_model`
 parameter `when_rejected` says.
 
 `find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
-the same test rows, and `check_quality` lets no model pass that is worse by more than **0.5** in mean squared error
+the same test rows, and `check_quality` lets no model pass that is worse by more than **0.8** in mean squared error
 (`champion_tolerance`), or that could not be compared with it. On the first night there is none.
 
 ### When it fails
@@ -67,7 +67,7 @@ PARAMETERS = {
     **params.retraining(ask_for_approval=None),
     "mse_threshold": params.threshold(6.0, title="Greatest mean squared error", minimum=0),
     "champion_tolerance": params.threshold(
-        0.5, title="Greatest increase of the mean squared error", minimum=0
+        0.8, title="Greatest increase of the mean squared error", minimum=0
     ),
 }
 

@@ -120,14 +120,16 @@ def classification_difference(
         ``difference`` gives; and ``win_rate``, the share of rows that the candidate alone has
         right, and half of those where both are right or both wrong.
     """
-    truth, *guesses = [np.array([str(x) for x in each]) for each in (actual, candidate, champion)]
-    labels, numbers = np.unique(np.concatenate([truth, *guesses]), return_inverse=True)
-    triples, counts = np.unique(numbers.reshape(3, -1), axis=1, return_counts=True)
+    texts = [[str(label) for label in each] for each in (actual, candidate, champion)]
+    labels = sorted({*texts[0], *texts[1], *texts[2], *([positive] if positive else [])})
+    numbers = {label: number for number, label in enumerate(labels)}
+    truth, *guesses = np.array([[numbers[label] for label in each] for each in texts])
+    triples, counts = np.unique(np.array([truth, *guesses]), axis=1, return_counts=True)
     if positive is None:
         section, measure = "multiclass_classification_metrics", _weighted
     else:
         section = "binary_classification_metrics"
-        measure = _of_label(int(np.searchsorted(labels, positive)))
+        measure = _of_label(numbers[positive])
     size, rows = len(labels), int(counts.sum())
     random = np.random.default_rng(seed)
     batch = max(1, BATCH // size**2)

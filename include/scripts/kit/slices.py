@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -50,20 +51,15 @@ def slices(
 
 
 def _parts(column: Sequence[Any], room: int) -> list[tuple[str, np.ndarray]]:
-    texts = np.array([_text(cell) for cell in column], dtype=object)
-    is_missing = texts == ""
-    numbers = _numbers(texts[~is_missing])
-    values, counts = np.unique(texts.astype(str), return_counts=True)
+    texts = [_text(cell) for cell in column]
+    is_missing = np.array([not text for text in texts])
+    numbers = _numbers([text for text in texts if text])
     # Quartiles are four parts, and one is of rows that have no value.
     if numbers is None or len(np.unique(numbers)) <= min(FEW, room) or room < 5:
-        order = np.lexsort((values, -counts))
-        kept = values[order][: room if len(values) <= room else room - 1]
-        parts = [(_named(value), texts == value) for value in kept]
-        rest = ~np.isin(texts.astype(str), kept)
-        return [*parts, *([("others", rest)] if rest.any() else [])]
+        return _by_value(texts, room)
     edges = np.unique(np.quantile(numbers, (0, 0.25, 0.5, 0.75, 1)))
     # A value at an edge belongs to the part below.
-    placed = np.zeros(len(texts), dtype=int) - 1
+    placed = np.full(len(texts), -1)
     placed[~is_missing] = np.maximum(np.searchsorted(edges, numbers, side="left") - 1, 0)
     parts = [
         (f"{low:.6g} to {high:.6g}", placed == number)
@@ -73,14 +69,22 @@ def _parts(column: Sequence[Any], room: int) -> list[tuple[str, np.ndarray]]:
     return [*parts, *([("missing", is_missing)] if is_missing.any() else [])]
 
 
+def _by_value(texts: list[str], room: int) -> list[tuple[str, np.ndarray]]:
+    counted = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
+    kept = [text for text, _ in counted[: room if len(counted) <= room else room - 1]]
+    parts = [(_named(value), np.array([text == value for text in texts])) for value in kept]
+    rest = np.array([text not in kept for text in texts])
+    return [*parts, *([("others", rest)] if rest.any() else [])]
+
+
 def _text(cell: Any) -> str:
     text = str(cell).strip()
     return "" if text.lower() == "nan" else text
 
 
-def _numbers(texts: np.ndarray) -> np.ndarray | None:
+def _numbers(texts: list[str]) -> np.ndarray | None:
     try:
-        numbers = texts.astype(np.float64)
+        numbers = np.array([float(text) for text in texts])
     except ValueError:
         return None
     return numbers if len(numbers) and np.isfinite(numbers).all() else None

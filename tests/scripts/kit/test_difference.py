@@ -63,13 +63,16 @@ def beside(function):
         at = number.astype(int)
         return function(actual[at], ours[at]) - function(actual[at], theirs[at])
     done = stats.bootstrap(
-        (np.arange(500),), of, vectorized=False, n_resamples=1000, method="percentile",
+        (np.arange(500),), of, vectorized=False, n_resamples=400, method="percentile",
         random_state=2,
     )
     draws = done.bootstrap_distribution
     better = (draws > 0).mean() + (draws == 0).mean() / 2
     return [of(np.arange(500)), draws.std(ddof=1), *done.confidence_interval, better]
 given = {"positive": positive, "samples": 1000, "seed": 1}
+# A part of the rows may have no row of a label.
+part = actual == names[0]
+classification_difference(actual[part], ours[part], ours[part], **given)
 right, wrong = (ours == actual), (theirs == actual)
 print(json.dumps({
     "ours": classification_difference(actual, ours, theirs, **given),
@@ -102,10 +105,10 @@ def check(told: dict[str, Any], reference: dict[str, list[float]]) -> None:
         ours = told[name]
         assert ours["value"] == pytest.approx(value, abs=1e-12)
         assert ours["candidate"] - ours["champion"] == pytest.approx(value, abs=1e-12)
-        # Two bootstraps of 1,000 draws agree to some 3 % (one standard error).
+        # Two bootstraps of 400 draws or more agree to some 5 % (one standard error).
         assert ours["standard_deviation"] == pytest.approx(spread, rel=0.2)
-        assert ours["low"] == pytest.approx(low, abs=0.35 * spread)
-        assert ours["high"] == pytest.approx(high, abs=0.35 * spread)
+        assert ours["low"] == pytest.approx(low, abs=0.5 * spread)
+        assert ours["high"] == pytest.approx(high, abs=0.5 * spread)
         assert ours["better_share"] == pytest.approx(better, abs=0.06)
 
 
