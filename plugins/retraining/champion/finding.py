@@ -135,7 +135,7 @@ def _serving(client: SageMakerClient, group: str, endpoint_name: str) -> tuple[V
 
 def _newest_approved(client: SageMakerClient, s3: S3Client, group: str, *, why_not: str) -> InRole:
     for version in versions.deployable(client, group):
-        if why := records.objection(s3, version.report_uri):
+        if why := records.objection(s3, version.run_uri):
             log.info("version %d is passed over: %s", version.number, why)
         else:
             return InRole(version, f"newest approved version; {why_not}")
