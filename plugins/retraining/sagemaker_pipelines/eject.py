@@ -25,6 +25,7 @@ from retraining.sagemaker_pipelines.python_text import (
     on_one_line,
     width,
 )
+from retraining.sagemaker_pipelines.references import DefinitionError
 from retraining.sagemaker_pipelines.shapes import abridged
 from retraining.sagemaker_pipelines.shared_texts import SharedTexts, shared_texts
 
@@ -66,6 +67,7 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
 
     Raises:
         DefinitionError: It is malformed, or has what cannot be had; as ``pipeline_dag`` says it.
+            Or it is nested deeper than Python allows, which has about 18 branches in each other.
     """
     definition = read(text, name)
     fields = form(definition, snapshot)
@@ -109,7 +111,14 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
         *_import("retraining.sagemaker_pipelines.ejected", {"Steps", *made.words}),
         "",
     ]
-    return "\n".join([*head, *body, ""])
+    made_text = "\n".join([*head, *body, ""])
+    try:
+        compile(made_text, dag_id, "exec")
+    except (SyntaxError, MemoryError, RecursionError) as error:
+        raise DefinitionError(
+            f"pipeline {definition.name}: it is nested too deeply for a file of Python: {error}"
+        ) from error
+    return made_text
 
 
 @dataclass(slots=True)

@@ -149,7 +149,7 @@ class Steps:
             conditions = members.pop("Conditions", None)
             members = {"Arguments": {"Conditions": conditions}, **members}
         told = _json(from_templates(members, where), where)
-        wire = {"Name": name, "Type": kind, "Arguments": {}, **told}
+        wire = {"Arguments": {}, **told, "Name": name, "Type": kind}
         if refused := refusal(name, kind):
             raise DefinitionError(f"pipeline {self._pipeline.definition.name}: {refused}")
         step = read_step(wire, where)
@@ -208,18 +208,20 @@ class Steps:
 
     def _complete(self) -> None:
         for name, task in self._tasks.items():
-            before = [other for other in self._tasks if other in task.upstream_task_ids]
             self._steps[name]["DependsOn"] = [
                 {"Step": other, "Trigger": self._triggers.get((other, name), COMPLETED)}
-                for other in before
+                for other in self._tasks
+                if other in task.upstream_task_ids
                 if (other, name) in self._triggers or not self._is_condition_of(other, name)
             ]
         definition = read(json.dumps(self._wire), self._pipeline.definition.name)
         form(definition, self._snapshot)
         placed = nodes(definition)
         for name, node in placed.items():
+            # Other tasks may stand in between.
+            before = self._tasks[name].get_flat_relative_ids(upstream=True)
             for dependency in node.waits_for:
-                if dependency.step not in self._tasks[name].upstream_task_ids:
+                if dependency.step not in before:
                     raise DefinitionError(
                         f"pipeline {definition.name}: step {name} refers to {dependency.step} and"
                         f" does not wait for it; write that {dependency.step} >> {name}"

@@ -84,7 +84,7 @@ def built(target: str) -> BuiltPipeline:
         if error.name != place:
             raise
         raise DefinitionError(f"{target}: there is no module {place}") from error
-    if callable(found) and not isinstance(found, BuiltPipeline):
+    if isinstance(found, type) or (callable(found) and not isinstance(found, BuiltPipeline)):
         found = found()
     if not isinstance(found, BuiltPipeline):
         raise DefinitionError(f"{target} is {found!r}, no pipeline of the SageMaker SDK")

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retraining.sagemaker_pipelines.definition import Dependency, read
 from retraining.sagemaker_pipelines.eject import ejected
+from retraining.sagemaker_pipelines.graph import nodes
 from retraining.sagemaker_pipelines.notation import from_templates, to_templates
 from retraining.sagemaker_pipelines.python_text import lines, on_one_line
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed, resolved
@@ -176,7 +177,23 @@ MADE = {
         parameters=[COUNT],
     ),
 }  # fmt: skip
-SOURCES = [*((file.stem, file.read_text("utf-8")) for file in FILES), *MADE.items()]
+ALL = [
+    *((f"{'sdk2_' if file.parent.name == 'sdk2' else ''}{file.stem}", file.read_text("utf-8"))
+      for file in FILES),
+    *MADE.items(),
+]  # fmt: skip
+
+
+def refused(source: str) -> str | None:
+    """Return why a definition cannot be had; None if it can."""
+    try:
+        nodes(read(source, "p"))
+    except DefinitionError as error:
+        return str(error)
+    return None
+
+
+SOURCES = [(name, source) for name, source in ALL if not refused(source)]
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +288,15 @@ def told(dag: Any) -> dict[str, Any]:
                      step.function, step.outputs),
         }  # fmt: skip
     return found
+
+
+def test_one_definition_at_most_is_left_out_and_refused_when_it_is_ejected() -> None:
+    left = [(name, source) for name, source in ALL if (name, source) not in SOURCES]
+    assert {name for name, _ in left} <= {"sdk2_outside"}
+    for name, source in left:
+        with pytest.raises(DefinitionError) as raised:
+            ejected(source, "p", dag_id=name)
+        assert str(raised.value) == refused(source)
 
 
 @pytest.mark.parametrize(("name", "source"), SOURCES, ids=[name for name, _ in SOURCES])
@@ -385,6 +411,37 @@ def test_a_slip_of_the_owners_hand_is_told_when_the_file_is_parsed(
     assert changed != text
     with pytest.raises((DefinitionError, TypeError), match=message):
         dag_of(changed)
+
+
+@pytest.mark.usefixtures("airflow")
+def test_other_tasks_may_stand_between_steps() -> None:
+    text = text_of("abalone", dict(SOURCES)["abalone"])
+    wiring = "    abalone_process >> [abalone_train, abalone_eval]\n"
+    changed = text.replace(
+        wiring,
+        """\
+    from airflow.providers.standard.operators.empty import EmptyOperator
+
+    own = EmptyOperator(task_id="own")
+    abalone_process >> own >> [abalone_train, abalone_eval]
+""",
+    )
+    assert changed != text
+    dag = dag_of(changed)
+    assert dag.get_task("AbaloneTrain").upstream_task_ids == {"own"}
+    assert dag.get_task("AbaloneTrain").compiled.nodes.keys() == {*dag.task_ids} - {"own"}
+
+
+@pytest.mark.parametrize(("depth", "is_had"), [(15, True), (30, False)])
+def test_what_is_nested_too_deeply_for_python_is_refused(depth: int, is_had: bool) -> None:
+    step = model("A")
+    for number in range(depth):
+        step = condition(f"C{number}", [step])
+    if is_had:
+        assert text_of("deep", wire(step))
+        return
+    with pytest.raises(DefinitionError, match="pipeline deep: it is nested too deeply for a file"):
+        text_of("deep", wire(step))
 
 
 def eject(*arguments: object, **environment: str) -> Any:
