@@ -123,7 +123,7 @@ def _character(character: str, quote: str) -> str:
 
 
 def _long_text(text: str, before: str, after: str, depth: int) -> list[str]:
-    """Return a text as several, which Python joins; it is cut behind a slash, or where it must."""
+    """Return a text as several, which Python joins; cut behind a slash, or where it must."""
     room = WIDTH - len(_INDENT) * (depth + 1)
     indent, parts = _INDENT * depth, []
     while text:
@@ -131,7 +131,8 @@ def _long_text(text: str, before: str, after: str, depth: int) -> list[str]:
         while width(_text(text[:end])) > room and end > 1:
             end = min(end - 1, max(room, 1))
         if end < len(text):
-            end = max(text.rfind(mark, 0, end - len(mark) + 1) + len(mark) for mark in _CUTS) or end
+            cuts = (text.rfind(mark, 0, end) + 1 for mark in _CUTS)
+            end = next((cut for cut in cuts if cut > end // 3), end)
         parts.append(f"{indent}{_INDENT}{_text(text[:end])}")
         text = text[end:]
     return [f"{indent}{before}(", *parts, f"{indent}){after}"]

@@ -5,6 +5,7 @@ Each returns the JSON that it stands for; ``abridged`` puts it where it stands f
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,10 @@ _OUTPUT = re.compile(
     r"\{\{ steps\.(?P<step>[A-Za-z0-9_-]+)\.ProcessingOutputConfig\.Outputs"
     r"\['(?P<name>[^'{}]+)'\]\.S3Output\.S3Uri \}\}"
 )
+
+
+# What no further member can be called in a call.
+_NO_NAMES = frozenset({*keyword.kwlist, "name", "uri", "path"})
 
 
 def output_of(step: str, name: str) -> str:
@@ -82,7 +87,7 @@ def abridged(value: object) -> object:
 
 
 def _shorter(word: Any, value: object, arguments: tuple[Any, ...], more: Any) -> Call | None:
-    if any(not name.isidentifier() or name in {"name", "uri", "path"} for name in more):
+    if any(not name.isidentifier() or name in _NO_NAMES for name in more):
         return None
     if word(*arguments[:2], **more) == value:
         arguments = arguments[:2]

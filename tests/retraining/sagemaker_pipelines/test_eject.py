@@ -14,14 +14,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from retraining.sagemaker_pipelines import shapes
 from retraining.sagemaker_pipelines.definition import Dependency, read
 from retraining.sagemaker_pipelines.eject import ejected
 from retraining.sagemaker_pipelines.graph import nodes
 from retraining.sagemaker_pipelines.notation import from_templates, to_templates
 from retraining.sagemaker_pipelines.python_text import lines, on_one_line
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed, resolved
+from retraining.sagemaker_pipelines.shared_texts import shared_texts
 
 from tests.dags.place import ROOT
 from tests.retraining.sagemaker_pipelines.test_check import MALFORMED
@@ -374,11 +376,39 @@ REFERENCES = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
-@given(st.recursive(JSON | REFERENCES, lambda inner: st.lists(inner, max_size=3), max_leaves=4))
-def test_templates_lead_where_references_do(value: object) -> None:
-    written = json.loads(json.dumps(to_templates(value)))
-    assert requests(from_templates(written, "")) == requests(value)
+URIS = st.sampled_from([*HOSTILE, f"s3://{'b' * 40}/a", f"s3://{'b' * 40}/c/"]) | REFERENCES
+MORE = st.dictionaries(
+    st.sampled_from(["name", "uri", "path", "AppManaged", "a b", "class", "S3Input"]),
+    JSON | URIS, max_size=2,
+)  # fmt: skip
+SHAPES = st.builds(
+    lambda kind, name, uri, path, more: {
+        "input": {**more, **shapes.processing_input(name, uri, path)},
+        "output": {**more, **shapes.processing_output(name, uri, path)},
+        "channel": {**more, **shapes.channel(name, uri)},
+    }[kind],
+    st.sampled_from(["input", "output", "channel"]), st.sampled_from(["a", "it's", "{{"]),
+    URIS,
+    st.sampled_from([None, "", "/x", "/opt/ml/processing/input/a"]), MORE,
+)  # fmt: skip
+REQUESTS = st.recursive(
+    JSON | URIS | SHAPES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300)
+@given(REQUESTS)
+@example({**shapes.channel("a", "u"), "class": 1})
+@example({**shapes.processing_input("a", "u", "/x"), "path": "/y"})
+def test_what_a_file_says_of_a_request_leads_where_its_references_do(value: object) -> None:
+    templates = to_templates(value)
+    constants = shared_texts([templates, templates])
+    text = "\n".join(lines(constants.put_into(shapes.abridged(templates)), before="made = "))
+    names = {**vars(shapes), **{name: told for told, name in constants.names.items()}}
+    exec(compile(text, "made.py", "exec"), names)
+    assert requests(from_templates(json.loads(json.dumps(names["made"])), "")) == requests(value)
 
 
 @pytest.mark.parametrize(
