@@ -97,7 +97,10 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("TrainingJobDefinition.TuningObjective"),
         _only("TrainingJobDefinition.HyperParameterRanges"),
         *(Refusal(f"TrainingJobDefinition.{one.path}", one.allowed) for one in _TRAINING),
-        _only("TrainingJobDefinition.HyperParameterTuningResourceConfig"),
+        *(
+            _only(f"TrainingJobDefinition.HyperParameterTuningResourceConfig.{member}")
+            for member in ("AllocationStrategy", "InstanceConfigs")
+        ),
         _only("TrainingJobDefinitions"),
         _only("WarmStartConfig"),
         _only("Autotune"),

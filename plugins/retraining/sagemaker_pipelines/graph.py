@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -101,6 +101,14 @@ def nodes(definition: Definition) -> dict[str, Node]:
     for name in order:
         depth[name] = max((depth[other] + 1 for other in waits[name]), default=0)
     return dict(sorted(placed.items(), key=lambda item: depth[item[0]]))
+
+
+def group_id(condition: str, arm: str, steps: Container[str]) -> str:
+    """Return the name of the group of a branch, ``if`` or ``else``: no step's own."""
+    name = f"{condition}__{arm}"
+    while name in steps:
+        name += "_"
+    return name
 
 
 def _with_arms(steps: tuple[Step, ...], arm: Arm | None) -> Iterator[tuple[Step, Arm | None]]:
