@@ -366,6 +366,21 @@ def test_a_simulation_says_what_would_happen(account: Account) -> None:
     )["EvaluationResults"]
     decisions = [item["EvalDecision"] for item in found]
     assert decisions == ["allowed", "implicitDeny", "explicitDeny", "explicitDeny"]
+    home = {"StringLike": {"s3:prefix": "a/*"}}
+    user = account.user(LISTING | {"Condition": home})
+    for prefix, decision in (("a/x", "allowed"), ("b", "implicitDeny")):
+        entry = {
+            "ContextKeyName": "s3:prefix",
+            "ContextKeyValues": [prefix],
+            "ContextKeyType": "string",
+        }
+        (found,) = iam.simulate_principal_policy(
+            PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/{user.name}",
+            ActionNames=["s3:ListBucket"],
+            ResourceArns=["arn:aws:s3:::access"],
+            ContextEntries=[entry],
+        )["EvaluationResults"]
+        assert found["EvalDecision"] == decision
     none = f"arn:aws:iam::{ACCOUNT}:role/none"
     code = refused(iam.simulate_principal_policy, PolicySourceArn=none, ActionNames=["s3:Get"])[0]
     assert code == "NoSuchEntity"
