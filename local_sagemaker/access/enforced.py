@@ -8,8 +8,11 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+import botocore.session
 
 from local_sagemaker import ACCOUNT
 from local_sagemaker.access import other_actions, s3_actions, sagemaker_actions
@@ -260,6 +263,13 @@ class EnforcedPermit:
         return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
 
 
+@cache
+def _log_members() -> frozenset[str]:
+    model = botocore.session.get_session().get_service_model("logs")
+    shapes = [model.operation_model(name).input_shape for name in model.operation_names]
+    return frozenset({"Action"}.union(*(shape.members for shape in shapes if shape)))
+
+
 def _is_ambiguous(environ: WSGIEnvironment, body: bytes, service: str) -> bool:
     """Whether moto might see another request in it than this module does."""
     is_form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == _FORM
@@ -280,7 +290,9 @@ def _is_ambiguous(environ: WSGIEnvironment, body: bytes, service: str) -> bool:
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if service == "logs":
         operation = target.rpartition(".")[2]
-        return is_form or "Action" in dict(form) or not _OPERATION.fullmatch(operation)
+        # moto looks for members in the body as if it were a form, too.
+        hidden = _log_members() & dict(form).keys()
+        return is_form or bool(hidden) or not _OPERATION.fullmatch(operation)
     operation = dict(form).get("Action", "")
     doubled = len(dict(form)) < len(form)
     return not is_form or bool(target) or doubled or not _OPERATION.fullmatch(operation)

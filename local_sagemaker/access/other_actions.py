@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from local_sagemaker import ACCOUNT
 from local_sagemaker.access.conditions import Context
 from local_sagemaker.access.policies import Ask
+from local_sagemaker.errors import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,22 +26,26 @@ def log_asks(
 ) -> list[Ask]:
     """Return what a caller of CloudWatch Logs must be allowed.
 
+    Raises:
+        ServiceError: UnsupportedOperation, moto takes an identifier that it does not know for any
+            group.
+
     Args:
         operation: Such as ``GetLogEvents``.
         members: The request's, not validated.
         region: Where it was signed for.
         context: What is known of the caller.
     """
-    listed = members.get("logGroupIdentifiers") or members.get("logGroupNames") or []
-    named = members.get("logGroupName") or members.get("logGroupIdentifier")
-    groups = [named, *(listed if isinstance(listed, list) else [listed])]
+    if given := members.keys() & {"logGroupIdentifier", "logGroupIdentifiers"}:
+        raise unsupported(f"logs: {given.pop()} is not emulated here (--enforce-iam).")
+    action, told = f"logs:{operation}", Context(context.values, _UNTOLD)
+    if arn := members.get("resourceArn"):
+        return [Ask(action, str(arn), told)]
+    listed = members.get("logGroupNames") or []
+    groups = [members.get("logGroupName"), *(listed if isinstance(listed, list) else [listed])]
     stream = str(members.get("logStreamName", "")) if operation in _STREAM_ACTIONS else ""
-    names = [str(group).partition(":log-group:")[2] or str(group) for group in groups if group]
-    told = Context(context.values, _UNTOLD)
-    return [
-        Ask(f"logs:{operation}", log_arn(region, name.removesuffix(":*"), stream), told)
-        for name in names or [""]
-    ]
+    names = [str(group) for group in groups if group]
+    return [Ask(action, log_arn(region, name, stream), told) for name in names or [""]]
 
 
 def log_arn(region: str, group: str, stream: str) -> str:

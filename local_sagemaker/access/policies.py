@@ -22,17 +22,8 @@ from local_sagemaker.access.conditions import (
 
 # Only in this version are variables more than text.
 _VARIABLES = "2012-10-17"
-_ELEMENTS = {
-    "Sid",
-    "Effect",
-    "Principal",
-    "NotPrincipal",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-}
+_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Condition"}
+_OF_IDENTITIES, _OF_TRUST = {"Resource", "NotResource"}, {"Principal", "NotPrincipal"}
 
 
 class PolicyError(Exception):
@@ -150,8 +141,8 @@ def check_policy(text: str, *, trust: bool = False) -> None:
 def _statement(written: Any, *, trust: bool, variables: bool) -> Statement:
     if not isinstance(written, dict) or written.get("Effect") not in ("Allow", "Deny"):
         raise PolicyError("each Statement must have an Effect, Allow or Deny")
-    if unknown := set(written) - _ELEMENTS:
-        raise PolicyError(f"a Statement has no element {sorted(unknown)[0]}")
+    if unknown := set(written) - _ELEMENTS - (_OF_TRUST if trust else _OF_IDENTITIES):
+        raise PolicyError(f"a Statement here has no element {sorted(unknown)[0]}")
     for element in ("Action", *(("Principal",) if trust else ("Resource",))):
         if (element in written) == (f"Not{element}" in written):
             raise PolicyError(f"each Statement must have either {element} or Not{element}")

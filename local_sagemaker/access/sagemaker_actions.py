@@ -48,7 +48,7 @@ def _named(kind: str, member: str) -> Callable[[Request], tuple[str, ...]]:
 
 
 def _arn(request: Request, kind: str, name: str) -> str:
-    return name if name.startswith("arn:") else arn(request.region, kind, name=name)
+    return name.lower() if name.startswith("arn:") else arn(request.region, kind, name=name)
 
 
 def _both(kinds: Mapping[str, str]) -> Callable[[Request], tuple[str, ...]]:

@@ -366,6 +366,21 @@ def test_a_simulation_says_what_would_happen(account: Account) -> None:
     )["EvaluationResults"]
     decisions = [item["EvalDecision"] for item in found]
     assert decisions == ["allowed", "implicitDeny", "explicitDeny", "explicitDeny"]
+    home = {"StringLike": {"s3:prefix": "a/*"}}
+    user = account.user(LISTING | {"Condition": home})
+    for prefix, decision in (("a/x", "allowed"), ("b", "implicitDeny")):
+        entry = {
+            "ContextKeyName": "s3:prefix",
+            "ContextKeyValues": [prefix],
+            "ContextKeyType": "string",
+        }
+        (found,) = iam.simulate_principal_policy(
+            PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/{user.name}",
+            ActionNames=["s3:ListBucket"],
+            ResourceArns=["arn:aws:s3:::access"],
+            ContextEntries=[entry],
+        )["EvaluationResults"]
+        assert found["EvalDecision"] == decision
     none = f"arn:aws:iam::{ACCOUNT}:role/none"
     code = refused(iam.simulate_principal_policy, PolicySourceArn=none, ActionNames=["s3:Get"])[0]
     assert code == "NoSuchEntity"
@@ -396,6 +411,7 @@ JSON = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_2014
         ("iam", "/", "Action=GetUser&Version=2010-05-08", TEXT),
         ("logs", "/?Action=DeleteLogGroup", '{"logGroupName": "a"}', JSON),
         ("logs", "/", '{"logGroupName": "a", "x": "&Action=DeleteLogGroup&"}', JSON),
+        ("logs", "/", '{"logGroupName": "a", "x": "&logGroupName=b&"}', JSON),
         ("logs", "/", "", {**JSON, "Action": "DeleteLogGroup"}),
         ("logs", "/", "Action=DeleteLogGroup", {**JSON, **FORM}),
         ("s3", "/access/a/x?uploads", "acl=", FORM),
@@ -410,6 +426,31 @@ def test_a_request_that_could_be_read_in_two_ways_is_refused(
     user = account.user(allow("*"))
     answer = sent(user, service, path, body=body, headers=headers)
     assert "cannot be read in one way alone" in answer
+
+
+def test_no_other_group_of_logs_is_read_instead(account: Account) -> None:
+    logs = account.user(allow("logs:*", f"arn:aws:logs:*:{ACCOUNT}:log-group:/mine:*")).client(
+        "logs"
+    )
+    account.server.client("logs").create_log_group(logGroupName="/theirs")
+    logs.create_log_group(logGroupName="/mine")
+    assert logs.describe_log_streams(logGroupName="/mine")["logStreams"] == []
+    told = refused(logs.describe_log_streams, logGroupName="/theirs")[2]
+    assert "logs:DescribeLogStreams" in told
+    identifier = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/mine"
+    code = refused(logs.describe_log_streams, logGroupIdentifier=identifier)[0]
+    assert code == "UnsupportedOperation"
+    theirs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/theirs"
+    assert theirs in refused(logs.list_tags_for_resource, resourceArn=theirs)[2]
+
+
+def test_a_resource_is_found_however_its_arn_is_written(account: Account) -> None:
+    banned = {"Effect": "Deny", "Action": "*", "Resource": f"{ARN}:model-package/*"}
+    user = account.user(allow("*"), banned).client("sagemaker")
+    shouted = f"{ARN}:model-package/OWN/1".replace("model-package", "MODEL-PACKAGE")
+    told = refused(user.describe_model_package, ModelPackageName=f"{ARN}:model-package/OWN/1")[2]
+    assert "explicit deny" in told
+    assert refused(user.list_tags, ResourceArn=shouted)[0] == "AccessDeniedException"
 
 
 def test_a_bucket_is_called_by_nothing_but_its_name(account: Account, bucket: str) -> None:

@@ -320,6 +320,7 @@ def test_a_resources_tags_that_are_not_known_here_allow_nothing():
         (document({**allow("*"), "NotAction": "*"}), "either Action or NotAction"),
         (document({"Effect": "Allow", "Action": "*"}), "either Resource or NotResource"),
         (document({**allow("*"), "Condtion": {}}), "Condtion"),
+        (document({**allow("*"), "Principal": "*"}), "no element Principal"),
         (document(allow([1])), "Action must be"),
         (document(allow("*", {"a": 1})), "Resource must be"),
         (document(allow("*", Condition={"Bool": []})), "Condition must"),
