@@ -70,20 +70,20 @@ def run_of(of: Any) -> dict[str, str]:
     }  # fmt: skip
 
 
-def check(aws: Any, of: Any, data: object, *, found: Any = None, **params: Any) -> Any:
-    """Judge a run's data; return what the task leaves for the run's note."""
+def check(
+    aws: Any, of: Any, data: object, *, found: Any = None, note: Any = None, **params: Any
+) -> str:
+    """Judge a run's data; what the task leaves for the run's note goes into ``note``."""
     if data is not None:
         objects.put_json(aws.client("s3"), naming.data_report_uri(run_of(of)["run_uri"]), data)
-    told: dict[str, str] = {}
-    data_tasks.check_data(
+    return data_tasks.check_data(
         pipeline=of,
         run=run_of(of),
         found=FOUND if found is None else found,
         params=PARAMS | params,
         dag_run=DAG_RUN,
-        ti=SimpleNamespace(xcom_push=told.__setitem__),
+        ti=SimpleNamespace(xcom_push=({} if note is None else note).__setitem__),
     )
-    return told
 
 
 def register(aws: Any, of: Any, **params: Any) -> dict[str, Any]:
@@ -128,7 +128,10 @@ def record_of(aws: Any, of: Any) -> dict[str, Any]:
 
 def test_data_that_pass_are_named_by_the_version(aws: Any) -> None:
     of = declared("passes")
-    assert check(aws, of, report()) == {}
+    note: dict[str, str] = {}
+    assert check(aws, of, report(), note=note).startswith("data.duplicate_share = 0.0 is < 0.5; ")
+    # The note is about its model.
+    assert note == {}
     found = register(aws, of)
     assert found["ModelApprovalStatus"] == "Approved"
     run_uri = run_of(of)["run_uri"]
@@ -161,10 +164,10 @@ def test_data_that_differ_bear_on_the_version(aws: Any, when: str, status: str) 
 
 def test_data_that_differ_stop_the_run_and_nothing_is_registered_by_hand(aws: Any) -> None:
     of = declared("stops")
-    told: dict[str, str] = {}
+    note: dict[str, str] = {}
     with pytest.raises(AirflowFailException, match=r"stopped: distance\.greatest_median_change"):
-        told = check(aws, of, report(factor=10))
-    assert told == {}
+        check(aws, of, report(factor=10), note=note)
+    assert note[naming.VERDICT_XCOM].startswith("stopped by its data: distance.greatest_median_")
     assert record_of(aws, of)["verdict"] == "reject"
     with pytest.raises(AirflowFailException, match=r"says reject: .*Nothing was registered"):
         register(aws, of)
