@@ -45,8 +45,8 @@ function table({ differences }) {
 }
 
 function parts(told, run) {
-  const path = told.differences[run.metric?.path] ? run.metric.path : Object.keys(told.differences)[0];
-  const some = told.parts.filter((part) => part.differences[path]);
+  const path = Object.hasOwn(told.differences, run.metric?.path) ? run.metric.path : Object.keys(told.differences)[0];
+  const some = told.parts.filter((part) => Object.hasOwn(part.differences, path));
   if (some.length === 0) return null;
   const said = some.map((part) => `${part.column} ${part.name}: ${shown(part.differences[path].value)}`).join("; ");
   return figure(`Difference of ${last(path)} by parts of the rows: ${said}`, () => ({
