@@ -72,6 +72,13 @@ def test_nothing_is_registered_that_is_worse_than_what_serves(
         version = place.versions(NAME)[-1]["ModelPackageArn"]
         operands = decision["conditions"][1]["operands"]
         assert operands["champion.compared_with"] == version
+        assert decision["champion"] == {
+            "outcome": "scored",
+            "reason": "",
+            "version": version,
+            "rows": 4128,
+            "rows_unseen_by_champion": "unknown",
+        }
         report = report_of(place, worse)
         assert report["champion"]["outcome"] == "scored"
         assert report["champion"]["rows"] == report["rows"]["test"]
