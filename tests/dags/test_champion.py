@@ -69,7 +69,7 @@ def test_nothing_is_registered_that_is_worse_than_what_serves(
         assert decision["explanation"].startswith(words)
         assert "more than 0.02 (0.5758 against 0.7211" in decision["explanation"]
         assert words in log
-        version = place.versions(NAME)[-1]["ModelPackageArn"]
+        version = place.versions(NAME)[0]["ModelPackageArn"]
         operands = decision["conditions"][1]["operands"]
         assert operands["champion.compared_with"] == version
         assert decision["champion"] == {
