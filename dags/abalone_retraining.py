@@ -1,7 +1,9 @@
 """Predict an abalone's age by its rings, with XGBoost; register the model where **MSE ≤ 6**.
 
 The pipeline of SageMaker's own tutorial: `preprocess` imputes, scales and one-hot encodes, and
-splits 70/15/15; `train` is the image's built-in algorithm; `evaluate` writes the mean squared error
+splits 70/15/15; `check_data` compares the night's data with those of the version that serves, which
+`find_champion` finds, and stops the run where they are others; `train` is the image's built-in
+algorithm; `evaluate` writes the mean squared error
 and its standard deviation; `check_quality` lets a model pass whose error is small enough.
 `register_model` registers it with its metrics, and `create_model` makes the SageMaker model. Any
 other is left where it is: `skip_registration` ends the run well, `reject_model` fails it, as the
@@ -16,6 +18,8 @@ the same test rows, and `check_quality` lets no model pass that is worse by more
 | --- | --- | --- |
 | `resolve_run` | the snapshot was not complete by 20:00 UTC of its day, or a setting is missing | land the files and `_SUCCESS`, or set the variable that the message names; clear the task |
 | `preprocess` | bad data: the message names file, line and column | land a corrected snapshot under another date and trigger a run for it |
+| `find_champion` | SageMaker or S3 did not answer, or refuses | clear the task |
+| `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | the algorithm refused the data or a hyperparameter, in its own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
 | `find_champion` | the registry or the endpoint did not answer | clear the task |
@@ -39,9 +43,10 @@ from retraining import (
     params,
     steps,
 )
+from retraining.gate.data import DEFAULT_DATA_POLICY
 
 XGBOOST = Image("xgboost", "3.0-5")
-MSE = Metric("regression_metrics.mse")
+MSE = Metric("regression_metrics.mse", minimum_rows=200)
 PIPELINE = Pipeline(
     name="abalone",
     description="Rings of an abalone from its measures",
@@ -54,6 +59,7 @@ PIPELINE = Pipeline(
     ),
     headline=MSE,
     better="lower",
+    data_policy=DEFAULT_DATA_POLICY,
     plots=("predicted_against_actual", "residuals"),
     content_types=("text/csv", "text/libsvm"),
 )
@@ -76,8 +82,10 @@ with DAG(
     preprocess = steps.processing(
         run, "preprocess.py",
         inputs={"snapshot": run.snapshot_uri},
-        outputs=("train", "validation", "test", "preprocessor"),
+        outputs=("train", "validation", "test", "preprocessor", "data"),
     )  # fmt: skip
+    champion = steps.find_champion(run)
+    check_data = steps.check_data(run, preprocess, champion)
     train = steps.training(
         run, None,
         channels=preprocess.only("train", "validation"),
@@ -87,7 +95,6 @@ with DAG(
             "gamma": "4", "min_child_weight": "6", "subsample": "0.7",
         },
     )  # fmt: skip
-    champion = steps.find_champion(run)
     evaluate = steps.processing(
         run, "evaluate.py", image=XGBOOST,
         inputs={"model": train.model_uri, **preprocess.only("test", "preprocessor")},
@@ -102,6 +109,5 @@ with DAG(
         rejected={"skip": steps.skip_registration(run), "fail": steps.reject_model(run)},
     )
 
-    run >> preprocess >> train >> evaluate >> check
-    champion >> evaluate
+    run >> preprocess >> check_data >> train >> evaluate >> check
     register >> steps.create_model(run, register)

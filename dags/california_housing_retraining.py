@@ -1,8 +1,10 @@
 """Retrain the California housing model every night, and register it only if it is good enough.
 
 `resolve_run` waits until the night's snapshot of the raw data is complete. The snapshot is split and
-cleaned (`preprocess`), a linear model is trained on it (`train`) and scored on the rows that it has
-not seen (`evaluate`). `check_quality` reads `evaluation.json` and lets a model with **r2 ≥ 0.6**
+cleaned (`preprocess`). `find_champion` finds the version that serves, and `check_data` compares the
+night's data with that version's: where they are others, the run stops before anything is trained;
+the parameter `when_data_differs` may let it go on. A linear model is trained (`train`) and scored on
+the rows that it has not seen (`evaluate`). `check_quality` reads `evaluation.json` and lets a model with **r2 ≥ 0.6**
 pass: `register_model` makes it a new version in the model registry. Any other model is left where
 it is: `skip_registration` ends the run well, `reject_model` fails it; the parameter `when_rejected`
 chooses.
@@ -21,6 +23,8 @@ the same test rows, and `check_quality` lets no model pass that is worse by more
 | --- | --- | --- |
 | `resolve_run` | the snapshot was not complete by 20:00 UTC of its day, or a setting is missing | land the files and `_SUCCESS`, or set the variable that the message names; clear the task |
 | `preprocess` | bad data: the message names file, column and row | land a corrected snapshot under another date and trigger a run for it |
+| `find_champion` | SageMaker or S3 did not answer, or refuses | clear the task |
+| `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train`, `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task, which starts a new job |
 | `find_champion` | the registry or the endpoint did not answer | clear the task |
 | `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
@@ -45,8 +49,9 @@ from retraining import (
     params,
     steps,
 )
+from retraining.gate.data import DEFAULT_DATA_POLICY
 
-R2 = Metric("regression_metrics.r2_score")
+R2 = Metric("regression_metrics.r2_score", minimum_rows=500)
 PIPELINE = Pipeline(
     name="california-housing",
     description="Median house values of California districts, 1990 census",
@@ -58,6 +63,7 @@ PIPELINE = Pipeline(
     headline=R2,
     better="higher",
     metadata_parameters=("features",),
+    data_policy=DEFAULT_DATA_POLICY,
     plots=("predicted_against_actual", "residuals"),
 )
 PARAMETERS = {
@@ -87,15 +93,16 @@ with DAG(
         run, "preprocess.py",
         arguments={"features": "{{ params.features }}"},
         inputs={"snapshot": run.snapshot_uri},
-        outputs=("train", "validation", "test", "preprocessor"),
+        outputs=("train", "validation", "test", "preprocessor", "data"),
     )  # fmt: skip
+    champion = steps.find_champion(run)
+    check_data = steps.check_data(run, preprocess, champion)
     train = steps.training(
         run, "train.py",
         channels=preprocess.only("train", "preprocessor"),
         hyperparameters={"fit-intercept": "true", "positive": "false"},
         metrics={"train:r2": "train:r2=([0-9.-]+);"},
     )  # fmt: skip
-    champion = steps.find_champion(run)
     evaluate = steps.processing(
         run, "evaluate.py",
         inputs={"model": train.model_uri, **preprocess.only("test")},
@@ -111,6 +118,5 @@ with DAG(
         rejected={"skip": steps.skip_registration(run), "fail": steps.reject_model(run)},
     )
 
-    run >> preprocess >> train >> evaluate >> check
-    champion >> evaluate
+    run >> preprocess >> check_data >> train >> evaluate >> check
     register >> ask >> Label("answered") >> steps.record_approval(run, register, ask)

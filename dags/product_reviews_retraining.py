@@ -2,7 +2,8 @@
 
 `preprocess` checks the reviews of a snapshot (columns `review_text` and `rating`, 1 to 5), makes a
 sentiment of each rating (-1, 0, 1), keeps texts apart that repeat each other, splits, and writes the
-tokens that BERT reads as Parquet. `train` fine-tunes a pretrained BERT with PyTorch and keeps what
+tokens that BERT reads as Parquet. `check_data` compares the night's reviews with those of the version
+that serves, which `find_champion` finds, and stops the run where they are others. `train` fine-tunes a pretrained BERT with PyTorch and keeps what
 the validation split finds best; it goes on from a checkpoint where it was interrupted. `evaluate`
 writes accuracy, precision, recall and F1 with their deviations, the confusion matrix, the worst
 errors, and what lesser models reach on the same splits. `check_quality` lets an accurate model pass
@@ -20,6 +21,8 @@ the same test rows, and `check_quality` lets no model pass that is worse by more
 | --- | --- | --- |
 | `resolve_run` | there is no snapshot or no pretrained model, or a setting is missing | land what the message names; clear the task |
 | `preprocess` | bad data: the message names file, line and column | land a corrected snapshot under another date and trigger a run for it |
+| `find_champion` | SageMaker or S3 did not answer, or refuses | clear the task |
+| `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | a hyperparameter, the pretrained model or a checkpoint cannot be used, in the script's own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
 | `find_champion` | the registry or the endpoint did not answer | clear the task |
@@ -43,10 +46,11 @@ from retraining import (
     params,
     steps,
 )
+from retraining.gate.data import DEFAULT_DATA_POLICY
 
 JSON = "application/json"
 METRICS = ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
-ACCURACY = Metric("multiclass_classification_metrics.accuracy")
+ACCURACY = Metric("multiclass_classification_metrics.accuracy", minimum_rows=50)
 PIPELINE = Pipeline(
     name="product-reviews",
     description="Whether a product review is good, bad or neither",
@@ -61,6 +65,7 @@ PIPELINE = Pipeline(
     response_types=(JSON,),
     metadata_parameters=("pretrained",),
     tolerance=1e-3,  # sums of 32-bit floats, in another order on another machine
+    data_policy=DEFAULT_DATA_POLICY,
     plots=("confusion_matrix", "class_metrics", "learning_curves", "worst_errors"),
 )
 TRAIN_SHARE = "{{ 1 - params.validation_share - params.test_share }}"
@@ -104,8 +109,10 @@ with DAG(
         run, "preprocess.py",
         arguments={"train-share": TRAIN_SHARE, **params.arguments(*SPLITTING, "seed")},
         inputs={"snapshot": run.snapshot_uri, **pretrained},
-        outputs=("train", "validation", "test", "preprocessor"),
+        outputs=("train", "validation", "test", "preprocessor", "data"),
     )  # fmt: skip
+    champion = steps.find_champion(run)
+    check_data = steps.check_data(run, preprocess, champion)
     train = steps.training(
         run, "train.py",
         channels=pretrained | preprocess.only("train", "validation", "preprocessor"),
@@ -113,7 +120,6 @@ with DAG(
         metrics={name: f"{name}=([0-9.]+);" for name in METRICS},
         checkpoints=True,
     )  # fmt: skip
-    champion = steps.find_champion(run)
     evaluate = steps.processing(
         run, "evaluate.py",
         inputs={"model": train.model_uri, **preprocess.only("test", "train")},
@@ -124,5 +130,4 @@ with DAG(
     register, reject = steps.register_model(run, train), steps.reject_model(run)
     check = steps.check_quality(run, passed=register, rejected=reject)
 
-    run >> preprocess >> train >> evaluate >> check
-    champion >> evaluate
+    run >> preprocess >> check_data >> train >> evaluate >> check

@@ -127,12 +127,27 @@ def decision_uri(run_uri: str) -> str:
     return f"{output_uri(run_uri, 'evaluation')}decision.json"
 
 
+def data_report_uri(run_uri: str) -> str:
+    """Return the URI of the report on the run's data, beside the splits of the same job."""
+    return f"{output_uri(run_uri, 'data')}data_report.json"
+
+
+def data_decision_uri(run_uri: str) -> str:
+    """Return the URI of the record of what was decided about the run's data."""
+    return f"{output_uri(run_uri, 'data')}decision.json"
+
+
 def condition_uri(run_uri: str, step: str) -> str:
     """Return the folder of the decision of one of several conditions of a run.
 
     Where a run has one gate, that is the run's own decision; a compiled definition has many.
     """
     return output_uri(run_uri, f"conditions/{step}")
+
+
+def callback_uri(run_uri: str, step: str, token: str) -> str:
+    """Return where the answer to one message of a Callback step is written."""
+    return f"{output_uri(run_uri, f'callbacks/{step}')}{token}.json"
 
 
 def earlier_decision_uri(run_uri: str, *, written: datetime, content: bytes) -> str:
@@ -165,6 +180,11 @@ def run_of_report(uri: str) -> str:
 def smoke_uri(run_uri: str) -> str:
     """Return the URI of what an endpoint with the run's model must answer."""
     return f"{output_uri(run_uri, 'evaluation')}smoke.json"
+
+
+def beside(uri: str, other: str) -> str:
+    """Return the URI of an object in the folder of one, and with the name of another."""
+    return f"{uri.rpartition('/')[0]}/{other.rpartition('/')[2]}"
 
 
 def predictions_uri(run_uri: str) -> str:

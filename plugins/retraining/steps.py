@@ -25,7 +25,9 @@ from retraining.params import WHEN_REJECTED
 from retraining.python_tasks import PipelineBranch, PipelineTask
 from retraining.registry import tasks as registry_tasks
 from retraining.registry.assets import approvals
+from retraining.runs import data_tasks
 from retraining.runs import tasks as run_tasks
+from retraining.runs.kinds import WHEN_DATA_DIFFERS
 from retraining.runs.operators import ResolveRunOperator
 from retraining.settings import job_pool
 
@@ -205,6 +207,42 @@ def training(
     )
 
 
+def check_data(
+    run: ResolveRunOperator,
+    preprocess: RetrainingProcessingOperator,
+    find: champion.FindChampionTask,
+    **arguments: Any,
+) -> PipelineTask:
+    """Judge the run's data by the pipeline's ``data_policy`` before anything is trained on them.
+
+    It follows ``preprocess`` and ``find``; what trains follows it.
+
+    Args:
+        run: The task ``resolve_run``.
+        preprocess: What writes the report on the data, into its output ``data``.
+        find: The task ``find_champion``.
+        arguments: Those of ``PythonOperator``.
+
+    Raises:
+        ValueError: The pipeline has no such policy, ``preprocess`` no such output, or the DAG lacks
+            a parameter of the policy or ``when_data_differs``.
+    """
+    policy = run.pipeline.data_policy
+    if policy is None:
+        raise ValueError(f"pipeline {run.pipeline.name} declares no data_policy to judge data by")
+    preprocess.only("data")
+    wanted = (WHEN_DATA_DIFFERS, *parameters_of(policy))
+    if missing := [name for name in wanted if name not in run.dag.params]:
+        raise ValueError(f"{run.dag.dag_id} lacks the data policy's {', '.join(missing)}")
+    check = PipelineTask(
+        python_callable=data_tasks.check_data,
+        op_kwargs={"pipeline": run.pipeline, "run": run.settled, "found": find.output},
+        **{"task_id": "check_data", **arguments},
+    )
+    [preprocess, find] >> check
+    return check
+
+
 def check_quality(
     run: ResolveRunOperator,
     *,
@@ -272,7 +310,19 @@ def register_model(
         run: The task ``resolve_run``.
         train: The training job.
         arguments: Those of ``PythonOperator``.
+
+    Raises:
+        ValueError: The pipeline has a ``data_policy``, and the DAG no step ``check_data`` so far:
+            nothing would ever be registered.
     """
+    is_checked = data_tasks.check_data in (
+        getattr(task, "python_callable", None) for task in run.dag.tasks
+    )
+    if run.pipeline.data_policy is not None and not is_checked:
+        raise ValueError(
+            f"{run.dag.dag_id}: pipeline {run.pipeline.name} has a data_policy, so the step"
+            " check_data is wanted before register_model; or data_policy=None"
+        )
     return approval.RegisterModelOperator(
         python_callable=registry_tasks.register_model,
         op_kwargs={"pipeline": run.pipeline, "run": run.settled, "training": train.result},

@@ -14,6 +14,7 @@ from kit.champion import Contest, against_champion
 from kit.csv_table import read_split
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
 from kit.job import processing_job, stopwatch
+from kit.latency import serving_metrics
 from kit.model_archive import unpacked
 from kit.record import origin, read_record
 from kit.regression import (
@@ -38,8 +39,14 @@ def main() -> None:
         check_targets(actual, PREPARED.target)
         rows = test.to_numpy()
         check = partial(check_predictions, rows=len(rows), first_row=1)
-        predicted = check(boosted.predict(boosted.load(folder), rows))
+        booster = boosted.load(folder)
+        predicted = check(boosted.predict(booster, rows))
         say(f"predicted {len(rows)} test rows")
+
+        serving = serving_metrics(
+            options.model, rows, answer=lambda row: boosted.predict(booster, row[None])
+        )
+        say("timed single rows")
 
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
         measure = partial(regression_metrics, **bootstrap)
@@ -55,6 +62,7 @@ def main() -> None:
         )
         report = {
             **measure(actual, predicted),
+            **serving,
             **origin(record, tested=len(rows)),
             "bootstrap": bootstrap,
             **against_champion(options, contest, record=record),

@@ -17,7 +17,8 @@ from kit.champion import Contest, against_champion
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
 from kit.held_out import read_columns
 from kit.job import processing_job, stopwatch
-from kit.model_archive import ENTRY_POINT, load_entry_point, predict, unpacked
+from kit.latency import serving_metrics
+from kit.model_archive import ENTRY_POINT, answering, load_entry_point, predict, unpacked
 from kit.record import NAME, origin, read_record
 from kit.regression import (
     check_predictions,
@@ -49,6 +50,10 @@ def main() -> None:
         )
         say(f"predicted {len(rows)} test rows")
 
+        answer = answering(module, folder, content_type="text/csv", accept="text/csv")
+        serving = serving_metrics(options.model, rows, answer=answer)
+        say("timed single rows")
+
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
         measure = partial(regression_metrics, **bootstrap)
         record = read_record(folder)
@@ -63,6 +68,7 @@ def main() -> None:
         )
         report = {
             **measure(actual, predicted),
+            **serving,
             **origin(record, "features", tested=len(rows)),
             "bootstrap": bootstrap,
             **against_champion(options, contest, record=record),

@@ -21,7 +21,7 @@ from kit.failure import BadInputError
 from kit.outputs import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 ENTRY_POINT = "code/entry_point.py"
@@ -145,23 +145,37 @@ def answers(folder: Path, bodies: Sequence[str], *, content_type: str, accept: s
     Raises:
         BadInputError: The entry point refuses a request.
     """
-    module = load_entry_point(folder)
-    model = module.model_fn(str(folder))
-    encode = getattr(module, "output_fn", None)
+    answer = answering(load_entry_point(folder), folder, content_type=content_type, accept=accept)
     answered = []
     for number, body in enumerate(bodies, 1):
         try:
+            answered.append(answer(body))
+        except BadInputError as error:
+            raise BadInputError(f"test row {number}: {error}") from error
+    return answered
+
+
+def answering(
+    module: ModuleType, folder: Path, *, content_type: str, accept: str
+) -> Callable[[str], Any]:
+    """Load the model, and return what gives its answer to one request, as ``answers`` does.
+
+    What it returns raises ``BadInputError`` of a request that the entry point refuses.
+    """
+    model = module.model_fn(str(folder))
+    encode = getattr(module, "output_fn", None)
+
+    def answer(body: str) -> Any:
+        try:
             rows = module.input_fn(body, content_type)
         except ValueError as error:
-            raise BadInputError(
-                f"the endpoint refuses test row {number}, {body[:200]!r}: {error}"
-            ) from error
+            raise BadInputError(f"the endpoint refuses {body[:200]!r}: {error}") from error
         prediction = module.predict_fn(rows, model)
         if encode is None:
-            answered.append(_of_toolkit(prediction, accept))
-        else:
-            answered.append(_decoded(encode(prediction, accept), accept))
-    return answered
+            return _of_toolkit(prediction, accept)
+        return _decoded(encode(prediction, accept), accept)
+
+    return answer
 
 
 def _of_toolkit(prediction: Any, accept: str) -> Any:

@@ -16,7 +16,8 @@ from kit.classification import (
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
 from kit.failure import BadInputError
 from kit.job import processing_job, stopwatch
-from kit.model_archive import ENTRY_POINT, load_entry_point, predict, unpacked
+from kit.latency import serving_metrics
+from kit.model_archive import ENTRY_POINT, answering, load_entry_point, predict, unpacked
 from kit.record import NAME, origin, read_record
 from kit.requirements import install
 
@@ -83,9 +84,15 @@ def main() -> None:
         lesser = baselines(read_split(options.train / "train.parquet"), test)
         say("fitted the baselines")
         body = json.dumps({"features": texts})
-        answers = predict(load_entry_point(folder), folder, body, content_type=JSON)
+        module = load_entry_point(folder)
+        answers = predict(module, folder, body, content_type=JSON)
         predicted = labels(answers, len(texts))
         say(f"predicted {len(texts)} test reviews")
+
+        requests = [json.dumps({"features": [text]}) for text in texts]
+        answer = answering(module, folder, content_type=JSON, accept=JSON)
+        serving = serving_metrics(options.model, requests, answer=answer)
+        say("timed single reviews")
 
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
         record = read_record(folder)
@@ -100,6 +107,7 @@ def main() -> None:
         )
         report = {
             **contest.measure(actual, predicted),
+            **serving,
             "baselines": lesser,
             **json.loads((folder / CURVES).read_text(encoding="utf-8")),
             "worst_errors": worst_errors(texts, actual, answers),
@@ -114,7 +122,7 @@ def main() -> None:
             actual=actual,
             predicted=predicted,
             smoke=Smoke(
-                [json.dumps({"features": [text]}) for text in texts],
+                requests,
                 [{"predictions": [answer]} for answer in answers],
                 content_type=JSON,
                 accept=JSON,

@@ -135,7 +135,7 @@ def _serving(client: SageMakerClient, group: str, endpoint_name: str) -> tuple[V
 
 def _newest_approved(client: SageMakerClient, s3: S3Client, group: str, *, why_not: str) -> InRole:
     for version in versions.deployable(client, group):
-        if why := records.objection(s3, version.report_uri):
+        if why := records.objection(s3, version.run_uri):
             log.info("version %d is passed over: %s", version.number, why)
         else:
             return InRole(version, f"newest approved version; {why_not}")
@@ -167,6 +167,8 @@ def _baseline(
         version
         for version in versions.registered(client, group)
         if version.approval != versions.REJECTED
+        # Until a person approves of other data, no night is measured by them.
+        and not (version.data_differ and version.approval != versions.APPROVED)
         and version.snapshot
         and version.snapshot <= snapshot
         and not _is_of_run(version, run_uri)
@@ -178,8 +180,8 @@ def _baseline(
         return InRole(serving, f"{said}; there is none of data up to {snapshot}")
     return InRole(
         None,
-        f"none: {group} has no version of data up to {snapshot}, that is not rejected and of"
-        f" another run; {said}",
+        f"none: {group} has no version of data up to {snapshot} whose data nobody has rejected;"
+        f" {said}",
     )
 
 

@@ -25,6 +25,8 @@ HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
 AGAINST_GATE = "against_gate"
+DATA_DIFFERS = "data_differs"
+RUN_URI = "run_uri"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -52,6 +54,8 @@ class Version:
         containers: The containers of its inference specification.
         report_uri: Its evaluation report; "" if the version does not say.
         data_report_uri: The report on its data; "" if the version does not say.
+        data_differ: Whether the gate on data rejected those that it was trained on.
+        run_uri: The folder with the decision of the run that registered it; "" if that is not told.
         tolerance: How far a number of its answer may be from what evaluation predicted, relatively;
             0 to 1; None if the version does not say.
     """
@@ -67,6 +71,8 @@ class Version:
     containers: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     report_uri: str = ""
     data_report_uri: str = ""
+    data_differ: bool = False
+    run_uri: str = ""
     tolerance: float | None = None
 
     @property
@@ -266,6 +272,21 @@ def _completed(client: SageMakerClient, group: str, **wanted: Any) -> Iterator[A
             raise
 
 
+def run_uri_of(described: Mapping[str, Any]) -> str:
+    """Return the folder with the decision about a described version; "" if it is not told.
+
+    It is the folder of its report, unless its metadata name another one.
+    """
+    told = described.get("CustomerMetadataProperties", {}).get(RUN_URI)
+    try:
+        uri = str(told or naming.run_of_report(report_uri_of(described)))
+        naming.split_s3_uri(uri)
+    except naming.InvalidNameError:
+        return ""
+    # Anybody may add versions to a group.
+    return uri if uri.endswith("/") else ""
+
+
 def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -> None:
     # A description of several lines is refused.
     line = " ".join(reason.split())[:_DESCRIPTION_LENGTH]
@@ -289,6 +310,8 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
         report_uri=report_uri_of(described),
         data_report_uri=report_uri_of(described, "ModelDataQuality"),
+        data_differ=bool(metadata.get(DATA_DIFFERS)),
+        run_uri=run_uri_of(described),
         tolerance=_tolerance(metadata.get(TOLERANCE, "")),
     )
 

@@ -7,7 +7,7 @@ is left out, and said in the outcome's faults.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retraining.gate.bounds import Bound, bounds
@@ -15,7 +15,9 @@ from retraining.gate.comparison import Comparison, comparison_in
 from retraining.gate.decision import Verdict
 from retraining.gate.headline import Headline, headline_of, limit_of
 from retraining.gate.report import Metrics, UndecidableError, last_name, metrics_in, parse
+from retraining.gate.words import one_line
 from retraining.runs.record_shape import fitting, report_faults
+from retraining.runs.records import stops_run
 
 
 class BrokenRecordError(ValueError):
@@ -40,6 +42,7 @@ class Outcome:
         record: The decision record, without what does not fit its shape.
         faults: What of record and report could not be read, each in a sentence.
         comparison: With the champion; None if the report tells of none.
+        is_stopped: Whether it was judged by its data, and nothing was trained.
     """
 
     verdict: Verdict
@@ -55,6 +58,7 @@ class Outcome:
     record: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     comparison: Comparison | None = None
+    is_stopped: bool = False
 
     @property
     def unreadable(self) -> str:
@@ -98,6 +102,28 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
         record=known,
         faults=(*faults, *odd),
         comparison=comparison,
+    )
+
+
+def stopped_outcome(record: object) -> Outcome | None:
+    """Read the record of the decision about a run's data; None unless that stopped the run.
+
+    Args:
+        record: The parsed ``data/decision.json``.
+
+    Raises:
+        BrokenRecordError: The record tells no verdict.
+    """
+    outcome = outcome_of(record, None)
+    if not stops_run(outcome.record):
+        return None
+    # Its bounds are on distances, and none of them on what models are compared by.
+    return replace(
+        outcome,
+        explanation=one_line(f"stopped by its data: {outcome.explanation}"),
+        limit=None,
+        bounds=(),
+        is_stopped=True,
     )
 
 

@@ -7,34 +7,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 
 from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
+from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
-from retraining.sagemaker_pipelines.execution import JOB_TYPES, Pipeline
-from retraining.sagemaker_pipelines.graph import nodes
+from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.form import form
+from retraining.sagemaker_pipelines.from_sdk import BuiltPipeline
+from retraining.sagemaker_pipelines.gates import REGISTRATION
+from retraining.sagemaker_pipelines.graph import group_id, nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
 from retraining.sagemaker_pipelines.references import DefinitionError
 from retraining.sagemaker_pipelines.retry_policy import StepRetryPolicy
 from retraining.settings import job_pool
 
 if TYPE_CHECKING:
-    from retraining.sagemaker_pipelines.definition import Parameter, Step
+    from collections.abc import Iterator
 
-_FORM: dict[str, str] = {
-    "String": "string", "Integer": "integer", "Float": "number", "Boolean": "boolean",
-}  # fmt: skip
-_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+    from airflow.sdk import BaseOperator
+
+    from retraining.sagemaker_pipelines.definition import Step
+
 _MOST_RETRIES = 20
 
 
 def pipeline_dag(
-    definition: str | Path | Definition,
+    definition: str | Path | Definition | BuiltPipeline,
     *,
     dag_id: str | None = None,
     schedule: Any = None,
     name: str | None = None,
     snapshot: str | None = None,
+    ask_for_approval: bool = False,
     **arguments: Any,
 ) -> DAG:
     """Return the DAG that runs a SageMaker Pipelines definition.
@@ -44,7 +50,7 @@ def pipeline_dag(
     Args:
         definition: The file with the JSON, of ``Pipeline.definition()`` or of DescribePipeline; a
             relative path is looked for beside the DAG's file and in the folders above it. Or a
-            definition that was read already.
+            definition that was read already, or a ``Pipeline`` of the SageMaker SDK.
         dag_id: The DAG's id; None for the file's name, with underscores for hyphens.
         schedule: The DAG's. Only a definition whose parameters all have defaults can have one.
         name: The pipeline's, where the JSON does not say it; None for the file's name, with
@@ -52,6 +58,8 @@ def pipeline_dag(
         snapshot: The String parameter that is the date of the data, YYYY-MM-DD. Where a run does
             not give it, it is the run's own date, so a backfill works on each date's data, and
             what is registered carries it.
+        ask_for_approval: Whether a person is asked, in Airflow, about each pending version that is
+            registered; parameters of the DAG say it for a single run, as in hand-written ones.
         arguments: Further arguments of ``DAG``, such as ``max_active_tasks`` for what Pipelines
             calls ParallelismConfiguration.
 
@@ -60,57 +68,70 @@ def pipeline_dag(
             the step and what to do instead.
         FileNotFoundError: There is no such file.
     """
-    if not isinstance(definition, Definition):
+    if isinstance(definition, BuiltPipeline):
+        definition = read(definition.definition(), name or definition.name)
+    elif not isinstance(definition, Definition):
         caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - Python's own way
         path = _found(Path(definition), caller)
         definition = read(path.read_bytes(), name or named_by(path))
         dag_id = dag_id or path.stem.replace("-", "_")
     pipeline = Pipeline(definition, nodes(definition), snapshot)
     parameters = _parameters(pipeline, scheduled=schedule is not None)
+    if ask_for_approval:
+        parameters |= approval.parameters(definition)
     dag = DAG(
         dag_id=dag_id or definition.name.replace("-", "_"),
         schedule=schedule,
         params=parameters,
         **{
-            **dag_defaults.compiled(definition.name),
+            **dag_defaults.compiled(pipeline.name, is_shown=pipeline.is_shown),
             "doc_md": _documentation(definition, parameters),
             **arguments,
         },
     )
     with dag:
-        _add(definition.steps, pipeline)
+        tasks = dict(_added(definition.steps, pipeline, asks=ask_for_approval))
         for node in pipeline.nodes.values():
             waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
             if node.arm:
                 waits.append((node.arm.condition, "if" if node.arm.outcome else "else"))
             for before, label in waits:
-                dag.get_task(before).set_downstream(dag.get_task(node.step.name))
-                if label != COMPLETED:
-                    # Airflow's Label would join the groups that the two stand in.
-                    dag.set_edge_info(before, node.step.name, {"label": label})
+                join(tasks[before], label, tasks[node.step.name])
     return dag
 
 
-def _add(steps: tuple[Step, ...], pipeline: Pipeline) -> None:
+def join(before: BaseOperator, label: str, after: BaseOperator) -> None:
+    """Let a task wait for another, with a label on the edge where it says more than completion."""
+    before.set_downstream(after)
+    if label != COMPLETED:
+        # Airflow's Label would join the groups that the two stand in.
+        after.dag.set_edge_info(before.task_id, after.task_id, {"label": label})
+
+
+def _added(
+    steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool
+) -> Iterator[tuple[str, BaseOperator]]:
     """Add the tasks of steps, those of a condition's branches in groups of their own."""
     for step in steps:
-        _task(step, pipeline)
+        task = task_of(step, pipeline)
+        if asks and step.kind == REGISTRATION:
+            approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
+        yield step.name, task
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
-                    with _group(step, arm, pipeline):
-                        _add(inner, pipeline)
+                    with group_of(step, arm, group_id(step.name, arm, pipeline.nodes)):
+                        yield from _added(inner, pipeline, asks=asks)
 
 
-def _group(step: Step, arm: str, pipeline: Pipeline) -> TaskGroup:
-    group_id = f"{step.name}__{arm}"
-    while group_id in pipeline.nodes:
-        group_id += "_"
+def group_of(step: Step, arm: str, name: str) -> TaskGroup:
+    """Return the group of the steps in a branch, ``if`` or ``else``, of a Condition step."""
     title = f"{step.display_name or step.name}: {arm}"
-    return TaskGroup(group_id, prefix_group_id=False, group_display_name=title)
+    return TaskGroup(name, prefix_group_id=False, group_display_name=title)
 
 
-def _task(step: Step, pipeline: Pipeline) -> None:
+def task_of(step: Step, pipeline: Pipeline) -> BaseOperator:
+    """Add the task that executes a step to the DAG in whose block this is called."""
     node = pipeline.nodes[step.name]
     arguments: dict[str, Any] = {}
     if step.kind in JOB_TYPES:
@@ -121,11 +142,11 @@ def _task(step: Step, pipeline: Pipeline) -> None:
     if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
         # The task looks for itself how each of them has ended.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
-    if step.kind == "RegisterModel":
-        group = step.arguments["ModelPackageGroupName"]
+    if step.kind == REGISTRATION:
+        group = step.arguments.get("ModelPackageGroupName")
         if isinstance(group, str):
             arguments["outlets"] = [approvals(group)]
-    OPERATORS[step.kind](
+    task: BaseOperator = OPERATORS[step.kind](
         task_id=step.name,
         task_display_name=step.display_name or step.name,
         doc_md=step.description,
@@ -133,53 +154,44 @@ def _task(step: Step, pipeline: Pipeline) -> None:
         step=step.name,
         **arguments,
     )
+    # Airflow gives each task a copy of the DAG's, and holds each copy against its schema when it
+    # serializes the DAG: a third of the time. A task is told the DAG's own all the same.
+    task.params = ParamsDict()
+    return task
 
 
 def _parameters(pipeline: Pipeline, *, scheduled: bool) -> dict[str, Param]:
     definition, snapshot = pipeline.definition, pipeline.snapshot
-    declared = {parameter.name: parameter for parameter in definition.parameters}
-    if snapshot is not None and (snapshot not in declared or declared[snapshot].kind != "String"):
-        raise DefinitionError(
-            f"pipeline {definition.name}: snapshot={snapshot!r} is no String parameter of it"
-        )
-    missing = [name for name, item in declared.items() if item.default is None and name != snapshot]
+    parameters = {
+        name: Param(**arguments) for name, arguments in form(definition, snapshot).items()
+    }
+    missing = [
+        item.name
+        for item in definition.parameters
+        if item.default is None and item.name != snapshot
+    ]
     if scheduled and missing:
         raise DefinitionError(
             f"pipeline {definition.name}: it has a schedule, and no run of that gives a value for"
             f" {', '.join(missing)}; give defaults, or leave the schedule out"
         )
-    return {
-        name: _date() if name == snapshot else _param(parameter)
-        for name, parameter in declared.items()
-    }
-
-
-def _param(parameter: Parameter) -> Param:
-    schema: dict[str, Any] = {"type": _FORM[parameter.kind], "title": parameter.name}
-    if parameter.values:
-        schema["enum"] = list(parameter.values)
-    elif parameter.kind == "String" and parameter.default != "":
-        # The service refuses an empty text.
-        schema["minLength"] = 1
-    if parameter.default is None:
-        return Param(description="A value is wanted.", **schema)
-    return Param(parameter.default, **schema)
+    return parameters
 
 
 def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
     # Airflow cuts long arguments; by the hash it sees each change, and makes a new version.
     words = f"The SageMaker pipeline **{definition.name}**, compiled from its definition."
-    return f"{words} Its SHA-256 is `{definition.sha256}`.{params.table(parameters)}"
-
-
-def _date() -> Param:
-    return Param(
-        None,
-        type=["null", "string"],
-        pattern=_DATE,
-        title="Date of the data",
-        description="Empty: the run's own date.",
-    )
+    words += f" Its SHA-256 is `{definition.sha256}`."
+    uncached = [
+        f"`{step.name}` ({step.kind})"
+        for step in definition.all_steps()
+        if step.caches and step.kind not in CACHED
+    ]
+    if uncached:
+        words += (
+            f"\n\nTheir `CacheConfig` is not used, and they run each time: {', '.join(uncached)}."
+        )
+    return f"{words}{params.table(parameters)}"
 
 
 def _found(path: Path, caller: Path) -> Path:

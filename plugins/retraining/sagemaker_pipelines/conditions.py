@@ -8,11 +8,15 @@ and what an operand may be, is the gate's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from typing import TYPE_CHECKING
 
+from retraining.gate import wire_reader
 from retraining.gate.conditions import COMPARISONS, fault_of, shown
+from retraining.gate.headline import HIGHER, LOWER, Headline
 from retraining.gate.judging import Judgement
+from retraining.gate.report import canonical
+from retraining.gate.wire_reader import Comparison, Condition, In, Not, Or
 from retraining.gate.words import one_line
 from retraining.sagemaker_pipelines.references import (
     DefinitionError,
@@ -30,44 +34,14 @@ from retraining.sagemaker_pipelines.references import (
     spelled,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 _COMPARE = {kind.__name__: comparison for kind, comparison in COMPARISONS.items()}
-# Both spellings of In: the SDK's, and that of the public schema.
-_IN = (("QueryValue", "Values"), ("Value", "In"))
-_DEEPEST = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One of the five comparisons, by the name of its type."""
-
-    kind: str
-    left: object
-    right: object
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    """The value is one of several."""
-
-    value: object
-    values: tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The condition does not hold."""
-
-    condition: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """One of the conditions holds."""
-
-    conditions: tuple[Condition, ...]
-
-
-Condition = Comparison | In | Not | Or
+_OPPOSITES = {
+    "GreaterThan": "LessThanOrEqualTo", "GreaterThanOrEqualTo": "LessThan",
+    "LessThan": "GreaterThanOrEqualTo", "LessThanOrEqualTo": "GreaterThan",
+}  # fmt: skip
 
 
 class IncomparableError(UnresolvedError):
@@ -80,9 +54,10 @@ def parsed_conditions(wire: object, where: str) -> tuple[Condition, ...]:
     Raises:
         DefinitionError: They are malformed.
     """
-    if not isinstance(wire, list) or not wire:
-        raise DefinitionError(f"{where} is {shown(wire)}, not a list of conditions")
-    return tuple(_condition(item, f"{where}[{index}]", 1) for index, item in enumerate(wire))
+    try:
+        return wire_reader.parsed(wire, where, operand=_operand)
+    except wire_reader.WireFormError as error:
+        raise DefinitionError(str(error)) from error
 
 
 def operands_of(conditions: tuple[Condition, ...]) -> Iterator[object]:
@@ -118,13 +93,19 @@ def judged(conditions: tuple[Condition, ...], run: Run) -> tuple[Judgement, ...]
 
 
 def _judgement(condition: Condition, values: Mapping[object, object]) -> Judgement:
+    references = dict.fromkeys(
+        operand for operand in operands_of((condition,)) if isinstance(operand, Reference)
+    )
+    paths = Counter(operand.path for operand in references if isinstance(operand, JsonGet))
     operands = {
-        spelled(operand): values[operand]
-        for operand in operands_of((condition,))
-        if isinstance(operand, Reference)
+        # As the gate's records have a metric, where there is no other of this path.
+        operand.path
+        if isinstance(operand, JsonGet) and paths[operand.path] == 1
+        else spelled(operand): values[operand]
+        for operand in references
     }
     holds, text = _evaluated(condition, values)
-    wire = to_wire(condition)
+    wire = to_wire(condition, values)
     return Judgement(wire, operands, holds, one_line(text))  # type: ignore[arg-type]
 
 
@@ -186,55 +167,6 @@ def _checked(value: object, what: str) -> object:
     return value
 
 
-def _condition(wire: object, where: str, depth: int) -> Condition:
-    if depth > _DEEPEST:
-        raise DefinitionError(f"{where}: conditions are nested deeper than {_DEEPEST}")
-    if not isinstance(wire, Mapping):
-        raise DefinitionError(f"{where} is {shown(wire)}, not a condition")
-    kind = wire.get("Type")
-    members = set(wire) - {"Type"}
-    if kind in _COMPARE:
-        left, right = _members(wire, ("LeftValue", "RightValue"), where)
-        return Comparison(
-            str(kind), _operand(left, f"{where}.LeftValue"), _operand(right, f"{where}.RightValue")
-        )
-    if kind == "In":
-        names = next((names for names in _IN if members == set(names)), _IN[0])
-        query, several = _members(wire, names, where)
-        if not isinstance(several, list) or not several:
-            raise DefinitionError(f"{where}.{names[1]} is {shown(several)}, not a list of values")
-        values = tuple(
-            _operand(item, f"{where}.{names[1]}[{index}]") for index, item in enumerate(several)
-        )
-        return In(_operand(query, f"{where}.{names[0]}"), values)
-    if kind == "Not":
-        if "Expression" in wire:
-            raise DefinitionError(
-                f"{where}: Not has an Expression, which SageMaker refuses; the member is Condition"
-            )
-        (inner,) = _members(wire, ("Condition",), where)
-        return Not(_condition(inner, f"{where}.Condition", depth + 1))
-    if kind == "Or":
-        (several,) = _members(wire, ("Conditions",), where)
-        if not isinstance(several, list) or not several:
-            raise DefinitionError(f"{where}.Conditions is {shown(several)}, not a list")
-        return Or(
-            tuple(
-                _condition(item, f"{where}.Conditions[{index}]", depth + 1)
-                for index, item in enumerate(several)
-            )
-        )
-    raise DefinitionError(f"{where}: {shown(kind)} is no type of condition")
-
-
-def _members(wire: Mapping[str, object], names: tuple[str, ...], where: str) -> tuple[object, ...]:
-    if missing := [name for name in names if name not in wire]:
-        raise DefinitionError(f"{where} ({wire['Type']}) lacks {', '.join(missing)}")
-    if unknown := sorted(set(wire) - {"Type", *names}):
-        raise DefinitionError(f"{where} ({wire['Type']}) has {', '.join(unknown)}, unknown there")
-    return tuple(wire[name] for name in names)
-
-
 def _operand(wire: object, where: str) -> object:
     operand = parsed(wire, where)
     if isinstance(operand, Reference):
@@ -244,8 +176,17 @@ def _operand(wire: object, where: str) -> object:
     return operand
 
 
-def to_wire(condition: Condition) -> dict[str, object]:
-    """Return a condition as records keep it: its references by how they are spelled."""
+def to_wire(
+    condition: Condition, values: Mapping[object, object] | None = None
+) -> dict[str, object]:
+    """Return a condition as records keep it: its references by how they are spelled.
+
+    Args:
+        condition: The condition.
+        values: What references led to; instead of one that is in it, but for a report's value,
+            stands its value.
+    """
+    known = values or {}
 
     def operand(item: object) -> object:
         match item:
@@ -253,17 +194,46 @@ def to_wire(condition: Condition) -> dict[str, object]:
                 # As the gate's records have a metric, so that their readers find its bound.
                 return {"Std:JsonGet": {"Path": path, "From": operand(source)}}
             case Parameter() | Execution() | Property() | PropertyFile() | Join():
-                return {"Get": spelled(item)}
+                return known[item] if item in known else {"Get": spelled(item)}
             case _:
                 return item
 
     match condition:
         case Comparison(kind, left, right):
             return {"Type": kind, "LeftValue": operand(left), "RightValue": operand(right)}
-        case In(value, values):
-            several = [operand(item) for item in values]
-            return {"Type": "In", "QueryValue": operand(value), "Values": several}
+        case In(value, several):
+            listed = [operand(item) for item in several]
+            return {"Type": "In", "QueryValue": operand(value), "Values": listed}
         case Not(inner):
-            return {"Type": "Not", "Condition": to_wire(inner)}
+            return {"Type": "Not", "Condition": to_wire(inner, known)}
         case Or(conditions):
-            return {"Type": "Or", "Conditions": [to_wire(item) for item in conditions]}
+            return {"Type": "Or", "Conditions": [to_wire(item, known) for item in conditions]}
+
+
+def negated(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Return what holds if not all of the conditions do: a single comparison is turned around."""
+    match conditions:
+        case (Comparison(kind, left, right),) if kind in _OPPOSITES:
+            return (Comparison(_OPPOSITES[kind], left, right),)
+        case (Not(inner),):
+            return (inner,)
+        case (inner,):
+            return (Not(inner),)
+        case _:
+            return (Or(tuple(Not(inner) for inner in conditions)),)
+
+
+def headline_of(conditions: tuple[Condition, ...]) -> Headline | None:
+    """Return the first value of a report that conditions compare, and which way is better."""
+    for condition in conditions:
+        match condition:
+            case Comparison(kind, JsonGet(_, path), right) if kind in _OPPOSITES:
+                if not isinstance(right, JsonGet):
+                    return Headline(canonical(path), HIGHER if "Greater" in kind else LOWER)
+            case Comparison(kind, _, JsonGet(_, path)) if kind in _OPPOSITES:
+                return Headline(canonical(path), LOWER if "Greater" in kind else HIGHER)
+            case Not(inner) if found := headline_of((inner,)):
+                return Headline(found.metric, LOWER if found.better == HIGHER else HIGHER)
+            case Or(several) if found := headline_of(several):
+                return found
+    return None

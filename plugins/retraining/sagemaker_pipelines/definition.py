@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
-from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
+from retraining.sagemaker_pipelines.conditions import parsed_conditions
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from retraining.gate.wire_reader import Condition
 
 VERSION = "2020-12-01"
 COMPLETED = "Completed"
@@ -32,14 +34,15 @@ _PIPELINE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
 _TOP = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 _STEP = {
     "Name", "Type", "Arguments", "DependsOn", "DisplayName", "Description", "CacheConfig",
-    "RetryPolicies", "PropertyFiles", "FunctionArn", "OutputParameters",
+    "RetryPolicies", "PropertyFiles", "FunctionArn", "OutputParameters", "SqsQueueUrl",
 }  # fmt: skip
 _JOBS = frozenset({"Processing", "Training", "Transform", "Tuning"})
 # Which members only some types of steps have.
 _ONLY_OF = {
-    "CacheConfig": _JOBS | {"Lambda", "EndpointConfig", "Endpoint"},
+    "CacheConfig": _JOBS | {"Lambda", "Callback", "EndpointConfig", "Endpoint"},
     "FunctionArn": frozenset({"Lambda"}),
-    "OutputParameters": frozenset({"Lambda"}),
+    "SqsQueueUrl": frozenset({"Callback"}),
+    "OutputParameters": frozenset({"Lambda", "Callback"}),
     "PropertyFiles": frozenset({"Processing"}),
     "RetryPolicies": _JOBS | {"Model", "RegisterModel", "EndpointConfig"},
 }
@@ -167,7 +170,8 @@ class Step:
         property_files: As they are written.
         branch: Of a Condition step.
         function: The ARN of a Lambda step's function.
-        outputs: The types of a Lambda step's outputs by name.
+        queue: The URL of a Callback step's queue.
+        outputs: The types of a Lambda or Callback step's outputs by name.
     """
 
     name: str
@@ -182,6 +186,7 @@ class Step:
     property_files: tuple[PropertyFile, ...] = ()
     branch: Branch | None = None
     function: str | None = None
+    queue: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -221,18 +226,30 @@ def read(text: str | bytes, name: str) -> Definition:
     Raises:
         DefinitionError: It is malformed, or has what cannot be had here; all such steps are named.
     """
-    try:
-        wire = json.loads(text, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError(f"pipeline {name}: the definition is not JSON: {error}") from error
-    if isinstance(wire, Mapping) and isinstance(wire.get("PipelineDefinition"), str):
-        return read(wire["PipelineDefinition"], str(wire.get("PipelineName") or name))
+    wire, name = unwrapped(text, name)
     try:
         return _definition(wire, name)
     except DefinitionError as error:
         raise DefinitionError(f"pipeline {name}: {error}") from error.__cause__
     except RecursionError as error:
         raise DefinitionError(f"pipeline {name}: its steps are nested too deeply") from error
+
+
+def unwrapped(text: str | bytes, name: str) -> tuple[Any, str]:
+    """Return the JSON of a definition, and its pipeline's name; neither is checked.
+
+    Raises:
+        DefinitionError: It is not JSON.
+    """
+    try:
+        wire = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as error:
+        raise DefinitionError(f"pipeline {name}: the definition is not JSON: {error}") from error
+    if isinstance(wire, Mapping) and isinstance(wire.get("PipelineDefinition"), str):
+        return unwrapped(wire["PipelineDefinition"], str(wire.get("PipelineName") or name))
+    return wire, name
 
 
 def _definition(wire: object, name: str) -> Definition:
@@ -256,7 +273,7 @@ def _definition(wire: object, name: str) -> Definition:
         for number, item in enumerate(_list(top.get("Parameters") or [], "Parameters"))
     )
     _unique([parameter.name for parameter in parameters], "parameters")
-    steps = tuple(_step(item, f"Steps[{number}]") for number, item in enumerate(wire_steps))
+    steps = tuple(read_step(item, f"Steps[{number}]") for number, item in enumerate(wire_steps))
     if not steps:
         raise DefinitionError("it has no steps")
     _unique([step.name for step in _all_of(steps)], "steps")
@@ -297,7 +314,12 @@ def _parameter(wire: object, where: str) -> Parameter:
         raise DefinitionError(f"DefaultValue: {error}") from error
 
 
-def _step(wire: object, where: str) -> Step:
+def read_step(wire: object, where: str) -> Step:
+    """Read one step, with those in its branches.
+
+    Raises:
+        DefinitionError: It is malformed.
+    """
     members = _mapping(wire, where)
     name, kind = members.get("Name"), str(members.get("Type"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -334,7 +356,8 @@ def _step(wire: object, where: str) -> Step:
         ),
         property_files=_property_files(members.get("PropertyFiles"), where),
         branch=branch,
-        function=_function(members, where),
+        function=_address(members, "FunctionArn", of="Lambda", where=where),
+        queue=_address(members, "SqsQueueUrl", of="Callback", where=where),
         outputs=_outputs(members.get("OutputParameters"), where),
     )
 
@@ -345,7 +368,7 @@ def _branch(arguments: Mapping[str, Any], where: str) -> Branch:
     def arm(member: str) -> tuple[Step, ...]:
         steps = _list(arguments.get(member) or [], f"{where}: {member}")
         return tuple(
-            _step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps)
+            read_step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps)
         )
 
     conditions = parsed_conditions(arguments.get("Conditions"), f"{where}: Conditions")
@@ -446,11 +469,11 @@ def _property_files(wire: object, where: str) -> tuple[PropertyFile, ...]:
     return tuple(files)
 
 
-def _function(members: Mapping[str, Any], where: str) -> str | None:
-    function = members.get("FunctionArn")
-    if members.get("Type") == "Lambda" and (not isinstance(function, str) or not function):
-        raise DefinitionError(f"{where}: FunctionArn is {shown(function)}, not an ARN")
-    return function
+def _address(members: Mapping[str, Any], name: str, *, of: str, where: str) -> str | None:
+    address = members.get(name)
+    if members.get("Type") == of and (not isinstance(address, str) or not address):
+        raise DefinitionError(f"{where}: {name} is {shown(address)}, not a text")
+    return address
 
 
 def _outputs(wire: object, where: str) -> dict[str, str]:
@@ -497,6 +520,12 @@ def _all_of(steps: tuple[Step, ...]) -> Iterator[Step]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     _unique([key for key, _ in pairs], "members of an object")
     return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    if finite(value := float(text)) is None:
+        raise ValueError(f"{text} is no number that JSON has")
+    return value
 
 
 def _unique(names: list[str], what: str) -> None:

@@ -109,13 +109,18 @@ def comparison(found: Row) -> dict[str, Any] | None:
 
 def conditions(found: Row) -> list[dict[str, Any]]:
     """Return the gate's conditions with their operands and whether they hold."""
+    return conditions_of(_record(found))
+
+
+def conditions_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions of a decision record, of which what does not fit is left out."""
     return [
         {
             "explanation": text(item.get("explanation", "")),
             "holds": bool(item.get("holds")),
             "operands": _scalars(item.get("operands", {})),
         }
-        for item in _record(found).get("conditions", ())[:_MANY]
+        for item in record.get("conditions", ())[:_MANY]
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orders
 
-_ROWS = {"snapshot": 100, "train": 80, "validation": 0, "test": 20}
+_ROWS = {"snapshot": 5_000, "train": 4_000, "validation": 0, "test": 1_000}
 
 
 def main() -> None:
