@@ -55,7 +55,7 @@ function parts(told, run) {
       labels: some.map((part) => `${part.column}: ${part.name} (${whole(part.rows)})`),
       datasets: [
         { label: `${last(path)}: candidate − champion`, data: some.map((part) => part.differences[path].value), backgroundColor: colour("accent", 0.8) },
-        { label: "95 % interval", data: some.map((part) => [part.differences[path].low, part.differences[path].high]), backgroundColor: colour("text"), barThickness: 2, grouped: false },
+        { label: "95 % interval", data: some.map((part) => [part.differences[path].low, part.differences[path].high]), backgroundColor: colour("text"), barThickness: 2, grouped: false, order: -1 },
       ],
     },
     options: { ...options(axis(`${last(path)}: candidate − champion`), axis("", { ticks: { autoSkip: false } })), indexAxis: "y" },
