@@ -76,9 +76,7 @@ def nights(table: pd.DataFrame, count: int, *, seed: int) -> list[dict[str, pd.D
     shuffled = table.iloc[np.random.default_rng(seed).permutation(len(table))]
     sizes = np.linspace(FIRST_SHARE * len(table), len(table), count).astype(int)
     shares = PIPELINES[PIPELINE][2]
-    return [
-        split_table(shuffled.iloc[:size], shares, target=TABLE.target, seed=seed) for size in sizes
-    ]
+    return [split_table(shuffled.iloc[:size], shares, table=TABLE, seed=seed) for size in sizes]
 
 
 def worse_by(candidate: Model, champion: Model, test: pd.DataFrame) -> float:

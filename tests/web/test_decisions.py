@@ -244,6 +244,72 @@ def test_whatever_the_files_hold_the_page_and_the_other_rows_are_told(
     assert "7.5" in other
 
 
+LEAF = {"candidate": 7.5, "champion": 7.0, "value": 0.5, "low": 0.1, "high": 0.9, "better_share": 0}
+
+
+def beside(difference: object, **champion: object) -> dict[str, Any]:
+    """Return what the page is told of candidate and champion, with a headline in a section."""
+    record = RECORD | {
+        "pipeline": {"name": "s", "headline": {"metric": "a_metrics.mse", "better": "lower"}}
+    }
+    report = {
+        "a_metrics": {"mse": {"value": 7.5}},
+        "champion": {"outcome": "scored", "version": "arn:v/2", "rows": 15, **champion},
+        "difference": difference,
+    }
+    row = row_of(run(), found_in(json.dumps(record).encode(), json.dumps(report).encode(), uri=URI))
+    told = {"row": json_views.row(row, None, None), "told": json_views.comparison(row)}
+    json.dumps(told, allow_nan=False).encode()
+    return told
+
+
+def test_candidate_and_champion_are_shown_with_their_difference() -> None:
+    part = {"column": "size", "slice": "1 to 2", "rows": 4, "a_metrics": {"mse": LEAF}}
+    found = beside(
+        {"a_metrics": {"mse": LEAF}, "win_rate": 0.25, "slices": [part]},
+        rows_unseen_by_champion=False,
+        rows_unseen_reason="another seed",
+    )
+    assert found["row"]["champion"] == {"path": "a_metrics.mse", **LEAF}
+    assert found["row"]["metrics"] == {"a_metrics.mse": 7.5}
+    assert found["told"] == {
+        "outcome": "scored",
+        "reason": "",
+        "version": "arn:v/2",
+        "rows": 15,
+        "unseen": False,
+        "unseen_reason": "another seed",
+        "win_rate": 0.25,
+        "differences": {"a_metrics.mse": LEAF},
+        "parts": [
+            {"column": "size", "name": "1 to 2", "rows": 4, "differences": {"a_metrics.mse": LEAF}}
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        None, 7, [], {"a_metrics": 7}, {"a_metrics": {"mse": None}}, {"slices": {"a": 1}},
+        {"a_metrics": {"mse": {**LEAF, "low": float("nan")}}}, {"slices": [None, []]},
+        {"a_metrics": {"mse": {**LEAF, "value": "0.5"}}, "win_rate": "most"},
+        {"a_metrics": {"mse": {**LEAF, "high": float("inf")}}, "win_rate": True},
+    ],
+)  # fmt: skip
+def test_what_is_no_difference_is_left_out(difference: object) -> None:
+    found = beside(difference, reason=7, rows=float("inf"), version="\ud800" * 5_000)
+    assert found["row"]["champion"] is None
+    assert found["row"]["verdict"] == RECORD["verdict"]
+    assert (found["told"]["differences"], found["told"]["parts"]) == ({}, [])
+    assert (found["told"]["win_rate"], found["told"]["rows"]) == (None, None)
+
+
+def test_a_report_of_before_there_were_champions_tells_of_none() -> None:
+    row = row_of(run(), found_in(json.dumps(RECORD).encode(), json.dumps(REPORT).encode(), uri=URI))
+    assert json_views.comparison(row) is None
+    assert json_views.row(row, None, None)["champion"] is None
+
+
 DATA = {
     **RECORD,
     "explanation": "distance.row_ratio = 0.5 is not ≥ 0.8",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCORED, NONE, GONE = "scored", "none", "gone"
 NO_CHAMPION = "no champion"
+MODEL = "model.tar.gz"
 LARGEST_RECORD = 1024**2
 
 
@@ -34,7 +35,7 @@ def champion_arguments(parser: ArgumentParser) -> None:
     """Add what the job is told of the champion."""
     place = Path("/opt/ml/processing/input/champion")
     parser.add_argument(
-        "--champion", type=Path, default=place, metavar="DIR", help="may have model.tar.gz"
+        "--champion", type=Path, default=place, metavar="DIR", help="may have its archive"
     )
     parser.add_argument("--champion-version", default="", metavar="ARN", help="what it is")
     parser.add_number("--champion-seconds", 600.0, low=1, about="after which it is given up")
@@ -97,9 +98,8 @@ def against_champion(
     difference = None
     outcome, reason = SCORED, ""
     try:
-        predicted, unseen = _predicted(options, contest, record)
-        found = _scored(contest, predicted)
-        difference = {"rows": len(contest.actual), **_compared(contest, predicted, parts)}
+        answer, unseen = _answer(options, contest, record)
+        found, difference = _scored(contest, answer, parts)
     except UnscoredError as error:
         outcome, reason = error.outcome, error.reason
     operands = difference
@@ -130,37 +130,46 @@ def _compared_with(outcome: str, version: str) -> str | None:
     return version or "a version without a name" if outcome == SCORED else None
 
 
-def _predicted(
+def _answer(
     options: argparse.Namespace, contest: Contest, record: Mapping[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    archive = options.champion / "model.tar.gz"
-    if not archive.is_file():
+) -> tuple[list[Any], dict[str, Any]]:
+    # Somebody may have registered an archive of another name.
+    archives = sorted(
+        options.champion.glob("*.tar.gz"), key=lambda path: (path.name != MODEL, path.name)
+    )
+    if not archives:
         if options.champion_version:
             raise UnscoredError(GONE, "its archive is not where the registry says")
         raise UnscoredError(NONE, NO_CHAMPION)
     with TemporaryDirectory(prefix="champion-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
-        (folder / ARCHIVE).mkdir()
+        # What is the champion's own lies below what it cannot rename.
+        Path(scratch).chmod(0o711)
+        folder = Path(scratch) / "own"
+        (folder / ARCHIVE).mkdir(parents=True)
         try:
-            with archive.open("rb") as file:
+            with archives[0].open("rb") as file:
                 unpack(file, folder / ARCHIVE)
         except (ArchiveError, OSError) as error:
-            reason = f"model.tar.gz cannot be unpacked: {error}"
+            reason = f"{archives[0].name} cannot be unpacked: {error}"
             raise UnscoredError(CANNOT_BE_LOADED, one_line(reason, folder)) from error
         # Before its code has run.
         unseen = _unseen(record, _record(folder / ARCHIVE / NAME))
-        answer = ask(folder, contest.module, contest.rows, seconds=options.champion_seconds)
-        try:
-            return contest.check(answer), unseen
-        except BadInputError as error:
-            raise UnscoredError(FAILED, one_line(str(error), folder)) from error
+        return ask(folder, contest.module, contest.rows, seconds=options.champion_seconds), unseen
 
 
-def _scored(contest: Contest, predicted: Any) -> Mapping[str, Any]:
+def _scored(
+    contest: Contest, answer: list[Any], parts: Sequence[tuple[str, str, Any]]
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Give the champion's metrics and the difference; an answer may be anything."""
     try:
-        return contest.measure(contest.actual, predicted)
+        predicted = contest.check(answer)
+        found = contest.measure(contest.actual, predicted)
+        return found, _compared(contest, predicted, parts)
     except BadInputError as error:
         raise UnscoredError(FAILED, one_line(str(error))) from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        reason = f"its predictions cannot be used: {type(error).__name__}: {error}"
+        raise UnscoredError(FAILED, one_line(reason)) from error
 
 
 def _compared(
@@ -174,7 +183,7 @@ def _compared(
             {"column": column, "slice": part, "rows": len(numbers), **contest.compare(*rows)}
         )
     whole = contest.compare(contest.actual, contest.predicted, predicted)
-    return {**whole, **({"slices": told} if told else {})}
+    return {"rows": len(contest.actual), **whole, **({"slices": told} if told else {})}
 
 
 def _chosen(values: Any, numbers: list[int]) -> Any:

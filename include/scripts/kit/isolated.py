@@ -12,11 +12,13 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from kit import champion_process as process
 
@@ -71,7 +73,8 @@ def ask(folder: Path, module: str, rows: Mapping[str, Any], *, seconds: float) -
         "PYTHONPATH": str(scripts),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    with (folder / "log").open("wb") as log:
+    # The log is no file of the folder: the process may put anything in the place of one.
+    with TemporaryFile() as log:
         started = _start(command, folder, env=environment, stdout=log, stderr=log)
         try:
             code: int | None = started.wait(seconds)
@@ -82,7 +85,7 @@ def ask(folder: Path, module: str, rows: Mapping[str, Any], *, seconds: float) -
             with suppress(ProcessLookupError):
                 os.killpg(started.pid, signal.SIGKILL)
             started.wait()
-    said = _tail(folder / "log")
+        said = _tail(log)
     for line in said.splitlines():
         print(f"champion: {line}", flush=True)
     return _answer(folder, code, said=said, seconds=seconds)
@@ -116,8 +119,8 @@ def _answer(folder: Path, code: int | None, *, said: str, seconds: float) -> lis
     when = "while it predicted" if is_loaded else "before its model was loaded"
     if code is None:
         raise UnscoredError(outcome, f"its process was ended after {seconds:g} s, {when}")
-    path = folder / process.ANSWER
-    if code or not path.is_file() or path.is_symlink() or path.stat().st_size > LARGEST_ANSWER:
+    content = None if code else _read(folder / process.ANSWER)
+    if content is None:
         how = f"with code {code}" if code >= 0 else f"by signal {-code}"
         last = said.strip().rpartition("\n")[2]
         words = f"; its last words: {last}" if last else ""
@@ -125,7 +128,7 @@ def _answer(folder: Path, code: int | None, *, said: str, seconds: float) -> lis
             outcome, one_line(f"its process ended {how}, without an answer, {when}{words}", folder)
         )
     try:
-        answer = json.loads(path.read_text(encoding="utf-8"))
+        answer = json.loads(content)
         if "predictions" in answer and isinstance(answer["predictions"], list):
             return list(answer["predictions"])
         outcome, reason = answer["outcome"], one_line(str(answer["reason"]), folder)
@@ -135,8 +138,20 @@ def _answer(folder: Path, code: int | None, *, said: str, seconds: float) -> lis
     raise UnscoredError(outcome if outcome in known else process.FAILED, reason)
 
 
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LONGEST_LOG))
-        text = file.read().decode("utf-8", "replace")
+def _read(path: Path) -> bytes | None:
+    """Read what the process left, if that is a file and not too large a one."""
+    try:
+        # Neither waits at a pipe nor follows a link.
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(opened, "rb") as file:
+        found = os.fstat(opened)
+        is_usable = stat.S_ISREG(found.st_mode) and found.st_size <= LARGEST_ANSWER
+        return file.read(LARGEST_ANSWER) if is_usable else None
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(max(0, log.seek(0, os.SEEK_END) - LONGEST_LOG))
+    text = log.read(LONGEST_LOG).decode("utf-8", "replace")
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

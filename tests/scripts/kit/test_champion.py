@@ -163,6 +163,18 @@ def test_no_champion_and_one_that_is_gone(champion: Champion) -> None:
         ("def predict_fn(rows, model): return [float('nan')] * 200", "failed", "predicts nan"),
         ("def predict_fn(rows, model): return ['high'] * 200", "failed", "not predict numbers"),
         ("def predict_fn(rows, model): return [1e200] * 200", "failed", "mse is inf"),
+        ("def predict_fn(rows, model): return [10**400] * 200", "failed", "OverflowError"),
+        ("def predict_fn(rows, model): return [{}] * 200", "failed", "not predict numbers"),
+        (
+            "def predict_fn(rows, model): import os; os.mkfifo('answer.json'); os._exit(0)",
+            "failed",
+            "ended with code 0, without an answer, while it predicted",
+        ),
+        (
+            "def predict_fn(r, m): import os; os.symlink('/etc/group', 'answer.json'); os._exit(0)",
+            "failed",
+            "ended with code 0, without an answer, while it predicted",
+        ),
         ("def input_fn(body, kind): raise ValueError('two fields')", "other_columns", "two fields"),
         ("FEATURES = ['x', 'tax']", "other_columns", "it wants the columns tax, which the test"),
         ("import time; time.sleep(60)", "cannot_be_loaded", "ended after 2 s, before"),
@@ -223,6 +235,13 @@ def test_its_archive_is_unpacked_safely(name: str, champion: Champion) -> None:
     assert "would be outside of its folder" in reason
     (place / "model.tar.gz").write_bytes(b"no archive")
     assert outcome_of(champion.report())[0] == "cannot_be_loaded"
+
+
+def test_its_archive_may_have_another_name(champion: Champion) -> None:
+    champion.compared()
+    place = champion.folder / "champion"
+    (place / "model.tar.gz").rename(place / "other.tar.gz")
+    assert outcome_of(champion.report()) == ("scored", "")
 
 
 def test_a_slice_of_no_column_is_the_jobs_own_fault(champion: Champion) -> None:

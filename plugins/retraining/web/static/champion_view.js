@@ -45,8 +45,8 @@ function table({ differences }) {
 }
 
 function parts(told, run) {
-  const path = told.differences[run.metric?.path] ? run.metric.path : Object.keys(told.differences)[0];
-  const some = told.parts.filter((part) => part.differences[path]);
+  const path = Object.hasOwn(told.differences, run.metric?.path) ? run.metric.path : Object.keys(told.differences)[0];
+  const some = told.parts.filter((part) => Object.hasOwn(part.differences, path));
   if (some.length === 0) return null;
   const said = some.map((part) => `${part.column} ${part.name}: ${shown(part.differences[path].value)}`).join("; ");
   return figure(`Difference of ${last(path)} by parts of the rows: ${said}`, () => ({
@@ -55,7 +55,7 @@ function parts(told, run) {
       labels: some.map((part) => `${part.column}: ${part.name} (${whole(part.rows)})`),
       datasets: [
         { label: `${last(path)}: candidate − champion`, data: some.map((part) => part.differences[path].value), backgroundColor: colour("accent", 0.8) },
-        { label: "95 % interval", data: some.map((part) => [part.differences[path].low, part.differences[path].high]), backgroundColor: colour("text"), barThickness: 2, grouped: false },
+        { label: "95 % interval", data: some.map((part) => [part.differences[path].low, part.differences[path].high]), backgroundColor: colour("text"), barThickness: 2, grouped: false, order: -1 },
       ],
     },
     options: { ...options(axis(`${last(path)}: candidate − champion`), axis("", { ticks: { autoSkip: false } })), indexAxis: "y" },
