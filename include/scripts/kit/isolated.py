@@ -1,7 +1,7 @@
 """Another model's code in a process of its own: it may crash, hang or lie, and the job goes on.
 
 Where the job runs as root, as SageMaker's containers do, the process is nobody's: it can write to
-its own scratch folder alone, and signal no other process. Where it does not, or where nobody may not
+its own scratch folder alone, and signal no other process. Where it does not, or that user may not
 start this Python, what keeps them apart is that the process comes after all else and has its own
 folder; a hostile one could still harm.
 """
