@@ -1,8 +1,9 @@
 """Another model's code in a process of its own: it may crash, hang or lie, and the job goes on.
 
 Where the job runs as root, as SageMaker's containers do, the process is nobody's: it can write to
-its own scratch folder alone, and signal no other process. Where it does not, what keeps them apart
-is that the process comes after all else and has its own folder; a hostile one could still harm.
+its own scratch folder alone, and signal no other process. Where it does not, or that user may not
+start this Python, what keeps them apart is that the process comes after all else and has its own
+folder; a hostile one could still harm.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from retraining import Metric, Parameter, better_than_champion, not_worse_than_champion
 from retraining.gate.comparison import comparison_in
-from retraining.gate.conditions import Condition, PolicyError, to_wire
+from retraining.gate.conditions import Condition, PolicyError
 from retraining.gate.decision import Verdict, decide
 from retraining.gate.report import metrics_in
 from retraining.gate.verdict_line import verdict_line
+from retraining.gate.wire_form import to_wire
 
 ERROR = Metric("a_metrics.error")
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/a/7"
