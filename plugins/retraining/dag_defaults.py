@@ -42,12 +42,15 @@ def _retraining() -> dict[str, Any]:
     }
 
 
-def compiled(pipeline: str) -> dict[str, Any]:
+def compiled(pipeline: str, *, is_shown: bool) -> dict[str, Any]:
     """Return the arguments of a DAG that runs a SageMaker Pipelines definition, as of retraining.
 
-    Its tag is another: the page "Model quality" knows only pipelines that are declared.
+    Args:
+        pipeline: Its name.
+        is_shown: Whether the page "Model quality" has anything to show of it.
     """
-    return {**_retraining(), **_common(pipeline, role="sagemaker-pipelines")}
+    common = _common(pipeline, role="retraining" if is_shown else "sagemaker-pipelines")
+    return {**_retraining(), **common}
 
 
 def deployment(pipeline: str) -> dict[str, Any]:

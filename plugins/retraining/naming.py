@@ -135,6 +135,11 @@ def condition_uri(run_uri: str, step: str) -> str:
     return output_uri(run_uri, f"conditions/{step}")
 
 
+def callback_uri(run_uri: str, step: str, token: str) -> str:
+    """Return where the answer to one message of a Callback step is written."""
+    return f"{output_uri(run_uri, f'callbacks/{step}')}{token}.json"
+
+
 def earlier_decision_uri(run_uri: str, *, written: datetime, content: bytes) -> str:
     """Return the URI at which a decision record is kept that another has taken the place of.
 
@@ -165,6 +170,11 @@ def run_of_report(uri: str) -> str:
 def smoke_uri(run_uri: str) -> str:
     """Return the URI of what an endpoint with the run's model must answer."""
     return f"{output_uri(run_uri, 'evaluation')}smoke.json"
+
+
+def beside(uri: str, other: str) -> str:
+    """Return the URI of an object in the folder of one, and with the name of another."""
+    return f"{uri.rpartition('/')[0]}/{other.rpartition('/')[2]}"
 
 
 def predictions_uri(run_uri: str) -> str:

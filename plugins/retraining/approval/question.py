@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.deployment import endpoints
 from retraining.gate.report import Metrics, UndecidableError, metrics_in, names, parse
 from retraining.registry import versions
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from retraining.gate.headline import Headline
     from retraining.registry.versions import Version
+    from retraining.runs.outcomes import Outcome
 
 APPROVE = "Approve"
 REJECT = "Reject"
@@ -48,16 +51,11 @@ def question(
         ReportMissingError: Its evaluation report is gone.
         BrokenRecordError: Its decision record is none.
     """
-    run_uri = naming.run_of_report(version.report_uri)
     serving = _serving(sagemaker, endpoint_name, group=group)
-    report = records.read_report(s3, run_uri)
-    try:
-        record = records.read_decision(s3, run_uri)
-        outcome = outcome_of(record, report.content)
-    except BrokenRecordError as error:
-        raise BrokenRecordError(f"{naming.decision_uri(run_uri)}: {error}") from error
-    headline = outcome.headline
-    shown = {f"version {version.number}, new": (version, outcome.metrics)}
+    outcome = _outcome(s3, version)
+    headline = outcome.headline if outcome else None
+    found = outcome.metrics if outcome else _metrics(s3, version, None)
+    shown = {f"version {version.number}, new": (version, found)}
     if serving:
         found = _metrics(s3, serving, headline)
         shown[f"version {serving.number}, serves now"] = (serving, found)
@@ -65,14 +63,16 @@ def question(
         *_table(shown, headline),
         "",
         *_comparison([metrics for _, metrics in shown.values()], headline),
-        f"The gate: **{outcome.verdict}**, {_line(outcome.explanation)}.",
-        *_against_gate(record),
+        *(_gate(outcome) if outcome else ["No gate has judged it."]),
         "",
-        f"* report: `{version.report_uri}`",
-        f"* predictions: `{naming.predictions_uri(run_uri)}`",
-        f"* decision: `{naming.decision_uri(run_uri)}`",
-        f"* version: `{version.arn}`",
+        f"* report: `{version.report_uri or 'none'}`",
     ]
+    if outcome:
+        lines += [
+            f"* predictions: `{naming.predictions_uri(version.run_uri)}`",
+            f"* decision: `{naming.decision_uri(version.run_uri)}`",
+        ]
+    lines.append(f"* version: `{version.arn}`")
     if not serving:
         lines.append(f"* `{endpoint_name}` serves no registered version yet")
     return "\n".join(lines)
@@ -123,12 +123,32 @@ def _against_gate(record: Mapping[str, Any]) -> list[str]:
     )
 
 
+def _outcome(s3: S3Client, version: Version) -> Outcome | None:
+    """Read what the gate said of a version; None if there was none."""
+    if not version.run_uri:
+        return None
+    uri = naming.decision_uri(version.run_uri)
+    record = objects.find(s3, uri)
+    if record is None:
+        return None
+    report = records.read_report(s3, version.run_uri)
+    try:
+        return outcome_of(json.loads(record.content), report.content)
+    except (ValueError, RecursionError) as error:
+        raise BrokenRecordError(f"{uri}: {error}") from error
+
+
+def _gate(outcome: Outcome) -> list[str]:
+    said = f"The gate: **{outcome.verdict}**, {_line(outcome.explanation)}."
+    return [said, *_against_gate(outcome.record)]
+
+
 def _metrics(s3: S3Client, version: Version, headline: Headline | None) -> Metrics:
     try:
-        report = records.read_report(s3, naming.run_of_report(version.report_uri))
+        found = objects.find(s3, version.report_uri) if version.report_uri else None
         named = [headline.metric] if headline else []
-        return metrics_in(parse(report.content), named=named)
-    except (records.ReportMissingError, naming.InvalidNameError, UndecidableError):
+        return metrics_in(parse(found.content), named=named) if found else Metrics()
+    except (naming.InvalidNameError, UndecidableError):
         return Metrics()
 
 

@@ -167,6 +167,25 @@ def put_over(s3: S3Client, uri: str, content: bytes, *, etag: str) -> bool:
     return _put_if(s3, uri, content, kind=JSON, condition={"IfMatch": f'"{etag}"'})
 
 
+def copy(s3: S3Client, source: str, target: str) -> bool:
+    """Copy an object of at most 5 GB over whatever lies there; say whether there is one to copy.
+
+    Raises:
+        ClientError: It cannot be copied; the message begins with its URI.
+    """
+    (from_bucket, from_key), (bucket, key) = map(naming.split_s3_uri, (source, target))
+    try:
+        with about(source):
+            s3.copy_object(
+                CopySource={"Bucket": from_bucket, "Key": from_key}, Bucket=bucket, Key=key
+            )
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
+
+
 def _put_if(
     s3: S3Client, uri: str, content: bytes, *, kind: str, condition: Mapping[str, Any]
 ) -> bool:

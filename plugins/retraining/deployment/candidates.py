@@ -59,7 +59,7 @@ def why_not_unasked(s3: S3Client, version: Version, *, rows: int) -> str | None:
     Raises:
         ClientError: S3 did not answer.
     """
-    return records.objection(s3, version.report_uri) or why_not(s3, version, rows=rows)
+    return records.objection(s3, version.run_uri) or why_not(s3, version, rows=rows)
 
 
 def _data_fault(s3: S3Client, container: Mapping[str, Any]) -> str | None:

@@ -58,7 +58,7 @@ class SmokeTest:
 
 
 def read(s3: S3Client, report_uri: str, *, rows: int) -> SmokeTest:
-    """Read the first requests of the smoke test of the run that wrote a report.
+    """Read the first requests of the smoke test that lies beside a report.
 
     Args:
         s3: The client.
@@ -68,10 +68,9 @@ def read(s3: S3Client, report_uri: str, *, rows: int) -> SmokeTest:
     Raises:
         SmokeTestError: The file is missing, or is not what evaluation writes.
     """
-    try:
-        uri = naming.smoke_uri(naming.run_of_report(report_uri))
-    except naming.InvalidNameError as error:
-        raise SmokeTestError(f"the version does not say which run made it: {error}") from error
+    if not report_uri:
+        raise SmokeTestError("the version names no evaluation report, beside which it would lie")
+    uri = naming.beside(report_uri, naming.smoke_uri(""))
     content = _content(s3, uri)
     try:
         told = json.loads(content, parse_constant=_refuse)

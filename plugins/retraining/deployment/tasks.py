@@ -61,7 +61,7 @@ def choose_version(
             size=size_of(params),
             role_arn=settings().role_arn,
             is_resizing=dag_run.run_type == "manual",
-            objection=lambda version: records.objection(s3, version.report_uri),
+            objection=lambda version: records.objection(s3, version.run_uri),
             # Not to find out only when it serves already.
             why_not=lambda version: candidates.why_not(s3, version, rows=params["smoke_rows"]),
             no_data=lambda version: candidates.no_data(s3, version),

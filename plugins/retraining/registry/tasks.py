@@ -103,7 +103,7 @@ def register_model(
     )
     said = "registered as" if version.is_new else "already registered as"
     log.info("%s version %d, %s: %s", said, version.number, version.approval, version.arn)
-    if why := records.objection(s3, report.uri):
+    if why := records.objection(s3, run["run_uri"]):
         log.warning("version %d is not deployed unasked: %s", version.number, why)
     if version.approval == versions.APPROVED:
         assets.announce(

@@ -25,6 +25,7 @@ HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
 AGAINST_GATE = "against_gate"
+RUN_URI = "run_uri"
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
@@ -51,6 +52,7 @@ class Version:
         status: Its ModelPackageStatus; only a Completed one can be deployed.
         containers: The containers of its inference specification.
         report_uri: Its evaluation report; "" if the version does not say.
+        run_uri: The folder with the decision of the run that registered it; "" if that is not told.
         tolerance: How far a number of its answer may be from what evaluation predicted, relatively;
             0 to 1; None if the version does not say.
     """
@@ -65,6 +67,7 @@ class Version:
     status: str = ""
     containers: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     report_uri: str = ""
+    run_uri: str = ""
     tolerance: float | None = None
 
     @property
@@ -225,6 +228,21 @@ def report_uri_of(described: Mapping[str, Any]) -> str:
     return str(quality.get("Statistics", {}).get("S3Uri", ""))
 
 
+def run_uri_of(described: Mapping[str, Any]) -> str:
+    """Return the folder with the decision about a described version; "" if it is not told.
+
+    It is the folder of its report, unless its metadata name another one.
+    """
+    told = described.get("CustomerMetadataProperties", {}).get(RUN_URI)
+    try:
+        uri = str(told or naming.run_of_report(report_uri_of(described)))
+        naming.split_s3_uri(uri)
+    except naming.InvalidNameError:
+        return ""
+    # Anybody may add versions to a group.
+    return uri if uri.endswith("/") else ""
+
+
 def _set_approval(client: SageMakerClient, arn: str, status: Any, reason: str) -> None:
     # A description of several lines is refused.
     line = " ".join(reason.split())[:_DESCRIPTION_LENGTH]
@@ -246,6 +264,7 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         status=described.get("ModelPackageStatus", ""),
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
         report_uri=report_uri_of(described),
+        run_uri=run_uri_of(described),
         tolerance=_tolerance(metadata.get(TOLERANCE, "")),
     )
 

@@ -205,7 +205,7 @@ def against_gate_of(record: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(told.get(name) or "unknown") for name in ("by", "reason")} if told else {}
 
 
-def objection(s3: S3Client, report_uri: str) -> str | None:
+def objection(s3: S3Client, run_uri: str) -> str | None:
     """Say why a version is not deployed unasked: the decision about it does not let it pass now.
 
     Or its run was cleared and has evaluated another model since: what the run says now, its test
@@ -215,12 +215,12 @@ def objection(s3: S3Client, report_uri: str) -> str | None:
 
     Args:
         s3: The client.
-        report_uri: The version's evaluation report; "" if it does not say.
+        run_uri: The folder of the version's run; "" if the version does not say.
     """
-    try:
-        decided = find_decided(s3, naming.run_of_report(report_uri))
-    except naming.InvalidNameError:
+    if not run_uri:
         return None
+    try:
+        decided = find_decided(s3, run_uri)
     except objects.BrokenObjectError as error:
         return f"the decision about it cannot be read: {error}"
     except ClientError as error:

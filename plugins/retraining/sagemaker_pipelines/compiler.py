@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 
 from retraining import dag_defaults, params
 from retraining.registry.assets import approvals
+from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
-from retraining.sagemaker_pipelines.execution import JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
 from retraining.sagemaker_pipelines.form import form
 from retraining.sagemaker_pipelines.from_sdk import BuiltPipeline
+from retraining.sagemaker_pipelines.gates import REGISTRATION, is_shown
 from retraining.sagemaker_pipelines.graph import group_id, nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
 from retraining.sagemaker_pipelines.references import DefinitionError
@@ -37,6 +40,7 @@ def pipeline_dag(
     schedule: Any = None,
     name: str | None = None,
     snapshot: str | None = None,
+    ask_for_approval: bool = False,
     **arguments: Any,
 ) -> DAG:
     """Return the DAG that runs a SageMaker Pipelines definition.
@@ -54,6 +58,8 @@ def pipeline_dag(
         snapshot: The String parameter that is the date of the data, YYYY-MM-DD. Where a run does
             not give it, it is the run's own date, so a backfill works on each date's data, and
             what is registered carries it.
+        ask_for_approval: Whether a person is asked, in Airflow, about each pending version that is
+            registered; parameters of the DAG say it for a single run, as in hand-written ones.
         arguments: Further arguments of ``DAG``, such as ``max_active_tasks`` for what Pipelines
             calls ParallelismConfiguration.
 
@@ -71,18 +77,20 @@ def pipeline_dag(
         dag_id = dag_id or path.stem.replace("-", "_")
     pipeline = Pipeline(definition, nodes(definition), snapshot)
     parameters = _parameters(pipeline, scheduled=schedule is not None)
+    if ask_for_approval:
+        parameters |= approval.parameters(definition)
     dag = DAG(
         dag_id=dag_id or definition.name.replace("-", "_"),
         schedule=schedule,
         params=parameters,
         **{
-            **dag_defaults.compiled(definition.name),
+            **dag_defaults.compiled(pipeline.name, is_shown=is_shown(definition, pipeline.nodes)),
             "doc_md": _documentation(definition, parameters),
             **arguments,
         },
     )
     with dag:
-        tasks = dict(_added(definition.steps, pipeline))
+        tasks = dict(_added(definition.steps, pipeline, asks=ask_for_approval))
         for node in pipeline.nodes.values():
             waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
             if node.arm:
@@ -100,15 +108,20 @@ def join(before: BaseOperator, label: str, after: BaseOperator) -> None:
         after.dag.set_edge_info(before.task_id, after.task_id, {"label": label})
 
 
-def _added(steps: tuple[Step, ...], pipeline: Pipeline) -> Iterator[tuple[str, BaseOperator]]:
+def _added(
+    steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool
+) -> Iterator[tuple[str, BaseOperator]]:
     """Add the tasks of steps, those of a condition's branches in groups of their own."""
     for step in steps:
-        yield step.name, task_of(step, pipeline)
+        task = task_of(step, pipeline)
+        yield step.name, task
+        if asks and step.kind == REGISTRATION:
+            approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
                     with group_of(step, arm, group_id(step.name, arm, pipeline.nodes)):
-                        yield from _added(inner, pipeline)
+                        yield from _added(inner, pipeline, asks=asks)
 
 
 def group_of(step: Step, arm: str, name: str) -> TaskGroup:
@@ -129,7 +142,7 @@ def task_of(step: Step, pipeline: Pipeline) -> BaseOperator:
     if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
         # The task looks for itself how each of them has ended.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
-    if step.kind == "RegisterModel":
+    if step.kind == REGISTRATION:
         group = step.arguments.get("ModelPackageGroupName")
         if isinstance(group, str):
             arguments["outlets"] = [approvals(group)]
@@ -141,6 +154,9 @@ def task_of(step: Step, pipeline: Pipeline) -> BaseOperator:
         step=step.name,
         **arguments,
     )
+    # Airflow gives each task a copy of the DAG's, and holds each copy against its schema when it
+    # serializes the DAG: a third of the time. A task is told the DAG's own all the same.
+    task.params = ParamsDict()
     return task
 
 
@@ -165,7 +181,17 @@ def _parameters(pipeline: Pipeline, *, scheduled: bool) -> dict[str, Param]:
 def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
     # Airflow cuts long arguments; by the hash it sees each change, and makes a new version.
     words = f"The SageMaker pipeline **{definition.name}**, compiled from its definition."
-    return f"{words} Its SHA-256 is `{definition.sha256}`.{params.table(parameters)}"
+    words += f" Its SHA-256 is `{definition.sha256}`."
+    uncached = [
+        f"`{step.name}` ({step.kind})"
+        for step in definition.all_steps()
+        if step.caches and step.kind not in CACHED
+    ]
+    if uncached:
+        words += (
+            f"\n\nTheir `CacheConfig` is not used, and they run each time: {', '.join(uncached)}."
+        )
+    return f"{words}{params.table(parameters)}"
 
 
 def _found(path: Path, caller: Path) -> Path:

@@ -8,11 +8,14 @@ and what an operand may be, is the gate's.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from retraining.gate.conditions import COMPARISONS, fault_of, shown
+from retraining.gate.headline import HIGHER, LOWER, Headline
 from retraining.gate.judging import Judgement
+from retraining.gate.report import canonical
 from retraining.gate.words import one_line
 from retraining.sagemaker_pipelines.references import (
     DefinitionError,
@@ -33,6 +36,10 @@ from retraining.sagemaker_pipelines.references import (
 _COMPARE = {kind.__name__: comparison for kind, comparison in COMPARISONS.items()}
 # Both spellings of In: the SDK's, and that of the public schema.
 _IN = (("QueryValue", "Values"), ("Value", "In"))
+_OPPOSITES = {
+    "GreaterThan": "LessThanOrEqualTo", "GreaterThanOrEqualTo": "LessThan",
+    "LessThan": "GreaterThanOrEqualTo", "LessThanOrEqualTo": "GreaterThan",
+}  # fmt: skip
 _DEEPEST = 20
 
 
@@ -118,13 +125,19 @@ def judged(conditions: tuple[Condition, ...], run: Run) -> tuple[Judgement, ...]
 
 
 def _judgement(condition: Condition, values: Mapping[object, object]) -> Judgement:
+    references = dict.fromkeys(
+        operand for operand in operands_of((condition,)) if isinstance(operand, Reference)
+    )
+    paths = Counter(operand.path for operand in references if isinstance(operand, JsonGet))
     operands = {
-        spelled(operand): values[operand]
-        for operand in operands_of((condition,))
-        if isinstance(operand, Reference)
+        # As the gate's records have a metric, where there is no other of this path.
+        operand.path
+        if isinstance(operand, JsonGet) and paths[operand.path] == 1
+        else spelled(operand): values[operand]
+        for operand in references
     }
     holds, text = _evaluated(condition, values)
-    wire = to_wire(condition)
+    wire = to_wire(condition, values)
     return Judgement(wire, operands, holds, one_line(text))  # type: ignore[arg-type]
 
 
@@ -244,8 +257,17 @@ def _operand(wire: object, where: str) -> object:
     return operand
 
 
-def to_wire(condition: Condition) -> dict[str, object]:
-    """Return a condition as records keep it: its references by how they are spelled."""
+def to_wire(
+    condition: Condition, values: Mapping[object, object] | None = None
+) -> dict[str, object]:
+    """Return a condition as records keep it: its references by how they are spelled.
+
+    Args:
+        condition: The condition.
+        values: What references led to; instead of one that is in it, but for a report's value,
+            stands its value.
+    """
+    known = values or {}
 
     def operand(item: object) -> object:
         match item:
@@ -253,17 +275,46 @@ def to_wire(condition: Condition) -> dict[str, object]:
                 # As the gate's records have a metric, so that their readers find its bound.
                 return {"Std:JsonGet": {"Path": path, "From": operand(source)}}
             case Parameter() | Execution() | Property() | PropertyFile() | Join():
-                return {"Get": spelled(item)}
+                return known[item] if item in known else {"Get": spelled(item)}
             case _:
                 return item
 
     match condition:
         case Comparison(kind, left, right):
             return {"Type": kind, "LeftValue": operand(left), "RightValue": operand(right)}
-        case In(value, values):
-            several = [operand(item) for item in values]
-            return {"Type": "In", "QueryValue": operand(value), "Values": several}
+        case In(value, several):
+            listed = [operand(item) for item in several]
+            return {"Type": "In", "QueryValue": operand(value), "Values": listed}
         case Not(inner):
-            return {"Type": "Not", "Condition": to_wire(inner)}
+            return {"Type": "Not", "Condition": to_wire(inner, known)}
         case Or(conditions):
-            return {"Type": "Or", "Conditions": [to_wire(item) for item in conditions]}
+            return {"Type": "Or", "Conditions": [to_wire(item, known) for item in conditions]}
+
+
+def negated(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Return what holds if not all of the conditions do: a single comparison is turned around."""
+    match conditions:
+        case (Comparison(kind, left, right),) if kind in _OPPOSITES:
+            return (Comparison(_OPPOSITES[kind], left, right),)
+        case (Not(inner),):
+            return (inner,)
+        case (inner,):
+            return (Not(inner),)
+        case _:
+            return (Or(tuple(Not(inner) for inner in conditions)),)
+
+
+def headline_of(conditions: tuple[Condition, ...]) -> Headline | None:
+    """Return the first value of a report that conditions compare, and which way is better."""
+    for condition in conditions:
+        match condition:
+            case Comparison(kind, JsonGet(_, path), right) if kind in _OPPOSITES:
+                if not isinstance(right, JsonGet):
+                    return Headline(canonical(path), HIGHER if "Greater" in kind else LOWER)
+            case Comparison(kind, _, JsonGet(_, path)) if kind in _OPPOSITES:
+                return Headline(canonical(path), LOWER if "Greater" in kind else HIGHER)
+            case Not(inner) if found := headline_of((inner,)):
+                return Headline(found.metric, LOWER if found.better == HIGHER else HIGHER)
+            case Or(several) if found := headline_of(several):
+                return found
+    return None

@@ -32,14 +32,15 @@ _PIPELINE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
 _TOP = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 _STEP = {
     "Name", "Type", "Arguments", "DependsOn", "DisplayName", "Description", "CacheConfig",
-    "RetryPolicies", "PropertyFiles", "FunctionArn", "OutputParameters",
+    "RetryPolicies", "PropertyFiles", "FunctionArn", "OutputParameters", "SqsQueueUrl",
 }  # fmt: skip
 _JOBS = frozenset({"Processing", "Training", "Transform", "Tuning"})
 # Which members only some types of steps have.
 _ONLY_OF = {
-    "CacheConfig": _JOBS | {"Lambda", "EndpointConfig", "Endpoint"},
+    "CacheConfig": _JOBS | {"Lambda", "Callback", "EndpointConfig", "Endpoint"},
     "FunctionArn": frozenset({"Lambda"}),
-    "OutputParameters": frozenset({"Lambda"}),
+    "SqsQueueUrl": frozenset({"Callback"}),
+    "OutputParameters": frozenset({"Lambda", "Callback"}),
     "PropertyFiles": frozenset({"Processing"}),
     "RetryPolicies": _JOBS | {"Model", "RegisterModel", "EndpointConfig"},
 }
@@ -167,7 +168,8 @@ class Step:
         property_files: As they are written.
         branch: Of a Condition step.
         function: The ARN of a Lambda step's function.
-        outputs: The types of a Lambda step's outputs by name.
+        queue: The URL of a Callback step's queue.
+        outputs: The types of a Lambda or Callback step's outputs by name.
     """
 
     name: str
@@ -182,6 +184,7 @@ class Step:
     property_files: tuple[PropertyFile, ...] = ()
     branch: Branch | None = None
     function: str | None = None
+    queue: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -351,7 +354,8 @@ def read_step(wire: object, where: str) -> Step:
         ),
         property_files=_property_files(members.get("PropertyFiles"), where),
         branch=branch,
-        function=_function(members, where),
+        function=_address(members, "FunctionArn", of="Lambda", where=where),
+        queue=_address(members, "SqsQueueUrl", of="Callback", where=where),
         outputs=_outputs(members.get("OutputParameters"), where),
     )
 
@@ -463,11 +467,11 @@ def _property_files(wire: object, where: str) -> tuple[PropertyFile, ...]:
     return tuple(files)
 
 
-def _function(members: Mapping[str, Any], where: str) -> str | None:
-    function = members.get("FunctionArn")
-    if members.get("Type") == "Lambda" and (not isinstance(function, str) or not function):
-        raise DefinitionError(f"{where}: FunctionArn is {shown(function)}, not an ARN")
-    return function
+def _address(members: Mapping[str, Any], name: str, *, of: str, where: str) -> str | None:
+    address = members.get(name)
+    if members.get("Type") == of and (not isinstance(address, str) or not address):
+        raise DefinitionError(f"{where}: {name} is {shown(address)}, not a text")
+    return address
 
 
 def _outputs(wire: object, where: str) -> dict[str, str]:

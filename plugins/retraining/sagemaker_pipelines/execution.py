@@ -19,6 +19,7 @@ from retraining.gate.report import UndecidableError, parse
 from retraining.jobs.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING
 from retraining.runs.results import result_of
 from retraining.sagemaker_pipelines.definition import COMPLETED
+from retraining.sagemaker_pipelines.gates import folder, gates, registration
 from retraining.sagemaker_pipelines.graph import OUTCOME, TRAINING_JOBS
 from retraining.sagemaker_pipelines.references import UnresolvedError, parsed, resolved
 from retraining.settings import settings
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 JOB_TYPES: Mapping[str, JobType] = {
     "Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING,
 }  # fmt: skip
+# Whose results are kept, so that an earlier one may stand for them.
+CACHED = frozenset({"Processing", "Training"})
 # The call, its member, and which part of a step's result that is.
 _DESCRIBED: Mapping[str, tuple[str, str, str]] = {
     "Model": ("describe_model", "ModelName", "model_name"),
@@ -58,11 +61,24 @@ class Pipeline:
         nodes: Its steps in their places, by name.
         snapshot: The parameter that is the date of the data, if one is; where a run does not give
             it, it is the run's own date.
+        gates: The Condition steps that decide for a run, the outermost first, and what they must
+            decide.
+        registration: The RegisterModel step that they decide about; None without one.
+        name: As bucket, page and report call it.
     """
 
     definition: Definition
     nodes: Mapping[str, Node]
     snapshot: str | None = None
+    gates: Mapping[str, bool] = field(init=False, repr=False, hash=False)
+    registration: str | None = field(init=False)
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the others in the definition."""
+        object.__setattr__(self, "gates", gates(self.definition, self.nodes))
+        object.__setattr__(self, "registration", registration(self.definition, self.nodes))
+        object.__setattr__(self, "name", folder(self.definition))
 
 
 @dataclass(slots=True)
@@ -98,6 +114,12 @@ class Execution:
             return naming.checked_snapshot(str(given or moment.astimezone(UTC).date()))
         except naming.InvalidNameError as error:
             raise AirflowFailException(f"parameter {self.pipeline.snapshot}: {error}") from error
+
+    @property
+    def uri(self) -> str:
+        """The folder of the run's own records."""
+        run_id = self.context["dag_run"].run_id
+        return naming.run_uri(settings().bucket, self.pipeline.name, self.date, run_id)
 
     @property
     def id(self) -> str:
@@ -143,7 +165,7 @@ class Execution:
     def _describe(self, step: str) -> Mapping[str, Any]:
         kind = self.pipeline.nodes[step].step.kind
         result = result_of(self.context["ti"], step)
-        if kind in {"Condition", "Lambda"}:
+        if kind in {"Condition", "Lambda", "Callback"}:
             return result
         client = clients.client("sagemaker")
         if kind in _DESCRIBED:
@@ -212,6 +234,9 @@ class Execution:
                 so; or the condition of its branch has decided nothing.
         """
         node = self.pipeline.nodes[step]
+        if not node.waits_for and not node.arm:
+            # The page finds the run's folder by it, however soon the run fails.
+            self.context["ti"].xcom_push(naming.SNAPSHOT_XCOM, self.date)
         if node.arm:
             condition = node.arm.condition
             if self._states([condition])[condition] == "skipped":
@@ -221,6 +246,11 @@ class Execution:
                 raise AirflowSkipException(f"{condition} has decided otherwise")
         if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
             self._check_triggers(node)
+
+    def own_job(self, step: str) -> str | None:
+        """Return the ARN of a step's job, however it ended; None if this run has started none."""
+        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM)
+        return str(arn) if arn else None
 
     def _check_triggers(self, node: Node) -> None:
         state = self._states([dependency.step for dependency in node.waits_for])
@@ -252,10 +282,10 @@ class Execution:
 
     def _was_stopped(self, step: str) -> bool:
         job_type = JOB_TYPES.get(self.pipeline.nodes[step].step.kind)
-        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM)
-        if job_type is None or not arn:
+        arn = self.own_job(step)
+        if job_type is None or arn is None:
             return False
-        name = str(arn).rpartition("/")[2]
+        name = arn.rpartition("/")[2]
         described = job_type.describe(clients.client("sagemaker"), name)
         return described is not None and job_type.status(described) == "Stopped"
 

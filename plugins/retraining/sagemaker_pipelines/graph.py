@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.aws import service_models
 from retraining.gate.conditions import shown
+from retraining.sagemaker_pipelines import cleanup
 from retraining.sagemaker_pipelines.definition import Dependency, Step
 from retraining.sagemaker_pipelines.references import (
     NAME_MEMBERS,
@@ -128,6 +129,10 @@ def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
     parameters = {parameter.name for parameter in definition.parameters}
     if step.kind == "Endpoint":
         _check_endpoint(step, steps.values())
+    if step.kind == "Cleanup":
+        cleanup.check(step, steps)
+        for source in cleanup.sources(step):
+            waits.setdefault(source.step, Dependency(source.step))
     for reference in references_of(step):
         _check(reference, step, steps=steps, parameters=parameters)
         if isinstance(reference, Property | PropertyFile):
@@ -167,7 +172,7 @@ def _check_property(step: Step, path: tuple[str | int, ...], where: str) -> None
         if path != (OUTCOME,):
             raise DefinitionError(f"{where}: a Condition has the property {OUTCOME} only")
         return
-    if step.kind == "Lambda":
+    if step.kind in {"Lambda", "Callback"}:
         if path[0] != OUTPUTS or len(path) != 2 or path[1] not in step.outputs:
             told = ", ".join(step.outputs) or "nothing"
             raise DefinitionError(f"{where}: the outputs of step {step.name} are {told}")

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowFailException
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -22,10 +21,8 @@ from retraining import naming
 from retraining.aws import clients
 from retraining.deployment import endpoints
 from retraining.deployment.triggers import EndpointSettledTrigger
-from retraining.gate.conditions import in_record
-from retraining.gate.decision import Decision, Verdict
 from retraining.gate.report import kind_of
-from retraining.gate.words import joined, one_line
+from retraining.gate.words import one_line
 from retraining.jobs.lifecycle import SageMakerJobTask
 from retraining.jobs.operators import (
     RetrainingProcessingOperator,
@@ -36,14 +33,14 @@ from retraining.jobs.operators import (
 from retraining.jobs.reuse.results import StepResults
 from retraining.jobs.reuse.steps import Miss, find_reusable
 from retraining.jobs.triggers import OUT_OF_TIME
-from retraining.registry import assets, versions
-from retraining.runs import kinds, records
-from retraining.sagemaker_pipelines.conditions import judged, to_wire
+from retraining.sagemaker_pipelines.callback_step import CallbackStepOperator
+from retraining.sagemaker_pipelines.cleanup_step import CleanupStepOperator
+from retraining.sagemaker_pipelines.condition_step import ConditionStepOperator
 from retraining.sagemaker_pipelines.definition import Parameter
 from retraining.sagemaker_pipelines.execution import Execution
-from retraining.sagemaker_pipelines.graph import OUTCOME, OUTPUTS
-from retraining.sagemaker_pipelines.references import UnresolvedError
-from retraining.settings import settings
+from retraining.sagemaker_pipelines.graph import OUTPUTS
+from retraining.sagemaker_pipelines.registration_step import RegisterModelStepOperator
+from retraining.sagemaker_pipelines.step_task import StepTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from retraining.jobs.reuse.content import StepContent
-    from retraining.sagemaker_pipelines.definition import Branch
     from retraining.sagemaker_pipelines.execution import Pipeline
 
 log = logging.getLogger(__name__)
@@ -89,7 +85,7 @@ class EarlierResults(StepResults):
             step=self.step,
             content=content,
             anywhere=True,
-            since=None if self.expires_after is None else now - self.expires_after,
+            since=_before(now, self.expires_after),
         )
         if isinstance(found, Miss):
             log.info("%s must run: %s", self.step, found)
@@ -97,6 +93,14 @@ class EarlierResults(StepResults):
         log.info("nothing has changed since %s: it stands for this step's job", found.job_name)
         model = {"model_uri": found.model_uri} if found.model_uri else {}
         return {"job_name": found.job_name, "job_arn": found.job_arn, **model}
+
+
+def _before(now: datetime, age: timedelta | None) -> datetime | None:
+    try:
+        return None if age is None else now - age
+    except OverflowError:
+        # Older than any result that there can be.
+        return None
 
 
 class _StepJob(SageMakerJobTask, BaseOperator):
@@ -114,7 +118,7 @@ class _StepJob(SageMakerJobTask, BaseOperator):
         told = compiled.nodes[step].step
         super().__init__(
             config=dict(told.arguments),
-            pipeline=compiled.definition.name,
+            pipeline=compiled.name,
             reuse=_NEVER_CLEARED if told.caches else "",
             deferrable=True,
             **arguments,
@@ -162,50 +166,7 @@ class TuningStepOperator(_StepJob, RetrainingTuningOperator):
     """Executes a Tuning step."""
 
 
-class _StepTask(BaseOperator):
-    """A task that executes a step which is no job.
-
-    Args:
-        compiled: The definition, as the DAG runs it.
-        step: The step's name.
-        arguments: Those of every operator.
-    """
-
-    # Airflow shows them, first as they are written and then what they led to.
-    template_fields = ("step_arguments",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"step_arguments": "json"}
-
-    def __init__(self, *, compiled: Pipeline, step: str, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.compiled = compiled
-        self.step = step
-        self.step_arguments = dict(compiled.nodes[step].step.arguments)
-
-    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:  # noqa: ARG002
-        """Resolve the references in the step's arguments, if it is to be executed.
-
-        Raises:
-            AirflowFailException: One leads to nothing.
-            AirflowSkipException: The step is not to be executed.
-        """
-        execution = Execution(self.compiled, context)
-        execution.begin(self.step)
-        self.step_arguments = self.resolved(execution)
-
-    def resolved(self, execution: Execution) -> dict[str, Any]:
-        """Return the step's arguments with what its references lead to."""
-        return dict(execution.arguments(self.step))
-
-    def execute(self, context: Context) -> Any:
-        """Execute the step."""
-        return self.run(Execution(self.compiled, context), context)
-
-    def run(self, execution: Execution, context: Context) -> Any:
-        """Do the step's work."""
-        raise NotImplementedError
-
-
-class _MadeOnceOperator(_StepTask):
+class _MadeOnceOperator(StepTask):
     """Makes what is never changed: once, however often it is called."""
 
     noun: ClassVar[str]
@@ -255,10 +216,11 @@ class EndpointConfigStepOperator(_MadeOnceOperator):
     name_member = "EndpointConfigName"
 
 
-class EndpointStepOperator(_StepTask):
+class EndpointStepOperator(StepTask):
     """Executes an Endpoint step: creates or updates it, and waits, deferred, until it serves.
 
-    Ending the task by hand changes nothing about the endpoint.
+    Ending the task by hand changes nothing about the endpoint. One that a deployment DAG keeps is
+    left alone: what serves there was approved and verified, and this would be neither.
 
     Returns:
         ``endpoint_name`` and ``endpoint_config_name``.
@@ -268,7 +230,8 @@ class EndpointStepOperator(_StepTask):
         """Begin, or go on where an earlier attempt ended.
 
         Raises:
-            AirflowFailException: The endpoint has settled, and does not serve the config.
+            AirflowFailException: The endpoint has settled, and does not serve the config; or a
+                deployment DAG keeps it.
         """
         del execution, context
         deadline = datetime.now(tz=UTC) + _LONGEST_DEPLOYMENT
@@ -292,6 +255,13 @@ class EndpointStepOperator(_StepTask):
     def _go_on(self, *, deadline: str, is_asked: bool) -> dict[str, str]:
         client = clients.client("sagemaker")
         name, config = (self.step_arguments[f"Endpoint{part}Name"] for part in ("", "Config"))
+        kept = endpoints.find(client, name)
+        if kept and naming.is_deployment_name(kept.config, endpoint=name):
+            raise AirflowFailException(
+                f"step {self.step}: endpoint {name} serves {kept.config}, which a deployment DAG"
+                " has put there, and it was left so. Take the step out, and let that DAG deploy"
+                " what is registered and approved; or give the endpoint another name"
+            )
         step = endpoints.bring_to(client, name, config, verified=None, is_asked=is_asked)
         if step is not endpoints.Step.DONE:
             self.log.info("%s: %s", name, step.value)
@@ -318,52 +288,7 @@ class EndpointStepOperator(_StepTask):
         return {"endpoint_name": name, "endpoint_config_name": config}
 
 
-class RegisterModelStepOperator(_StepTask):
-    """Executes a RegisterModel step: registers a version once, however often it is called.
-
-    Returns:
-        ``model_package_arn``, ``version``, ``group`` and ``snapshot``, as ``register_model`` does.
-    """
-
-    def run(self, execution: Execution, context: Context) -> dict[str, Any]:
-        """Register the version, or take the one that an earlier attempt has registered."""
-        client, run = clients.client("sagemaker"), context["dag_run"]
-        request = dict(self.step_arguments)
-        group, pipeline = request["ModelPackageGroupName"], self.compiled.definition.name
-        mark = naming.fingerprint(run.dag_id, run.run_id, self.step, execution.date, request)
-        request |= {
-            "ModelPackageDescription": one_line(
-                request.get("ModelPackageDescription") or f"pipeline {pipeline}, run {run.run_id}"
-            ),
-            "CustomerMetadataProperties": {
-                **request.get("CustomerMetadataProperties", {}),
-                **({versions.SNAPSHOT: execution.date} if self.compiled.snapshot else {}),
-                versions.FINGERPRINT: mark,
-            },
-            "ClientToken": naming.client_token(mark),
-        }
-        versions.ensure_group(client, group, description=f"Versions of the pipeline {pipeline}")
-        version = versions.register_once(client, request, since=run.run_after)
-        said = "registered as" if version.is_new else "already registered as"
-        self.log.info("%s version %d, %s: %s", said, version.number, version.approval, version.arn)
-        if version.approval == versions.APPROVED and self.outlets:
-            assets.announce(
-                context["outlet_events"],
-                group,
-                arn=version.arn,
-                version=version.number,
-                snapshot=version.snapshot,
-                headline=None,
-            )
-        return {
-            "model_package_arn": version.arn,
-            "version": version.number,
-            "group": group,
-            "snapshot": version.snapshot,
-        }
-
-
-class LambdaStepOperator(_StepTask):
+class LambdaStepOperator(StepTask):
     """Executes a Lambda step: calls the function with the step's arguments, and waits.
 
     The function may be called again if no answer came, as SageMaker Pipelines does it.
@@ -412,7 +337,7 @@ def _outputs(body: bytes, wanted: Mapping[str, str]) -> dict[str, object]:
     return {name: Parameter(name, kind).value_of(answer[name]) for name, kind in wanted.items()}
 
 
-class FailStepOperator(_StepTask):
+class FailStepOperator(StepTask):
     """Executes a Fail step: fails the run."""
 
     def run(self, execution: Execution, context: Context) -> None:
@@ -424,75 +349,6 @@ class FailStepOperator(_StepTask):
         del execution, context
         message = self.step_arguments.get("ErrorMessage")
         raise AirflowFailException(str(message or f"the Fail step {self.step} was reached"))
-
-
-class ConditionStepOperator(_StepTask, SkipMixin):
-    """Executes a Condition step: writes the decision down, and skips the branch not taken.
-
-    Returns:
-        ``Outcome``: whether all conditions hold.
-    """
-
-    # Airflow keeps what such a task has skipped, also once it is cleared.
-    inherits_from_skipmixin = True
-
-    def resolved(self, execution: Execution) -> dict[str, Any]:
-        """Leave the conditions as they are: what is undecidable is to be written down."""
-        del execution
-        return self.step_arguments
-
-    def run(self, execution: Execution, context: Context) -> None:
-        """Decide.
-
-        Raises:
-            AirflowFailException: An operand leads to nothing, or cannot be compared. A retry would
-                find the same.
-        """
-        branch = self.compiled.nodes[self.step].step.branch
-        assert branch is not None  # noqa: S101 - the compiler makes it for a Condition only
-        decision = _decision(branch, execution)
-        uri = self._write(decision, execution, context)
-        if decision.verdict is Verdict.UNDECIDABLE:
-            raise AirflowFailException(f"step {self.step}: {decision.explanation} ({uri})")
-        outcome = decision.verdict is Verdict.PASS
-        said = "holds" if outcome else "does not hold"
-        self.log.info("%s %s: %s (%s)", self.step, said, decision.explanation, uri)
-        # What skips tasks ends by an exception, and so returns nothing.
-        context["ti"].xcom_push(_RETURN_VALUE, {OUTCOME: outcome})
-        not_taken = branch.else_steps if outcome else branch.if_steps
-        self.skip(context["ti"], [self.dag.get_task(step.name) for step in not_taken])
-
-    def _write(self, decision: Decision, execution: Execution, context: Context) -> str:
-        definition, run = self.compiled.definition, context["dag_run"]
-        uri = naming.run_uri(settings().bucket, definition.name, execution.date, run.run_id)
-        return records.write_decision(
-            clients.client("s3"),
-            naming.condition_uri(uri, self.step),
-            decision=decision,
-            report=None,
-            pipeline={"name": definition.name},
-            parameters={name: in_record(value) for name, value in context["params"].items()},
-            run={
-                "run_id": run.run_id,
-                "dag_id": run.dag_id,
-                "run_type": kinds.run_type(run),
-                "execution_id": execution.id,
-                "snapshot": execution.date,
-            },
-        )
-
-
-def _decision(branch: Branch, execution: Execution) -> Decision:
-    policy = naming.fingerprint([to_wire(condition) for condition in branch.conditions])
-    try:
-        judgements = judged(branch.conditions, execution)
-    except UnresolvedError as error:
-        said = one_line(f"undecidable: {error}")
-        return Decision(Verdict.UNDECIDABLE, said, (), policy)
-    failed = [item.explanation for item in judgements if not item.holds]
-    verdict = Verdict.REJECT if failed else Verdict.PASS
-    told = failed or [item.explanation for item in judgements]
-    return Decision(verdict, joined(told), judgements, policy)
 
 
 OPERATORS: Mapping[str, type[Any]] = {
@@ -507,4 +363,6 @@ OPERATORS: Mapping[str, type[Any]] = {
     "Lambda": LambdaStepOperator,
     "EndpointConfig": EndpointConfigStepOperator,
     "Endpoint": EndpointStepOperator,
+    "Callback": CallbackStepOperator,
+    "Cleanup": CleanupStepOperator,
 }

@@ -9,12 +9,11 @@ if TYPE_CHECKING:
 
 SUPPORTED = frozenset({
     "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Fail",
-    "Lambda", "EndpointConfig", "Endpoint",
+    "Lambda", "EndpointConfig", "Endpoint", "Cleanup", "Callback",
 })  # fmt: skip
 
 _OWN_OPERATOR = "split the pipeline here, and put {} between the two DAGs"
 INSTEAD: Mapping[str, str] = {
-    "Callback": _OWN_OPERATOR.format("Airflow's SqsPublishOperator and SqsSensor"),
     "EMR": _OWN_OPERATOR.format("Airflow's EmrAddStepsOperator"),
     "EMRServerless": _OWN_OPERATOR.format("Airflow's EmrServerlessStartJobOperator"),
     "ClarifyCheck": "run Clarify's image in a Processing step, and judge its report by a Condition",
@@ -25,7 +24,6 @@ INSTEAD: Mapping[str, str] = {
     "Lineage": "take it out: decision records and the registry's metadata tell where a model"
     " comes from",
     "Job": "take the step of the job's own type: Processing, Training, Transform or Tuning",
-    "Cleanup": "let a lifecycle rule of the bucket delete the outputs",
     "ForEach": "write a step for each item, or do the work of all of them in one step",
     "NotebookJob": "run the notebook as a script in a Processing step",
     "Athena": _OWN_OPERATOR.format("Airflow's AthenaOperator"),

@@ -55,6 +55,7 @@ class ModelVersion:
         run_id: The run that registered it, or "".
         metadata: All of its metadata.
         report_uri: Its evaluation report, or "".
+        run_uri: The folder with the decision about it, or "".
         objection: Why it is not deployed unasked, or "".
     """
 
@@ -68,6 +69,7 @@ class ModelVersion:
     run_id: str
     metadata: Mapping[str, str]
     report_uri: str = ""
+    run_uri: str = ""
     objection: str = ""
 
 
@@ -186,7 +188,7 @@ def _with_objections(
     answers = aws_reads.gather(
         "s3",
         [
-            lambda s3, uri=version.report_uri: _OBJECTIONS.get(  # type: ignore[misc]
+            lambda s3, uri=version.run_uri: _OBJECTIONS.get(  # type: ignore[misc]
                 uri, lambda: records.objection(s3, uri) or ""
             )
             for version in found
@@ -244,6 +246,7 @@ def _described(client: Any, arn: str) -> ModelVersion:
         run_id=metadata.get("run_id", ""),
         metadata=metadata,
         report_uri=versions.report_uri_of(described),
+        run_uri=versions.run_uri_of(described),
     )
 
 

@@ -174,7 +174,7 @@ class Shop:
             wanted=wanted,
             size=size,
             role_arn=self.role_arn,
-            objection=lambda version: records.objection(self.s3, version.report_uri),
+            objection=lambda version: records.objection(self.s3, version.run_uri),
             why_not=self.why_not,
             no_data=self.no_data,
             **{"is_resizing": False, **more},

@@ -146,8 +146,8 @@ def test_what_lacks_something_is_passed_over_and_refused_to_whom_asks_for_it(sho
         ),
         "names no model data": shop.made_elsewhere(data=None),
         "has no container": shop.made_elsewhere(image=None),
-        "does not say which run made it": shop.made_elsewhere(report=None),
-        "which run made it: 's3://b/report.json'": shop.made_elsewhere(report="s3://b/report.json"),
+        "names no evaluation report": shop.made_elsewhere(report=None),
+        "there is nothing at s3://b/smoke.json": shop.made_elsewhere(report="s3://b/report.json"),
         "is no object's URI": shop.made_elsewhere(report="s3://_/a/evaluation/evaluation.json"),
     }
     numbers = dict(zip(odd, range(2, 2 + len(odd)), strict=True))

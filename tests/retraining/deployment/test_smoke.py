@@ -66,8 +66,8 @@ def test_a_file_that_is_no_smoke_test_is_named(s3: Any, content: object, words: 
         smoke.read(s3, report(s3, f"bad-{words[:20]}", content), rows=3)
 
 
-def test_a_version_without_a_run_is_told(s3: Any) -> None:
-    with pytest.raises(SmokeTestError, match="which run"):
+def test_a_version_without_a_report_is_told(s3: Any) -> None:
+    with pytest.raises(SmokeTestError, match="names no evaluation report"):
         smoke.read(s3, "", rows=3)
 
 

@@ -213,7 +213,7 @@ def test_twice_is_once_and_the_decision_names_the_version(aws: Any) -> None:
     # A clear has trained another model: the version has the first, and is said not to be judged.
     again, _ = register(aws, declared, {"scores_metrics": {"score": 0.76}})
     assert again["model_package_arn"] == first["model_package_arn"]
-    found = records.objection(aws.client("s3"), naming.report_uri(run_of(declared)["run_uri"]))
+    found = records.objection(aws.client("s3"), run_of(declared)["run_uri"])
     assert found is not None
     assert "has written another report since" in found
 

@@ -76,6 +76,22 @@ def edges(dag: Any) -> set[tuple[str, str]]:
     return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
 
 
+def test_the_dag_says_which_steps_run_each_time_though_they_ask_for_a_cache(
+    airflow: SimpleNamespace,
+) -> None:
+    cached = {"CacheConfig": {"Enabled": True}}
+    transform = {"Name": "Score", "Type": "Transform", "Arguments": {
+        "ModelName": "m",
+        "TransformInput": {"DataSource": {"S3DataSource": {
+            "S3DataType": "S3Prefix", "S3Uri": "s3://b/in"}}},
+        "TransformOutput": {"S3OutputPath": "s3://b/out"},
+        "TransformResources": {"InstanceCount": 1, "InstanceType": "ml.m5.large"},
+    }, **cached}  # fmt: skip
+    said = "`CacheConfig` is not used, and they run each time: `Score` (Transform)."
+    assert said in compiled(airflow, transform, training(**cached)).doc_md
+    assert "CacheConfig" not in compiled(airflow, training(**cached)).doc_md
+
+
 def test_the_tutorials_pipeline_is_the_graph_that_its_author_knows(
     airflow: SimpleNamespace,
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
+import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from retraining import naming
+from retraining.deployment import endpoints
 from retraining.sagemaker_pipelines.references import DefinitionError
 
 from tests.retraining.sagemaker_pipelines.test_compiler import GET, ROLE, compiled, edges, model
@@ -165,6 +168,45 @@ def test_one_that_never_came_up_fails_the_step_with_the_reason_and_may_be_mended
     assert settle(airflow, good)[1] == 2
     client = embedded_sagemaker.client("sagemaker")
     assert client.describe_endpoint(EndpointName="mended")["EndpointStatus"] == "InService"
+
+
+def test_an_endpoint_that_a_deployment_keeps_is_left_alone(
+    airflow: SimpleNamespace,
+    embedded_sagemaker: Any,
+    archives: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the other way round: a deployment takes over, and can flip back to what a step chose."""
+    monkeypatch.setitem(ENDPOINT["Arguments"], "EndpointName", "kept")  # type: ignore[arg-type]
+    client = embedded_sagemaker.client("sagemaker")
+    run = deploying(airflow, archives["old"], run_id="kept")
+    settle(airflow, run)
+    stepped = run.results["Config", "return_value"]["endpoint_config_name"]
+    found = endpoints.find(client, "kept")
+    assert found is not None
+    assert found.verified == stepped
+
+    other = deploying(airflow, archives["new"], run_id="kept-2")
+    config = naming.deployment_name("kept", 1, identity="a version")
+    client.create_endpoint_config(
+        EndpointConfigName=config,
+        ProductionVariants=[
+            {**VARIANT, "ModelName": other.results["Model", "return_value"]["model_name"]}
+        ],
+    )
+    while (
+        endpoints.bring_to(client, "kept", config, verified=stepped, is_asked=False)
+        is not endpoints.Step.DONE
+    ):
+        time.sleep(0.2)
+    for is_verified in (False, True):
+        if is_verified:
+            endpoints.mark_verified(client, "kept", config, passed_over="")
+        with pytest.raises(airflow.Fail, match=r"serves kept-v1-.*which a deployment DAG has put"):
+            settle(airflow, other)
+        found = endpoints.find(client, "kept")
+        assert found is not None
+        assert (found.config, found.verified) == (config, config if is_verified else stepped)
 
 
 def test_a_wait_has_an_end(

@@ -295,6 +295,25 @@ def test_a_cached_step_takes_the_job_of_an_earlier_run(airflow: SimpleNamespace)
     assert len({first["job_name"], *others}) == 4
 
 
+def test_a_result_ages_from_its_jobs_end_however_often_it_was_taken(
+    airflow: SimpleNamespace,
+) -> None:
+    def run(run_id: str, expires: str) -> Any:
+        cache = {"Enabled": True, "ExpireAfter": expires}
+        made = Run(airflow, processing("Aging", writes("{}"), CacheConfig=cache), name="aging")
+        made.run_id = run_id
+        return made.do("Aging")["job_name"]
+
+    first = run("one", "T20S")
+    ended = time.monotonic()
+    # Of a time that no calendar has, too.
+    assert run("two", "T20S") == run("three", "99999999D") == first
+    time.sleep(max(0.0, 21 - (time.monotonic() - ended)))
+    # Another attempt of the first run finds its own job, and makes it no younger.
+    assert run("one", "T20S") == first
+    assert run("four", "T20S") != first
+
+
 def test_a_model_is_made_once(airflow: SimpleNamespace, embedded_sagemaker: Any) -> None:
     step = model("Make")
     step["Arguments"]["PrimaryContainer"] |= {"Image": IMAGE, "ModelDataUrl": "s3://steps/m.tar.gz"}
