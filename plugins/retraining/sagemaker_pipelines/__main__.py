@@ -49,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.output}: it exists; --force replaces it", file=sys.stderr)
         return 1
     except (DefinitionError, OSError) as error:
-        told = error.filename2 or error.filename if isinstance(error, OSError) else target
-        why = error.strerror if isinstance(error, OSError) else error
-        print(f"{told}: {why}", file=sys.stderr)
+        if isinstance(error, OSError):
+            place = error.filename2 or error.filename or options.output
+            print(f"{place}: {error.strerror}", file=sys.stderr)
+        else:
+            print(f"{target}: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -32,8 +32,16 @@ class BuiltPipeline(Protocol):
 
 
 def definition_text(pipeline: BuiltPipeline) -> str:
-    """Return a pipeline's definition in a form that diffs can show."""
-    return f"{json.dumps(json.loads(pipeline.definition()), indent=2, ensure_ascii=False)}\n"
+    """Return a pipeline's definition in a form that diffs can show.
+
+    Raises:
+        DefinitionError: It is not JSON.
+    """
+    try:
+        wire = json.loads(pipeline.definition())
+    except ValueError as error:
+        raise DefinitionError(f"pipeline {pipeline.name}: not JSON: {error}") from error
+    return f"{json.dumps(wire, indent=2, ensure_ascii=False)}\n"
 
 
 def without_aws(region: str) -> None:

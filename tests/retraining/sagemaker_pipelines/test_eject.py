@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from retraining.sagemaker_pipelines import shapes
 from retraining.sagemaker_pipelines.definition import Dependency, read
@@ -326,7 +326,7 @@ def test_the_files_please_the_formatter_the_linter_and_the_type_checker(tmp_path
     mypy = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
     files = [str(folder / f"{name}.py") for name in ("abalone", "conditions", "names", "triggers")]
     ended = subprocess.run(
-        [*mypy, "--cache-dir", str(tmp_path / "cache"), *files],
+        [*mypy, *files],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout
@@ -348,6 +348,8 @@ def test_the_tutorials_file_is_one_that_a_person_reads() -> None:
         assert line in text.split("\n")
 
 
+# A busy machine draws slowly.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(HOSTILE)
     | st.floats(allow_nan=False, allow_infinity=False),
@@ -356,6 +358,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(UNHURRIED)
 @given(JSON)
 def test_python_reads_back_what_was_written(value: object) -> None:
     for text in (on_one_line(value), "\n".join(lines(value)), "\n".join(lines(value, depth=3))):
@@ -399,7 +402,7 @@ REQUESTS = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 @given(REQUESTS)
 @example({**shapes.channel("a", "u"), "class": 1})
 @example({**shapes.processing_input("a", "u", "/x"), "path": "/y"})

@@ -45,6 +45,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "beside.py").write_text('NAME = "mine"\n')
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "drifting.py").write_text(f"{PROGRAM}\nDRIFT = 1\n")
+    (tmp_path / "wrong.py").write_text(f"{PROGRAM}\nPipeline.definition = lambda _: '{{'\n")
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
     return tmp_path
 
@@ -110,6 +111,7 @@ def test_a_definition_that_is_another_each_time_is_told(place: Path) -> None:
         ("program.py:none", "has no attribute 'none'"),
         ("program:other", "is 7, no pipeline of the SageMaker SDK"),
         ("program:Pipeline", None),
+        ("wrong:made", "wrong:made: pipeline mine: not JSON: Expecting property name"),
         ("none:made", "none:made: there is no module none"),
         ("none.py:made", "none.py:made: there is no file none.py"),
         ("broken:made", "No module named 'nothing_of_that_name'"),
