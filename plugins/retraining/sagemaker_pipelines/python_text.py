@@ -125,8 +125,9 @@ def _character(character: str, quote: str) -> str:
 def _long_text(text: str, before: str, after: str, depth: int) -> list[str]:
     """Return a text as several, which Python joins; cut behind a slash, or where it must."""
     room = WIDTH - len(_INDENT) * (depth + 1)
-    indent, parts = _INDENT * depth, []
-    while text:
+    indent = _INDENT * depth
+    parts: list[str] = []
+    while text or not parts:
         end = len(text)
         while width(_text(text[:end])) > room and end > 1:
             end = min(end - 1, max(room, 1))

@@ -360,6 +360,7 @@ JSON = st.recursive(
 
 @settings(UNHURRIED)
 @given(JSON)
+@example({"long" * 30: "", "longer" * 20: "x" * 90})
 def test_python_reads_back_what_was_written(value: object) -> None:
     for text in (on_one_line(value), "\n".join(lines(value)), "\n".join(lines(value, depth=3))):
         assert ast.literal_eval(text.strip()) == value
