@@ -19,7 +19,13 @@ from retraining.gate.verdict_line import verdict_line
 from retraining.gate.words import joined, one_line
 from retraining.runs import kinds, records
 from retraining.sagemaker_pipelines import gates
-from retraining.sagemaker_pipelines.conditions import headline_of, judged, operands_of, to_wire
+from retraining.sagemaker_pipelines.conditions import (
+    headline_of,
+    judged,
+    operands_of,
+    shown_by,
+    to_wire,
+)
 from retraining.sagemaker_pipelines.graph import OUTCOME
 from retraining.sagemaker_pipelines.references import JsonGet, UnresolvedError, resolved
 from retraining.sagemaker_pipelines.step_task import StepTask
@@ -82,7 +88,8 @@ class ConditionStepOperator(StepTask, SkipMixin):
         if other := _other_dag(execution):
             raise AirflowFailException(
                 f"step {self.step}: {execution.uri} holds the decision of {other}, which has a run"
-                " of the same id; let one of the two register in another model package group"
+                " of the same id: let one of the two register in another model package group, or"
+                " delete that decision if that DAG is no more"
             )
         outcome = self.compiled.gates[self.step]
         policy = gates.policy(self.step, self.compiled.nodes, outcome=outcome)
@@ -144,19 +151,18 @@ def _other_dag(execution: Execution) -> str | None:
 
 
 def _kept_report(conditions: tuple[Condition, ...], execution: Execution) -> Report | None:
-    """Copy the first report that conditions name into the run's folder, with its predictions.
+    """Copy the report by which a run is shown into its folder, with its predictions.
 
     Where it lies, the next execution may write another one over it; and where its job stands for
     that of a later run, several runs have been judged by it.
     """
-    source = next(
-        (item.source for item in operands_of(conditions) if isinstance(item, JsonGet)), None
-    )
-    if source is None:
+    read = next((item for item in operands_of(conditions) if isinstance(item, JsonGet)), None)
+    if read is None:
         return None
+    shown, _ = shown_by(conditions) or (read, "")
     s3, uri = clients.client("s3"), execution.uri
     try:
-        report = str(resolved(source, execution))
+        report = str(resolved(shown.source, execution))
         found = objects.find(s3, report)
     except (UnresolvedError, naming.InvalidNameError):
         return None

@@ -304,17 +304,23 @@ def negated(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
             return (Or(tuple(Not(inner) for inner in conditions)),)
 
 
-def headline_of(conditions: tuple[Condition, ...]) -> Headline | None:
+def shown_by(conditions: tuple[Condition, ...]) -> tuple[JsonGet, str] | None:
     """Return the first value of a report that conditions compare, and which way is better."""
     for condition in conditions:
         match condition:
-            case Comparison(kind, JsonGet(_, path), right) if kind in _OPPOSITES:
+            case Comparison(kind, JsonGet() as value, right) if kind in _OPPOSITES:
                 if not isinstance(right, JsonGet):
-                    return Headline(canonical(path), HIGHER if "Greater" in kind else LOWER)
-            case Comparison(kind, _, JsonGet(_, path)) if kind in _OPPOSITES:
-                return Headline(canonical(path), LOWER if "Greater" in kind else HIGHER)
-            case Not(inner) if found := headline_of((inner,)):
-                return Headline(found.metric, LOWER if found.better == HIGHER else HIGHER)
-            case Or(several) if found := headline_of(several):
+                    return value, HIGHER if "Greater" in kind else LOWER
+            case Comparison(kind, _, JsonGet() as value) if kind in _OPPOSITES:
+                return value, LOWER if "Greater" in kind else HIGHER
+            case Not(inner) if found := shown_by((inner,)):
+                return found[0], LOWER if found[1] == HIGHER else HIGHER
+            case Or(several) if found := shown_by(several):
                 return found
     return None
+
+
+def headline_of(conditions: tuple[Condition, ...]) -> Headline | None:
+    """Return what a run is shown by that such conditions have judged."""
+    found = shown_by(conditions)
+    return Headline(canonical(found[0].path), found[1]) if found else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining import naming
 from retraining.sagemaker_pipelines.conditions import negated
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ def folder(definition: Definition) -> str:
     parameter names.
     """
     groups = {
-        step.arguments["ModelPackageGroupName"]
-        if isinstance(step.arguments["ModelPackageGroupName"], str)
-        else None
+        name if isinstance(name := step.arguments["ModelPackageGroupName"], str) else ""
         for step in definition.all_steps()
         if step.kind == REGISTRATION
     }
-    return next(iter(groups)) or definition.name if len(groups) == 1 else definition.name
+    group = groups.pop() if len(groups) == 1 else ""
+    # A group may be named by its ARN, too.
+    return group if naming.ENDPOINT_NAME.fullmatch(group) else definition.name
 
 
 def _arms(name: str, nodes: Mapping[str, Node]) -> Iterator[Arm]:

@@ -15,6 +15,8 @@ from retraining.approval.question import question
 from retraining.past_runs import reading, what_if
 from retraining.registry import versions
 from retraining.runs import records
+from retraining.sagemaker_pipelines import gates
+from retraining.sagemaker_pipelines.definition import read
 
 from tests.retraining.sagemaker_pipelines.test_compiler import GET, condition
 from tests.retraining.sagemaker_pipelines.test_operators import BUCKET, IMAGE, Run, airflow
@@ -274,3 +276,39 @@ def test_the_definitions_own_metadata_stay_and_there_are_never_too_many(
     assert own.items() <= metadata.items()
     assert len(metadata) == 50
     assert version.run_uri == run.uri
+
+
+def test_the_report_that_is_kept_is_the_one_that_the_headline_is_in(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    name = "two-reports"
+    gate = check("GreaterThan", score(name), LEAST, then=[register(name)])
+    rows = {"Std:JsonGet": {"S3Uri": f"s3://{BUCKET}/{name}/rows.json", "Path": "rows"}}
+    first = {"Type": "Equals", "LeftValue": rows, "RightValue": 3}
+    gate["Arguments"]["Conditions"].insert(0, first)
+    run = Gated(airflow, embedded_sagemaker, gate, name=name)
+    run.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/rows.json", Body=b'{"rows": 3}')
+    run.decide(airflow)
+    (past,) = run.history().runs
+    assert past.outcome.headline is not None
+    assert past.outcome.headline.metric in past.outcome.metrics.measures
+
+
+@pytest.mark.parametrize(
+    ("groups", "folder"),
+    [
+        (["a-group"], "a-group"),
+        (["a-group", "a-group"], "a-group"),
+        (["a-group", "another"], "definition"),
+        ([{GET: "Parameters.Group"}], "definition"),
+        (["arn:aws:sagemaker:us-east-1:123456789012:model-package-group/a-group"], "definition"),
+        ([], "definition"),
+    ],
+)
+def test_a_run_lies_where_its_group_is_known_by(groups: list[Any], folder: str) -> None:
+    steps = [register("g", f"Register{number}") for number in range(len(groups))]
+    for step, group in zip(steps, groups, strict=True):
+        step["Arguments"]["ModelPackageGroupName"] = group
+    steps.append({"Name": "Stop", "Type": "Fail", "Arguments": {}})
+    wire = {"Version": "2020-12-01", "Steps": steps}
+    assert gates.folder(read(json.dumps(wire), "definition")) == folder
