@@ -1,6 +1,6 @@
 """The words of a DAG file that stands for a definition: its steps, each an operator.
 
-    with DAG(…, params=PARAMETERS) as dag, Steps("abalone", PARAMETERS) as steps:
+    with DAG(…, params=PARAMETERS) as dag, Steps("my-pipeline", PARAMETERS) as steps:
         train = steps.add("Training", "Train", Arguments={…})
         check = steps.add("Condition", "Check", Conditions=[LessThan(Metric(…), Parameter("Most"))])
         with steps.branch(check, "if"):
