@@ -247,11 +247,13 @@ def test_the_table_in_the_docs_is_what_became_of_the_runs(
         expected, found = there[name, number], here[name, number]
         given = ", ".join(f"`{key}` {value!r}" for key, value in RUNS[name][number].items())
         decided = ", ".join(f"{step}: {held}" for step, held in sorted(found.outcomes.items()))
+        # Which steps the executor has come to when one fails is a matter of its sets' order.
+        executed = set() if expected.failed else expected.executed - expected.outcomes.keys()
         return [
             f"[{name}](../tests/retraining/sagemaker_pipelines/definitions/{name}.json)",
             given or "defaults",
             decided or "-",
-            ", ".join(sorted(expected.executed - expected.outcomes.keys())) or "-",
+            ", ".join(sorted(executed)) or "-",
             ", ".join(sorted(found.failed)) or "-",
         ]
 
