@@ -70,14 +70,18 @@ def test_the_tutorials_pipeline_ends_the_same_on_real_data(place: Place) -> None
     for member in ("InferenceSpecification", "ModelApprovalStatus", "ModelMetrics"):
         assert first[member] == second[member]
     noted = [{**version["CustomerMetadataProperties"]} for version in (first, second)]
-    assert noted[0].pop(versions.FINGERPRINT) != noted[1].pop(versions.FINGERPRINT)
-    assert noted[0] == noted[1] == {versions.SNAPSHOT: DATE}
+    for own_to_each in (versions.FINGERPRINT, versions.RUN_URI, "run_id"):
+        assert noted[0].pop(own_to_each) != noted[1].pop(own_to_each)
+    assert noted[0] == noted[1]
+    assert noted[0][versions.SNAPSHOT] == DATE
 
 
 def test_conditions_of_sdk_2_decide_the_same(place: Place) -> None:
     put_sdk2_scripts(place.client("s3"))
     confs = [{}, {"Flag": False}, {"Text": "better", "MseThreshold": 1.5}]
-    compiled, own, log = side_by_side(place, SDK2 / "conditions.json", *confs, name="sdk2")
+    compiled, own, log = side_by_side(
+        place, SDK2 / "conditions.json", *confs, name="sdk2-conditions"
+    )
     assert ends(own) == ends(compiled), log[-5000:]
     for run, expected in zip(compiled, ("Yes", "No", "No"), strict=True):
         done = {task for task, state in run["tasks"].items() if state == "success"}
@@ -90,7 +94,8 @@ def test_conditions_of_sdk_2_decide_the_same(place: Place) -> None:
     ]
     assert told == [{"VALUE": "good|1|6.0|True"}] * 2
     decisions = [
-        json.loads(place.body(f"s3://{BUCKET}/{key}")) for key in place.objects("sdk2/runs/")
+        json.loads(place.body(f"s3://{BUCKET}/{key}"))
+        for key in place.objects("sdk2-conditions/runs/")
     ]
     said = [(item["verdict"], item["explanation"]) for item in decisions]
     assert len(said) == 6
