@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, task_group
 from airflow.sdk.definitions.param import ParamsDict
 
 from retraining import dag_defaults, params
@@ -14,6 +14,7 @@ from retraining.registry.assets import approvals
 from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
 from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.for_each_step import ForEachItemsOperator
 from retraining.sagemaker_pipelines.gates import REGISTRATION
 from retraining.sagemaker_pipelines.graph import nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
     from retraining.sagemaker_pipelines.definition import Parameter, Step
+    from retraining.sagemaker_pipelines.graph import Node
 
 _FORM: dict[str, str] = {
     "String": "string", "Integer": "integer", "Float": "number", "Boolean": "boolean",
@@ -91,13 +93,13 @@ def pipeline_dag(
         _add(definition.steps, pipeline, asks=ask_for_approval)
         for node in pipeline.nodes.values():
             waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
-            if node.arm:
+            if node.arm and not node.each:
                 waits.append((node.arm.condition, "if" if node.arm.outcome else "else"))
             for before, label in waits:
-                dag.get_task(before).set_downstream(dag.get_task(node.step.name))
+                dag.get_task(before).set_downstream(dag.get_task(node.begins))
                 if label != COMPLETED:
                     # Airflow's Label would join the groups that the two stand in.
-                    dag.set_edge_info(before, node.step.name, {"label": label})
+                    dag.set_edge_info(before, node.begins, {"label": label})
     return dag
 
 
@@ -112,6 +114,8 @@ def _add(steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool) -> None:
         task = _task(step, pipeline)
         if asks and step.kind == REGISTRATION:
             approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
+        if step.each:
+            _iterate(step, task, pipeline)
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
@@ -119,24 +123,63 @@ def _add(steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool) -> None:
                         _add(inner, pipeline, asks=asks)
 
 
+def _iterate(step: Step, end: BaseOperator, pipeline: Pipeline) -> None:
+    """Add what finds a ForEach step's items, and a group that is executed for each of them."""
+    each, node = step.each, pipeline.nodes[step.name]
+    assert each is not None  # noqa: S101 - it is a ForEach step
+    title = step.display_name or step.name
+    items = ForEachItemsOperator(
+        task_id=node.begins,
+        task_display_name=f"{title}: items",
+        compiled=pipeline,
+        step=step.name,
+        **_rule(node),
+    )
+    items.params = ParamsDict()
+
+    @task_group(
+        group_id=_free(f"{step.name}__each", pipeline),
+        group_display_name=f"{title}: each",
+        prefix_group_id=False,
+    )
+    def body(item: Any) -> None:  # noqa: ARG001 - Airflow wants one; a step asks for it by its index
+        _add(each.body, pipeline, asks=False)
+
+    body.expand(item=items.output) >> end
+
+
+def _free(name: str, pipeline: Pipeline) -> str:
+    while name in pipeline.nodes:
+        name += "_"
+    return name
+
+
+def _rule(node: Node) -> dict[str, Any]:
+    if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
+        # The task looks for itself how each of them has ended.
+        return {"trigger_rule": TriggerRule.ALL_DONE}
+    return {}
+
+
 def _group(step: Step, arm: str, pipeline: Pipeline) -> TaskGroup:
-    group_id = f"{step.name}__{arm}"
-    while group_id in pipeline.nodes:
-        group_id += "_"
+    group_id = _free(f"{step.name}__{arm}", pipeline)
     title = f"{step.display_name or step.name}: {arm}"
     return TaskGroup(group_id, prefix_group_id=False, group_display_name=title)
 
 
 def _task(step: Step, pipeline: Pipeline) -> BaseOperator:
     node = pipeline.nodes[step.name]
-    arguments: dict[str, Any] = {}
+    arguments = _rule(node)
+    if node.each:
+        each = pipeline.nodes[node.each].step.each
+        arguments["max_active_tis_per_dagrun"] = each.at_once if each else None
     if step.kind in JOB_TYPES:
         arguments["pool"] = job_pool()
     if step.retry_policies:
         arguments["retry_policy"] = StepRetryPolicy(step.retry_policies)
         arguments["retries"] = _MOST_RETRIES
-    if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
-        # The task looks for itself how each of them has ended.
+    if step.kind == "ForEach":
+        # However its iterations have ended, it says so.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
     if step.kind == REGISTRATION:
         group = step.arguments["ModelPackageGroupName"]

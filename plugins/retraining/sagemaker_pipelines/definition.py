@@ -17,6 +17,7 @@ from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
 from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
+from retraining.sagemaker_pipelines.for_each import BODY, ITEMS, ForEach, for_each
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
 
@@ -54,6 +55,8 @@ _DURATION = re.compile(
     r"(?:T(?:(?P<hours>[0-9]+)H)?(?:(?P<minutes>[0-9]+)M)?(?:(?P<seconds>[0-9]+)S)?)?",
     re.IGNORECASE,
 )
+# The arguments that are steps themselves.
+_HOLDS: Mapping[str, tuple[str, ...]] = {"Condition": ("IfSteps", "ElseSteps"), "ForEach": (BODY,)}
 _MOST_ATTEMPTS, _LONGEST_MINUTES = 20, 14_400
 
 
@@ -167,6 +170,7 @@ class Step:
         retry_policies: As they are written.
         property_files: As they are written.
         branch: Of a Condition step.
+        each: Of a ForEach step; its arguments are the items only.
         function: The ARN of a Lambda step's function.
         queue: The URL of a Callback step's queue.
         outputs: The types of a Lambda or Callback step's outputs by name.
@@ -183,6 +187,7 @@ class Step:
     retry_policies: tuple[RetryPolicy, ...] = ()
     property_files: tuple[PropertyFile, ...] = ()
     branch: Branch | None = None
+    each: ForEach | None = None
     function: str | None = None
     queue: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -272,9 +277,9 @@ def _walk(wire: list[object]) -> Iterator[tuple[str, object]]:
         if isinstance(item, Mapping):
             yield str(item.get("Name")), item.get("Type")
             arguments = item.get("Arguments")
-            for arm in ("IfSteps", "ElseSteps") if isinstance(arguments, Mapping) else ():
-                inner = arguments.get(arm) if isinstance(arguments, Mapping) else None
-                if item.get("Type") == "Condition" and isinstance(inner, list):
+            for member in _HOLDS.get(str(item.get("Type")), ()):
+                inner = arguments.get(member) if isinstance(arguments, Mapping) else None
+                if isinstance(inner, list):
                     yield from _walk(inner)
 
 
@@ -314,10 +319,13 @@ def _step(wire: object, where: str) -> Step:
             raise DefinitionError(f"{where}: a step of type {kind} has no {member}")
     arguments = _mapping(members.get("Arguments"), f"{where}: Arguments")
     caches, expires = _cache(members.get("CacheConfig"), where)
-    branch = None
+    branch, each = None, None
     if kind == "Condition":
         branch = _branch(arguments, where)
         arguments = {"Conditions": arguments["Conditions"]}
+    elif kind == "ForEach":
+        each = for_each(arguments, _steps(arguments, BODY, where), where)
+        arguments = {ITEMS: arguments[ITEMS]}
     else:
         parsed(arguments, f"{where}: Arguments")
     return Step(
@@ -337,6 +345,7 @@ def _step(wire: object, where: str) -> Step:
         ),
         property_files=_property_files(members.get("PropertyFiles"), where),
         branch=branch,
+        each=each,
         function=_address(members, "FunctionArn", of="Lambda", where=where),
         queue=_address(members, "SqsQueueUrl", of="Callback", where=where),
         outputs=_outputs(members.get("OutputParameters"), where),
@@ -346,14 +355,15 @@ def _step(wire: object, where: str) -> Step:
 def _branch(arguments: Mapping[str, Any], where: str) -> Branch:
     _known(arguments, {"Conditions", "IfSteps", "ElseSteps"}, f"{where}: Arguments")
 
-    def arm(member: str) -> tuple[Step, ...]:
-        steps = _list(arguments.get(member) or [], f"{where}: {member}")
-        return tuple(
-            _step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps)
-        )
-
     conditions = parsed_conditions(arguments.get("Conditions"), f"{where}: Conditions")
-    return Branch(conditions, arm("IfSteps"), arm("ElseSteps"))
+    return Branch(
+        conditions, _steps(arguments, "IfSteps", where), _steps(arguments, "ElseSteps", where)
+    )
+
+
+def _steps(arguments: Mapping[str, Any], member: str, where: str) -> tuple[Step, ...]:
+    steps = _list(arguments.get(member) or [], f"{where}: {member}")
+    return tuple(_step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps))
 
 
 def _dependencies(wire: object, where: str) -> tuple[Dependency, ...]:
@@ -496,6 +506,8 @@ def _all_of(steps: tuple[Step, ...]) -> Iterator[Step]:
         if step.branch:
             yield from _all_of(step.branch.if_steps)
             yield from _all_of(step.branch.else_steps)
+        if step.each:
+            yield from _all_of(step.each.body)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 SUPPORTED = frozenset({
     "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Fail",
     "Lambda", "EndpointConfig", "Endpoint", "Cleanup", "Callback",
+    "ForEach",
 })  # fmt: skip
 
 _OWN_OPERATOR = "split the pipeline here, and put {} between the two DAGs"
@@ -24,7 +25,6 @@ INSTEAD: Mapping[str, str] = {
     "Lineage": "take it out: decision records and the registry's metadata tell where a model"
     " comes from",
     "Job": "take the step of the job's own type: Processing, Training, Transform or Tuning",
-    "ForEach": "write a step for each item, or do the work of all of them in one step",
     "NotebookJob": "run the notebook as a script in a Processing step",
     "Athena": _OWN_OPERATOR.format("Airflow's AthenaOperator"),
     "Glue": _OWN_OPERATOR.format("Airflow's GlueJobOperator"),
