@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from retraining.sagemaker_pipelines.for_each import Selector, items_of
 from retraining.sagemaker_pipelines.references import DefinitionError, Property, UnresolvedError
 
-from tests.dags.place import ROOT, new_place
+from tests.dags.place import new_place
 from tests.retraining.sagemaker_pipelines.dag_processes import run_dags
 from tests.retraining.sagemaker_pipelines.test_compiler import (
     GET,
+    airflow,
     compiled,
     condition,
     edges,
@@ -22,20 +22,11 @@ from tests.retraining.sagemaker_pipelines.test_compiler import (
     training,
 )
 
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+__all__ = ["airflow"]
 ITEM = {GET: "ForEach.CurrentItem"}
-
-
-@pytest.fixture(scope="module")
-def airflow(become_a_task: Any) -> SimpleNamespace:
-    """The compiler in an Airflow of its own, imported after its home is known."""
-    become_a_task(AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"))
-    from airflow.sdk.exceptions import AirflowFailException  # noqa: PLC0415
-    from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415
-    from retraining.sagemaker_pipelines.compiler import pipeline_dag  # noqa: PLC0415
-
-    return SimpleNamespace(
-        pipeline_dag=pipeline_dag, Fail=AirflowFailException, serialization=DagSerialization
-    )
 
 
 def ask(name: str, *outputs: str, **members: Any) -> dict[str, Any]:
