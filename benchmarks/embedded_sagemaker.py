@@ -1,8 +1,8 @@
 """How the embedded SageMaker bears many jobs: calls, jobs and start-up, as its state grows.
 
-One real job is run; its description and its log are then written so often, under other names, that
-the state holds as many jobs as are asked for. It prints the table that local_sagemaker/README.md
-quotes:
+One real processing job and one real training job are run; their descriptions, and the log of the
+former, are then written so often, under other names, that the state holds as many of each as are
+asked for. It prints the table that local_sagemaker/README.md quotes:
 
     .venv/bin/python benchmarks/embedded_sagemaker.py [--jobs 10 1000 10000]
 """
@@ -37,7 +37,8 @@ from local_stack.services.environment import (  # noqa: E402
 )
 from local_stack.services.environment import SKLEARN_IMAGE_URI as IMAGE_URI  # noqa: E402
 
-REGION, KIND, GROUP = "us-east-1", "processing-job", "/aws/sagemaker/ProcessingJobs"
+REGION, GROUP = "us-east-1", "/aws/sagemaker/ProcessingJobs"
+KINDS = {"processing-job": "ProcessingJob", "training-job": "TrainingJob"}
 CALLS, CLIENTS = 300, 8
 REAL_JOBS, AT_ONCE = 40, 4
 ROUNDS = 3
@@ -111,25 +112,49 @@ def run_job(sagemaker: Any, name: str) -> None:
     assert status == "Completed", status
 
 
+def train(sagemaker: Any, name: str) -> None:
+    """Run a training job that does nothing, to its end."""
+    sagemaker.create_training_job(
+        TrainingJobName=name,
+        RoleArn=ROLE_ARN,
+        AlgorithmSpecification={
+            "TrainingImage": IMAGE_URI,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["true"],
+        },
+        OutputDataConfig={"S3OutputPath": "s3://models/"},
+        ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+    while (
+        status := sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
+    ) == "InProgress":
+        time.sleep(0.05)
+    assert status == "Completed", status
+
+
 def make_states(folder: Path, sizes: list[int]) -> None:
     """Make a state folder for each number of jobs, each with one that has really run."""
     with serving(folder / "first") as (url, _):
+        client("s3", url).create_bucket(Bucket="models")
         run_job(client("sagemaker", url), "job-0")
+        train(client("sagemaker", url), "job-0")
     for size in sizes:
         shutil.copytree(folder / "first", folder / str(size))
         store = Store(folder / str(size) / "state.sqlite")
-        found = store.get(REGION, KIND, name="job-0")
-        assert found is not None
-        arn, created = str(found["ProcessingJobArn"]), float(str(found["CreationTime"]))
         with store.transaction():
-            for number in range(1, size):
-                name = f"job-{number}"
-                store.put(REGION, KIND, name=name, document={
-                    **found,
-                    "ProcessingJobName": name,
-                    "ProcessingJobArn": arn.replace("job-0", name),
-                    "CreationTime": created + number / 1000,
-                })  # fmt: skip
+            for kind, prefix in KINDS.items():
+                found = store.get(REGION, kind, name="job-0")
+                assert found is not None
+                arn, created = str(found[f"{prefix}Arn"]), float(str(found["CreationTime"]))
+                for number in range(1, size):
+                    name = f"job-{number}"
+                    store.put(REGION, kind, name=name, document={
+                        **found,
+                        f"{prefix}Name": name,
+                        f"{prefix}Arn": arn.replace("job-0", name),
+                        "CreationTime": created + number / 1000,
+                    })  # fmt: skip
             now = int(time.time() * 1000)
             store.execute_many(
                 "INSERT INTO log_lines (region, log_group, stream, timestamp, message)"
@@ -164,6 +189,10 @@ def measure(folder: Path, size: int, *, turn: int) -> Measured:
             "List by status": lambda: sagemaker.list_processing_jobs(StatusEquals="Failed"),
             "List by part of a name, which none has": lambda: sagemaker.list_processing_jobs(
                 NameContains="nix"
+            ),
+            "Search by status": lambda: sagemaker.search(
+                Resource="TrainingJob",
+                SearchExpression={"Filters": [{"Name": "TrainingJobStatus", "Value": "Failed"}]},
             ),
             "GetLogEvents": lambda: logs.get_log_events(
                 logGroupName=GROUP, logStreamName=f"{last}/algo-1-1"

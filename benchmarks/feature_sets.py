@@ -33,7 +33,7 @@ def held_out_r2(table: Path) -> dict[str, list[float]]:
     shares = Shares(train=0.8, validation=0.0, test=0.2)
     scores: dict[str, list[float]] = {name: [] for name in FEATURE_SETS}
     for seed in SEEDS:
-        splits = split_table(rows, shares, target=TABLE.target, seed=seed)
+        splits = split_table(rows, shares, table=TABLE, seed=seed)
         for name, values in scores.items():
             preprocessor = fit_preprocessor(name, splits["train"][TABLE.features])
             model = fit_model(preprocessor, splits["train"], fit_intercept=True, positive=False)

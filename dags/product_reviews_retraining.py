@@ -2,7 +2,8 @@
 
 `preprocess` checks the reviews of a snapshot (columns `review_text` and `rating`, 1 to 5), makes a
 sentiment of each rating (-1, 0, 1), keeps texts apart that repeat each other, splits, and writes the
-tokens that BERT reads as Parquet. `train` fine-tunes a pretrained BERT with PyTorch and keeps what
+tokens that BERT reads as Parquet. `check_data` compares the night's reviews with those of the version
+that serves, which `find_champion` finds, and stops the run where they are others. `train` fine-tunes a pretrained BERT with PyTorch and keeps what
 the validation split finds best; it goes on from a checkpoint where it was interrupted. `evaluate`
 writes accuracy, precision, recall and F1 with their deviations, the confusion matrix, the worst
 errors, and what lesser models reach on the same splits. `check_quality` lets an accurate model pass
@@ -11,13 +12,20 @@ to `register_model`; any other fails the run in `reject_model`, with the reason.
 The pretrained model is an input like the snapshot: its files lie on S3, and no job downloads any.
 This DAG is paused until somebody has reviews to land: it wants the PyTorch image.
 
+`find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
+the same test rows, and `check_quality` lets no model pass that is worse by more than **0.05** in accuracy
+(`champion_tolerance`), or that could not be compared with it. On the first night there is none.
+
 ### When it fails
 | task | why | what to do |
 | --- | --- | --- |
 | `resolve_run` | there is no snapshot or no pretrained model, or a setting is missing | land what the message names; clear the task |
 | `preprocess` | bad data: the message names file, line and column | land a corrected snapshot under another date and trigger a run for it |
+| `find_champion` | SageMaker or S3 did not answer, or refuses | clear the task |
+| `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | a hyperparameter, the pretrained model or a checkpoint cannot be used, in the script's own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not accurate enough | nothing was registered; look at the learning curves and the worst errors on the run's page |
 | `register_model` | the registry refused or did not answer | clear the task: it never registers twice |
@@ -33,24 +41,30 @@ from retraining import (
     Parameter,
     Pipeline,
     dag_defaults,
+    not_worse_than_champion,
     params,
     steps,
 )
+from retraining.gate.data import DEFAULT_DATA_POLICY
 
 JSON = "application/json"
 METRICS = ("train:loss", "train:accuracy", "validation:loss", "validation:accuracy")
-ACCURACY = Metric("multiclass_classification_metrics.accuracy")
+ACCURACY = Metric("multiclass_classification_metrics.accuracy", minimum_rows=50)
 PIPELINE = Pipeline(
     name="product-reviews",
     description="Whether a product review is good, bad or neither",
     image=Image("pytorch", "2.6.0"),
-    policy=(GreaterThanOrEqualTo(ACCURACY, Parameter("least_accuracy")),),
+    policy=(
+        GreaterThanOrEqualTo(ACCURACY, Parameter("least_accuracy")),
+        not_worse_than_champion(ACCURACY, by=Parameter("champion_tolerance")),
+    ),
     headline=ACCURACY,
     better="higher",
     content_types=(JSON,),
     response_types=(JSON,),
     metadata_parameters=("pretrained",),
     tolerance=1e-3,  # sums of 32-bit floats, in another order on another machine
+    data_policy=DEFAULT_DATA_POLICY,
     plots=("confusion_matrix", "class_metrics", "learning_curves", "worst_errors"),
 )
 TRAIN_SHARE = "{{ 1 - params.validation_share - params.test_share }}"
@@ -71,6 +85,9 @@ FITTING = {
 PARAMETERS = {
     **params.retraining(ask_for_approval=None, when_rejected=None),
     "least_accuracy": params.threshold(0.65, title="Least accuracy", minimum=0, maximum=1),
+    "champion_tolerance": params.threshold(
+        0.05, title="Greatest loss of accuracy against the champion", minimum=0
+    ),
     "pretrained": params.pretrained("all-minilm-l6-v2-53aa51172d14"),
     **SPLITTING,
     **FITTING,
@@ -91,8 +108,10 @@ with DAG(
         run, "preprocess.py",
         arguments={"train-share": TRAIN_SHARE, **params.arguments(*SPLITTING, "seed")},
         inputs={"snapshot": run.snapshot_uri, **pretrained},
-        outputs=("train", "validation", "test", "preprocessor"),
+        outputs=("train", "validation", "test", "preprocessor", "data"),
     )  # fmt: skip
+    champion = steps.find_champion(run)
+    check_data = steps.check_data(run, preprocess, champion)
     train = steps.training(
         run, "train.py",
         channels=pretrained | preprocess.only("train", "validation", "preprocessor"),
@@ -103,9 +122,11 @@ with DAG(
     evaluate = steps.processing(
         run, "evaluate.py",
         inputs={"model": train.model_uri, **preprocess.only("test", "train")},
+        optional_inputs=champion.inputs,
+        arguments={"slices": "sentiment,words", **champion.arguments},
         outputs=("evaluation",),
     )  # fmt: skip
     register, reject = steps.register_model(run, train), steps.reject_model(run)
     check = steps.check_quality(run, passed=register, rejected=reject)
 
-    run >> preprocess >> train >> evaluate >> check
+    run >> preprocess >> check_data >> train >> evaluate >> check

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_sagemaker import __version__, environments, server
+from local_sagemaker.access.enforced import EnforcedAccess
+from local_sagemaker.access.grants import OpenAccess
+from local_sagemaker.access.iam_state import IamState
+from local_sagemaker.access.identities import Identities
 from local_sagemaker.emulator import Emulator
 from local_sagemaker.endpoints.container import Workshop
 from local_sagemaker.endpoints.hosting import Hosting
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
     from werkzeug.serving import BaseWSGIServer
 
+    from local_sagemaker.access.grants import Access
+
 _EXAMPLES = """
 Make the environment of an image, once, and start the server:
 
@@ -55,7 +61,7 @@ kept in --state; remove the folder to forget it.
 """
 _EXPORTS = """\
   export AWS_ENDPOINT_URL={endpoint}
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION=us-east-1
 """
 # How often the listening thread looks whether it is to end.
 _POLL_SECONDS = 0.1
@@ -122,6 +128,11 @@ def _make_emulator(
     s3.load()
     logs = JobLogs(store)
     logs.load()
+    iam = IamState(store)
+    iam.load()
+    access: Access = OpenAccess(s3, logs)
+    if options.enforce_iam:
+        access = EnforcedAccess(store, s3, logs, iam, Identities(store, iam))
     isolation = options.isolation or probe_isolation()
     log.info("jobs are isolated by: %s", isolation)
     warm_starts = WarmStarts(store.identity, images) if options.start_jobs == "warm" else None
@@ -130,6 +141,7 @@ def _make_emulator(
         store=store,
         s3=s3,
         logs=logs,
+        access=access,
         execution=execution,
         folder=state / "jobs",
         endpoint=endpoint,
@@ -139,8 +151,7 @@ def _make_emulator(
     hosting = Hosting(
         store=store,
         workshop=Workshop(
-            s3=s3,
-            logs=logs,
+            access=access,
             execution=execution,
             folder=state / "endpoints",
             images=images,
@@ -156,7 +167,16 @@ def _make_emulator(
     # First of all this kills the processes of the last server's jobs and endpoints.
     runner.recover(KINDS)
     hosting.recover()
-    emulator = Emulator(store, runner, hosting, images, KINDS, options.max_jobs)
+    emulator = Emulator(
+        store=store,
+        runner=runner,
+        hosting=hosting,
+        images=images,
+        kinds=KINDS,
+        access=access,
+        iam=iam,
+        max_jobs=options.max_jobs,
+    )
     resume_jobs(emulator)
     return emulator
 
@@ -169,7 +189,8 @@ def _serve(listening: BaseWSGIServer, emulator: Emulator, *, endpoint: str) -> i
         target=listening.serve_forever, args=(_POLL_SECONDS,), name="server", daemon=True
     )
     thread.start()
-    exports = _EXPORTS.format(endpoint=endpoint)
+    key, secret = emulator.access.root_keys
+    exports = _EXPORTS.format(endpoint=endpoint, key=key, secret=secret)
     print(
         f"local_sagemaker is ready on {endpoint}\nIts clients need\n{exports}", end="", flush=True
     )
@@ -202,7 +223,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         usage="%(prog)s [options]\n       %(prog)s images [NAME ...]",
         description="An embedded SageMaker on the loopback interface, with S3, STS, IAM and\n"
         "CloudWatch Logs on the same port. Jobs and endpoints are real processes of this machine.",
-        epilog=_EXAMPLES.format(exports=_EXPORTS.format(endpoint="http://127.0.0.1:8090")),
+        epilog=_EXAMPLES.format(
+            exports=_EXPORTS.format(endpoint="http://127.0.0.1:8090", key="local", secret="local")  # noqa: S106 -- words
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -298,6 +321,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default="warm",
         help="warm: fork Python scripts from a process that has imported the image's libraries;"
         " cold: start an interpreter each (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--enforce-iam",
+        action="store_true",
+        help="check each call against the policies of its caller, and each job against its role's;"
+        " only the key that is printed at the start may do everything (see README.md)",
     )
     parser.add_argument("--log-level", default="INFO", help="of stderr (default: %(default)s)")
     return parser.parse_args(arguments)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from local_sagemaker.access.grants import Access
+    from local_sagemaker.access.iam_state import IamState
     from local_sagemaker.endpoints.hosting import Hosting
     from local_sagemaker.images import Images
     from local_sagemaker.jobs.plan import JobKind
@@ -23,6 +25,8 @@ class Emulator:
         hosting: The endpoints' processes.
         images: What stands for images.
         kinds: Of jobs.
+        access: Who may do what.
+        iam: Users, roles and policies.
         max_jobs: How many jobs may run at once, over all regions and kinds.
     """
 
@@ -31,4 +35,6 @@ class Emulator:
     hosting: Hosting
     images: Images
     kinds: tuple[JobKind, ...]
+    access: Access
+    iam: IamState
     max_jobs: int

@@ -21,6 +21,7 @@ from local_sagemaker.tuning.tuning_job import TUNING, list_tuned_jobs
 from local_sagemaker.validation import service_model, validate_request
 
 if TYPE_CHECKING:
+    from local_sagemaker.access.grants import Permit
     from local_sagemaker.emulator import Emulator
 
 Handler = Callable[["Emulator", Request], dict[str, object]]
@@ -84,9 +85,21 @@ OPERATIONS: Mapping[str, Handler] = {
 
 
 def answer(
-    emulator: Emulator, operation: str, *, region: str, members: Mapping[str, object]
+    emulator: Emulator,
+    operation: str,
+    *,
+    region: str,
+    members: Mapping[str, object],
+    permit: Permit,
 ) -> dict[str, object]:
     """Validate a request and answer it.
+
+    Args:
+        emulator: What it works on.
+        operation: Such as ``CreateTrainingJob``.
+        region: The region that the request was signed for.
+        members: What the caller sent.
+        permit: The caller's.
 
     Raises:
         ServiceError: Whatever the service would say, or UnsupportedOperation.
@@ -98,8 +111,10 @@ def answer(
         raise ServiceError("UnknownOperationException", f"SageMaker has no operation {operation}.")
     validate_request(operation, members)
     given: Any = _without_nulls(members)
+    request = Request(operation, region, given)
+    permit.check(request)
     refuse_unsupported(operation, given)
-    return handler(emulator, Request(operation, region, given))
+    return handler(emulator, request)
 
 
 def _without_nulls(value: object) -> object:

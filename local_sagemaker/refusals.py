@@ -97,7 +97,10 @@ REFUSALS: Mapping[str, tuple[Refusal, ...]] = {
         _only("TrainingJobDefinition.TuningObjective"),
         _only("TrainingJobDefinition.HyperParameterRanges"),
         *(Refusal(f"TrainingJobDefinition.{one.path}", one.allowed) for one in _TRAINING),
-        _only("TrainingJobDefinition.HyperParameterTuningResourceConfig"),
+        *(
+            _only(f"TrainingJobDefinition.HyperParameterTuningResourceConfig.{member}")
+            for member in ("AllocationStrategy", "InstanceConfigs")
+        ),
         _only("TrainingJobDefinitions"),
         _only("WarmStartConfig"),
         _only("Autotune"),
@@ -159,7 +162,7 @@ def refuse_unsupported(operation: str, request: Mapping[str, object]) -> None:
             list asks for nothing and is let through.
     """
     for refusal in REFUSALS.get(operation, ()):
-        for value in _values(request, refusal.path.split(".")):
+        for value in values_at(request, refusal.path):
             if value in refusal.allowed or value in ([], {}, None):
                 continue
             instead = " or ".join(map(str, refusal.allowed))
@@ -169,13 +172,14 @@ def refuse_unsupported(operation: str, request: Mapping[str, object]) -> None:
             )
 
 
-def _values(value: object, path: list[str]) -> Iterator[object]:
-    if not path:
-        yield value
-        return
-    name, *rest = path
-    held = value.get(name.removesuffix("[]")) if isinstance(value, Mapping) else None
+def values_at(request: object, path: str) -> Iterator[object]:
+    """Yield what a request has at a path, see `Refusal`; a list's name may also end it."""
+    name, _, rest = path.partition(".")
+    held = request.get(name.removesuffix("[]")) if isinstance(request, Mapping) else None
     if held is None:
         return
     for member in held if name.endswith("[]") else [held]:
-        yield from _values(member, rest)
+        if rest:
+            yield from values_at(member, rest)
+        else:
+            yield member

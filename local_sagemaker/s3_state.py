@@ -152,6 +152,12 @@ class S3State:
                 name for name, _ in _newest(self.backend.buckets[bucket]) if name.startswith(prefix)
             )
 
+    def exists(self, bucket: str, key: str) -> bool:
+        """Return whether there is such an object."""
+        with self.lock:
+            held = self.backend.buckets.get(bucket)
+            return held is not None and isinstance(held.keys.get(key), FakeKey)
+
     def read(self, bucket: str, key: str) -> bytes:
         """Return an object's bytes.
 

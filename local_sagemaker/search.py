@@ -50,6 +50,16 @@ _NONE_HERE = (
 )
 
 
+# Properties that the store has in columns of their own, and names as it has them in lower case.
+_COLUMNS: Mapping[str, str] = {
+    "TrainingJobStatus": "status",
+    "HyperParameterTuningJobStatus": "status",
+    "TuningJobArn": "parent",
+    "ModelPackageGroupName": "parent",
+}
+_NAMES = ("TrainingJobName", "HyperParameterTuningJobName")
+
+
 def _training_job(job: Document) -> Mapping[str, object]:
     return {**job, **TRAINING.passing(job, time.time())}
 
@@ -65,7 +75,7 @@ _KINDS: Mapping[str, tuple[str, str, Callable[[Document], Mapping[str, object]]]
 
 
 def search(emulator: Emulator, request: Request) -> dict[str, object]:
-    """Answer Search; all resources of the kind are read for each page.
+    """Answer Search; for each page all resources are read that the store cannot rule out.
 
     Raises:
         RequestInvalidError: See `read_expression` and `find_order`.
@@ -86,7 +96,8 @@ def search(emulator: Emulator, request: Request) -> dict[str, object]:
     descending = asked.get("SortOrder", "Descending") == "Descending"
     by = find_order(resource, asked.get("SortBy") or _default_order(resource))
     entries: list[Entry] = []
-    for record_arn, record in _records(emulator, request.region, resource):
+    narrowed = _narrowed(asked.get("SearchExpression", {}))
+    for record_arn, record in _records(emulator, request.region, resource, narrowed=narrowed):
         readable = searchable(record)
         if matches(readable):
             position = (sort_key(readable, by, descending=descending), record_arn)
@@ -105,15 +116,36 @@ def _default_order(resource: Resource) -> str:
     return next(n for n in ("LastModifiedTime", "CreationTime") if n in members.members)
 
 
+def _narrowed(expression: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the store can look for: among what it finds is all that satisfies it."""
+    found: dict[str, str] = {}
+    if expression.get("Operator") == "Or":
+        return found
+    for one in expression.get("Filters", []):
+        operator, value = one.get("Operator", "Equals"), one.get("Value", "")
+        if operator == "Equals" and one["Name"] in _COLUMNS:
+            found[_COLUMNS[one["Name"]]] = value
+        elif operator in ("Equals", "Contains") and one["Name"] in _NAMES:
+            found["part"] = value.lower()
+    return found
+
+
 def _records(
-    emulator: Emulator, region: str, resource: Resource
+    emulator: Emulator, region: str, resource: Resource, *, narrowed: Mapping[str, str]
 ) -> Iterator[tuple[str, Mapping[str, object]]]:
     if resource.name not in _KINDS:
         return
     kind, arn_member, told = _KINDS[resource.name]
     shape: Any = resource.shape
     tags = get_tags_below(emulator.store, arn(region, kind, name=""))
-    for _, document in emulator.store.walk(region, kind):
+    found = emulator.store.walk(
+        region,
+        kind,
+        status=narrowed.get("status"),
+        parent=narrowed.get("parent"),
+        part=narrowed.get("part", ""),
+    )
+    for _, document in found:
         record_arn = str(document[arn_member])
         held = {**told(document), "Tags": tags.get(record_arn, [])}
         yield record_arn, {name: held[name] for name in held if name in shape.members}

@@ -22,9 +22,10 @@ from local_sagemaker.door import check_caller, read_body
 from local_sagemaker.endpoints.runtime import answer_invocation, invoked_endpoint
 from local_sagemaker.error_answers import error_answer
 from local_sagemaker.errors import ServiceError, unsupported
-from local_sagemaker.iam_edge import with_simulation
+from local_sagemaker.iam_edge import durable_iam, with_simulation
 from local_sagemaker.moto_edge import honest_moto
 from local_sagemaker.operations import answer
+from local_sagemaker.requests import Request
 from local_sagemaker.s3_edge import durable_s3
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
 
+    from local_sagemaker.access.grants import Permit
     from local_sagemaker.emulator import Emulator
 
 HOST = "127.0.0.1"
@@ -95,7 +97,10 @@ def _make_application(emulator: Emulator, host_names: Collection[str]) -> WSGIAp
         "s3": durable_s3(honest_moto(moto, "s3", lock=s3.lock), s3),
         "logs": honest_moto(moto, "logs", lock=logs.lock),
         "sts": honest_moto(moto, "sts", lock=threading.Lock()),
-        "iam": with_simulation(honest_moto(moto, "iam", lock=threading.Lock())),
+        "iam": with_simulation(
+            durable_iam(honest_moto(moto, "iam", lock=emulator.iam.lock), emulator.iam),
+            emulator.access,
+        ),
     }
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -103,8 +108,11 @@ def _make_application(emulator: Emulator, host_names: Collection[str]) -> WSGIAp
         try:
             check_caller(environ, host_names)
             body = read_body(environ, service)
+            permit = emulator.access.admit(environ, body, region=region, service=service)
             if service == "sagemaker":
-                response = _answer_sagemaker(emulator, environ, region=region, body=body)
+                response = _answer_sagemaker(
+                    emulator, environ, region=region, body=body, permit=permit
+                )
                 return response(environ, start_response)
             if service == "logs":
                 _members(body)
@@ -112,6 +120,8 @@ def _make_application(emulator: Emulator, host_names: Collection[str]) -> WSGIAp
             if moto_service is None or environ["PATH_INFO"].startswith("/moto-api"):
                 response = error_answer(_not_served(environ, service), service)
                 return response(environ, start_response)
+            if (answered := permit.answer()) is not None:
+                return answered(environ, start_response)
             return moto_service(environ, start_response)
         except ServiceError as error:
             log.info("%s: %s", service, error)
@@ -141,13 +151,14 @@ def _not_served(environ: WSGIEnvironment, service: str) -> ServiceError:
 
 
 def _answer_sagemaker(
-    emulator: Emulator, environ: WSGIEnvironment, *, region: str, body: bytes
+    emulator: Emulator, environ: WSGIEnvironment, *, region: str, body: bytes, permit: Permit
 ) -> Response:
     http = HttpRequest(environ)
     if endpoint := invoked_endpoint(http):
+        permit.check(Request("InvokeEndpoint", region, {"EndpointName": endpoint}))
         return answer_invocation(emulator, http, region=region, endpoint=endpoint)
     operation = _operation(http)
-    answered = answer(emulator, operation, region=region, members=_members(body))
+    answered = answer(emulator, operation, region=region, members=_members(body), permit=permit)
     response = Response(json.dumps(answered), content_type="application/x-amz-json-1.1")
     response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
     return response

@@ -1,4 +1,4 @@
-"""The emulator's durable state: documents, tags, tokens and log lines in one SQLite file."""
+"""The emulator's durable state: documents, tags, tokens, log lines and IAM in one SQLite file."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS client_tokens (
 CREATE TABLE IF NOT EXISTS log_lines (
     id INTEGER PRIMARY KEY, region TEXT NOT NULL, log_group TEXT NOT NULL, stream TEXT NOT NULL,
     timestamp INTEGER NOT NULL, message TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS iam (
+    kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, name)
 );
 CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS objects (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -32,19 +33,21 @@ class EmbeddedSageMaker:
         url: Its endpoint.
         state: Its state folder; `state.with_suffix(".log")` is its stderr.
         process: To signal it; it is ended by whoever started it.
+        keys: The access key that it tells its clients, and the secret.
     """
 
     url: str
     state: Path
     process: subprocess.Popen[str]
+    keys: tuple[str, str]
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point AWS clients, also those of other processes, to it."""
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": self.keys[0],
+            "AWS_SECRET_ACCESS_KEY": self.keys[1],
             "AWS_DEFAULT_REGION": REGION,
         }
 
@@ -54,8 +57,8 @@ class EmbeddedSageMaker:
             service,
             endpoint_url=self.url,
             region_name=region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.keys[0],
+            aws_secret_access_key=self.keys[1],
         )
 
 
@@ -83,8 +86,11 @@ def _run_embedded_sagemaker(
     line = process.stdout.readline().strip()
     watchdog.cancel()
     assert line.startswith(_READY), f"no server: {log.read_text()}"
+    *_, exported = (process.stdout.readline() for _ in range(3))
+    keys = re.search(r"AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)", exported)
+    assert keys is not None, exported
     try:
-        yield EmbeddedSageMaker(line.removeprefix(_READY), state, process)
+        yield EmbeddedSageMaker(line.removeprefix(_READY), state, process, (keys[1], keys[2]))
     finally:
         process.terminate()
         process.wait(timeout=60)

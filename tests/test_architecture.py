@@ -23,6 +23,7 @@ STOREYS = (
     {"params", "dag_defaults", "jobs"},
     {"registry"},
     {"deployment"},
+    {"champion"},
     {"approval", "past_runs", "web"},
     {"sagemaker_pipelines"},
     {"plugin", "provider", "steps"},
@@ -30,7 +31,10 @@ STOREYS = (
 PURE = ("naming.py", "settings.py", "gate/*.py", "jobs/requests.py", "registry/requests.py",
         "deployment/requests.py", "sagemaker_pipelines/references.py",
         "sagemaker_pipelines/conditions.py", "sagemaker_pipelines/definition.py",
-        "sagemaker_pipelines/refusals.py")  # fmt: skip
+        "sagemaker_pipelines/refusals.py", "sagemaker_pipelines/form.py",
+        "sagemaker_pipelines/from_sdk.py", "sagemaker_pipelines/notation.py",
+        "sagemaker_pipelines/shapes.py", "sagemaker_pipelines/shared_texts.py",
+        "sagemaker_pipelines/python_text.py")  # fmt: skip
 
 
 def modules(package: Path) -> dict[str, Path]:

@@ -1,6 +1,8 @@
-"""The abalone pipeline of SageMaker's tutorial, built with the SageMaker SDK: writes abalone.json.
+"""The abalone pipeline of SageMaker's tutorial, built with the SageMaker SDK: abalone.json.
 
-Run it again after a change: ``.venv/bin/python include/pipelines/abalone.py``. No AWS is needed.
+What comes of it, after a change too:
+``python -m retraining.sagemaker_pipelines write include/pipelines/abalone.py:pipeline``
+``-o include/pipelines/abalone.json``, with ``plugins`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from building import (
     processing_step,
     registration_step,
     training_step,
-    write_definition,
 )
 from sagemaker.core.workflow.conditions import ConditionLessThanOrEqualTo
 from sagemaker.core.workflow.functions import Join
@@ -72,7 +73,3 @@ def pipeline() -> Pipeline:
         steps=[process.step, train, evaluate.step, check],
         sagemaker_session=pipeline_session(),
     )
-
-
-if __name__ == "__main__":
-    write_definition(pipeline(), __file__)

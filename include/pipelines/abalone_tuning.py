@@ -1,7 +1,8 @@
-"""Abalone with a tuned model, built with the SageMaker SDK: writes abalone_tuning.json.
+"""Abalone with a tuned model, built with the SageMaker SDK: abalone_tuning.json.
 
-Run it again after a change: ``.venv/bin/python include/pipelines/abalone_tuning.py``. No AWS is
-needed.
+What comes of it, after a change too:
+``python -m retraining.sagemaker_pipelines write include/pipelines/abalone_tuning.py:pipeline``
+``-o include/pipelines/abalone_tuning.json``, with ``plugins`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from building import (
     model_trainer,
     pipeline_session,
     processing_step,
-    write_definition,
 )
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.transformer import Transformer
@@ -140,7 +140,3 @@ def pipeline() -> Pipeline:
         steps=[process.step, tune, check],
         sagemaker_session=pipeline_session(),
     )
-
-
-if __name__ == "__main__":
-    write_definition(pipeline(), __file__)

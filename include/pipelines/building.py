@@ -1,25 +1,13 @@
 """What the definitions in this folder have in common: steps of the SageMaker SDK on our scripts.
 
-The programs beside it need the SageMaker SDK and no AWS. They are run by hand, and what they write
-is committed: importing the SDK takes seconds, and a DAG file must not.
+The programs beside it need the SageMaker SDK and no AWS, if they are run as each of them says. What
+comes of them is committed: importing the SDK takes seconds, and a DAG file must not.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-# Before the SDK is imported: it makes clients then.
-os.environ.update(
-    AWS_DEFAULT_REGION="us-east-1",
-    AWS_ACCESS_KEY_ID="unused",
-    AWS_SECRET_ACCESS_KEY="unused",  # noqa: S106 - no secret, and no call
-    SAGEMAKER_VALIDATE_ROLE="false",
-    SAGEMAKER_USER_CONFIG_OVERRIDE=str(Path(__file__).with_name("no_telemetry.yaml")),
-)
 
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.core.processing import Processor
@@ -47,8 +35,6 @@ from sagemaker.train import ModelTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sagemaker.mlops.workflow.pipeline import Pipeline
 
 _BUCKET = "gated-retraining-local"
 ROLE_ARN = "arn:aws:iam::123456789012:role/gated-retraining-local"
@@ -257,9 +243,3 @@ def registration_step(
         approval_status=data.approval,
     )
     return ModelStep(name=name, step_args=step_args)
-
-
-def write_definition(pipeline: Pipeline, program: str) -> None:
-    """Write a pipeline's definition beside its program, in a form that diffs can show."""
-    text = json.dumps(json.loads(pipeline.definition()), indent=2)
-    Path(program).with_suffix(".json").write_text(f"{text}\n", encoding="utf-8")

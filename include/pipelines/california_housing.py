@@ -1,7 +1,8 @@
-"""California housing's retraining, built with the SageMaker SDK: writes california_housing.json.
+"""California housing's retraining, built with the SageMaker SDK: california_housing.json.
 
-Run it again after a change: ``.venv/bin/python include/pipelines/california_housing.py``. No AWS is
-needed.
+What comes of it, after a change too:
+``python -m retraining.sagemaker_pipelines write include/pipelines/california_housing.py:pipeline``
+``-o include/pipelines/california_housing.json``, with ``plugins`` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from building import (
     processing_step,
     registration_step,
     training_step,
-    write_definition,
 )
 from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo
 from sagemaker.core.workflow.functions import Join
@@ -79,7 +79,3 @@ def pipeline() -> Pipeline:
         steps=[preprocess.step, train, evaluate.step, check],
         sagemaker_session=pipeline_session(),
     )
-
-
-if __name__ == "__main__":
-    write_definition(pipeline(), __file__)

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
+    from local_sagemaker.access.grants import Access
     from local_sagemaker.endpoints.deployment import Hosted
     from local_sagemaker.images import Environment, Image, Images
     from local_sagemaker.jobs.execution import Execution
-    from local_sagemaker.jobs.logs import JobLogs, Line
-    from local_sagemaker.s3_state import S3State
+    from local_sagemaker.jobs.logs import Line
 
 _PROGRAM = Path(__file__).with_name("serve.py")
 _SOCKET = "serve.sock"  # serve.py has the same name, and may import nothing from here
@@ -55,8 +55,7 @@ class Workshop:
     """What containers are made with.
 
     Attributes:
-        s3: Where model data comes from.
-        logs: Where output goes to.
+        access: What a model's role may do.
         execution: How commands are run.
         folder: Below it every container has a folder of its own while it runs.
         images: What stands for images.
@@ -64,8 +63,7 @@ class Workshop:
         identity: The state's, which begins the marks of processes.
     """
 
-    s3: S3State
-    logs: JobLogs
+    access: Access
     execution: Execution
     folder: Path
     images: Images
@@ -223,6 +221,7 @@ class Container:
 
     def _run(self) -> None:
         hosted, workshop = self._hosted, self._workshop
+        grant = workshop.access.grant(hosted.role, region=hosted.region, arn=hosted.arn)
         environment = find_environment(str(hosted.container["Image"]), workshop.images)
         plan = _plan(hosted, environment)
         if not hosted.serverless:
@@ -231,14 +230,15 @@ class Container:
         stream = (hosted.log_group, self.stream)
         notice = environment.notice
         first = [(time.time_ns() // 1_000_000, notice)] if notice else []
-        workshop.logs.write(hosted.region, stream, lines=first)
-        fetch_model_data(hosted, workshop.s3, folder=self._folder.root / "model")
+        grant.logs.write(hosted.region, stream, lines=first)
+        fetch_model_data(hosted, grant.s3, folder=self._folder.root / "model")
         self._socket = self._open_folder()
         variables = job_environment(
             plan,
             self._folder,
             endpoint=workshop.endpoint,
             mark=f"{workshop.identity}/{hosted.arn};{self.stream}",
+            credentials=grant.credentials,
         )
         if self._stopping.is_set():
             return
@@ -247,7 +247,7 @@ class Container:
         self._process = process
 
         def ship(lines: list[Line]) -> None:
-            workshop.logs.write(hosted.region, stream, lines=lines)
+            grant.logs.write(hosted.region, stream, lines=lines)
 
         exited = threading.Event()
         reader = threading.Thread(

@@ -16,29 +16,46 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.endpoints.deployment import Hosted
-    from local_sagemaker.s3_state import S3State
 
 
-def check_model_data(container: Mapping[str, Any], s3: S3State) -> None:
+def check_model_data(container: Mapping[str, Any], s3: Objects, *, role: str, region: str) -> None:
     """Check that a container's model data can be had, as CreateModel does.
 
+    Args:
+        container: Of the request.
+        s3: What the model's role may do with the buckets.
+        role: For the error.
+        region: For the error.
+
     Raises:
-        RequestInvalidError: There is no such object.
+        RequestInvalidError: There is no such object, or the role may not read it.
     """
     uri, packed = _source(container)
     if not uri:
         return
     place = parse_s3_uri(uri, member="The model data's URI")
     try:
-        keys = s3.list_keys(place.bucket, place.key)
+        found = (
+            s3.exists(place.bucket, place.key)
+            if packed
+            else bool(s3.list_keys(place.bucket, place.key))
+        )
     except KeyError:
-        keys = []
-    if place.key not in keys if packed else not keys:
+        found = False
+    except JobFailedError as error:
+        raise RequestInvalidError(
+            f'Could not access model data at {uri}. Please ensure that the role "{role}" exists and'
+            ' that its trust relationship policy allows the action "sts:AssumeRole" for the service'
+            ' principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject"'
+            f" permissions and that the object is located in {region}. ({error})"
+        ) from error
+    if not found:
         raise RequestInvalidError(f"Could not find model data at {uri}.")
 
 
-def fetch_model_data(hosted: Hosted, s3: S3State, *, folder: Path) -> None:
+def fetch_model_data(hosted: Hosted, s3: Objects, *, folder: Path) -> None:
     """Copy a model's files to a folder, unpacking an archive.
 
     Args:

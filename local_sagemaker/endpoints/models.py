@@ -41,7 +41,9 @@ def create_model(emulator: Emulator, request: Request) -> dict[str, object]:
     store = emulator.store
     given = _container(members)
     # Before the transaction: whoever holds the buckets' lock may wait for the store's.
-    check_model_data(given, emulator.runner.s3)
+    role = str(members.get("ExecutionRoleArn", ""))
+    grant = emulator.access.grant(role, region=request.region, arn=model_arn)
+    check_model_data(given, grant.s3, role=role, region=request.region)
     # A package that is rejected meanwhile must not slip through.
     with store.transaction():
         if store.get(request.region, MODEL, name=name.lower()):

@@ -38,9 +38,9 @@ from local_sagemaker.jobs.transfers import place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from local_sagemaker.access.grants import Access, Grant
     from local_sagemaker.jobs.execution import Execution
-    from local_sagemaker.jobs.logs import JobLogs, Line
-    from local_sagemaker.s3_state import S3State
+    from local_sagemaker.jobs.logs import Line
 
 _HOSTS_FILE = Path("/etc/hosts")
 
@@ -69,8 +69,8 @@ class Attempts:
     """Runs jobs.
 
     Attributes:
-        s3: Where inputs and checkpoints are.
-        logs: Where output lines go to.
+        grant: What the job's role may do: where inputs and checkpoints are and output goes to.
+        access: Who may do what, for containers of other roles.
         execution: How commands are run.
         endpoint: This server's URL, for the jobs.
         identity: The state's, which begins the marks of processes.
@@ -78,8 +78,8 @@ class Attempts:
         keep_folders: Leave the folders of interrupted attempts.
     """
 
-    s3: S3State
-    logs: JobLogs
+    grant: Grant
+    access: Access
     execution: Execution
     endpoint: str
     identity: str
@@ -160,7 +160,7 @@ class Attempts:
             there.make(own, rewrite_files=bare, hosts=known if named else b"")
             checkpoints = None
             if plan.checkpoints:
-                checkpoints = Checkpoints(self.s3, plan.checkpoints, there.root)
+                checkpoints = Checkpoints(self.grant.s3, plan.checkpoints, there.root)
             hosts.append(_Host(number, own, there, checkpoints))
         return hosts
 
@@ -170,7 +170,7 @@ class Attempts:
                 if control.told:
                     return
                 fetch_input(
-                    self.s3,
+                    self.grant.s3,
                     item,
                     folder=host.folder.root / item.folder,
                     host=host.number - 1,
@@ -237,11 +237,11 @@ class Attempts:
         name = f"algo-{host.number}"
         stream = (plan.kind.log_group, f"{plan.name}/{name}-{int(time.time())}")
         first = [(time.time_ns() // 1_000_000, plan.notice)] if plan.notice else []
-        self.logs.write(plan.region, stream, lines=first)
+        self.grant.logs.write(plan.region, stream, lines=first)
         mark = f"{self.identity}/{plan.arn};{name};"
 
         def ship(lines: list[Line]) -> None:
-            self.logs.write(plan.region, stream, lines=lines)
+            self.grant.logs.write(plan.region, stream, lines=lines)
 
         def tell(text: str) -> None:
             log.warning("%s, %s: %s", plan.arn, name, text)
@@ -252,7 +252,13 @@ class Attempts:
             end, code = self.execution.run(
                 plan,
                 host.folder,
-                environment=job_environment(plan, host.folder, endpoint=self.endpoint, mark=mark),
+                environment=job_environment(
+                    plan,
+                    host.folder,
+                    endpoint=self.endpoint,
+                    mark=mark,
+                    credentials=self.grant.credentials,
+                ),
                 control=control,
                 ship=ship,
                 metrics=metrics,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.jobs.plan import CheckpointPlace
-    from local_sagemaker.s3_state import S3State
 
 _LOOK_SECONDS = 0.5
 # A file that is written all the time is copied nevertheless, every so many looks.
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class Checkpoints:
     """The checkpoints of one host, in one attempt."""
 
-    def __init__(self, s3: S3State, at: CheckpointPlace, root: Path) -> None:
+    def __init__(self, s3: Objects, at: CheckpointPlace, root: Path) -> None:
         """Keep nothing yet.
 
         Args:

@@ -136,7 +136,12 @@ def base_environment(environment_folder: Path) -> dict[str, str]:
 
 
 def job_environment(
-    plan: ContainerPlan, folder: JobFolder, *, endpoint: str, mark: str
+    plan: ContainerPlan,
+    folder: JobFolder,
+    *,
+    endpoint: str,
+    mark: str,
+    credentials: Mapping[str, str],
 ) -> Mapping[str, str]:
     """Return all the variables that a job's processes see; the server's own are not among them.
 
@@ -145,6 +150,7 @@ def job_environment(
         folder: Its folder.
         endpoint: This server, for the AWS clients of the job.
         mark: By which its processes are found, whatever they do.
+        credentials: The variables with which its AWS clients call.
     """
     variables = {
         **base_environment(plan.environment_folder),
@@ -152,8 +158,7 @@ def job_environment(
         "TMPDIR": str(folder.path / "tmp"),
         "AWS_REGION": plan.region,
         "AWS_DEFAULT_REGION": plan.region,
-        "AWS_ACCESS_KEY_ID": "embedded-sagemaker-job",
-        "AWS_SECRET_ACCESS_KEY": "embedded-sagemaker-job",
+        **credentials,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint,
         # AWS's training toolkit reads its own.

@@ -13,13 +13,13 @@ from local_sagemaker.s3_places import Bucketed, parse_s3_uri
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.jobs.plan import Download
     from local_sagemaker.jobs.transfers import NamedObject
-    from local_sagemaker.s3_state import S3State
 
 
 def fetch_input(
-    s3: S3State, item: Download, *, folder: Path, host: int, hosts: int, role: str, region: str
+    s3: Objects, item: Download, *, folder: Path, host: int, hosts: int, role: str, region: str
 ) -> None:
     """Copy a host's part of an input into a folder.
 
@@ -44,7 +44,7 @@ def fetch_input(
     write_files(s3, files, folder=folder, source=item.source)
 
 
-def input_objects(s3: S3State, item: Download, *, role: str, region: str) -> list[NamedObject]:
+def input_objects(s3: Objects, item: Download, *, role: str, region: str) -> list[NamedObject]:
     """Return the objects of an input, in their order, and what each is called in it.
 
     Raises:
@@ -55,7 +55,7 @@ def input_objects(s3: S3State, item: Download, *, role: str, region: str) -> lis
     return keys_below(s3, item.source, role=role, region=region)
 
 
-def _listed(s3: S3State, manifest: Bucketed) -> list[NamedObject]:
+def _listed(s3: Objects, manifest: Bucketed) -> list[NamedObject]:
     """Read ``[{"prefix": "s3://bucket/folder/"}, "key/below/it", …]``, a manifest of the service's.
 
     The keys are the files' names, as they stand there.

@@ -81,6 +81,11 @@ class JobLogs:
             found = region, group, stream
             yield found
 
+    def has_group(self, region: str, group: str) -> bool:
+        """Return whether there is such a log group."""
+        with self.lock:
+            return group in logs_backends[ACCOUNT][region].groups
+
     def write(self, region: str, stream: tuple[str, str], *, lines: list[Line]) -> None:
         """Append lines to a stream, which is made if it does not exist.
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.listing import Listing
     from local_sagemaker.patterns import Pattern
     from local_sagemaker.s3_places import Bucketed
-    from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
 # The folder that SageMaker gives a container.
@@ -155,6 +155,10 @@ class Planned(Protocol):
     def arn(self) -> str:
         """Its ARN."""
 
+    @property
+    def role(self) -> str:
+        """The role that it works as."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -165,7 +169,7 @@ class Plan:
         region: Where it was created.
         name: Its name.
         arn: Its ARN.
-        role: Its role, for errors.
+        role: The role that it works as.
         environment_folder: The environment that stands for its image.
         command: In the container's terms: paths below /opt/ml.
         variables: In the container's terms.
@@ -254,7 +258,7 @@ class Begin(Protocol):
 class Deliver(Protocol):
     """Uploads what a command left; raises `JobFailedError`."""
 
-    def __call__(self, job: Document, outcome: Outcome, /, *, s3: S3State) -> dict[str, object]:
+    def __call__(self, job: Document, outcome: Outcome, /, *, s3: Objects) -> dict[str, object]:
         """Return the description's new members."""
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.emulator import Emulator
-    from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
 _DAY = 86_400
@@ -125,7 +125,7 @@ def _begin(_job: Document, phase: Phase, *, now: float) -> dict[str, object]:
     return {"ProcessingStartTime": now} if phase is Phase.RUNNING else {}
 
 
-def _deliver(job: Document, outcome: Outcome, *, s3: S3State) -> dict[str, object]:
+def _deliver(job: Document, outcome: Outcome, *, s3: Objects) -> dict[str, object]:
     if outcome.end is End.EXITED and outcome.exit_code == 0:
         for entry in _outputs(job):
             output = entry["S3Output"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from local_sagemaker.access.grants import Access, Grant
     from local_sagemaker.jobs.execution import Execution
     from local_sagemaker.jobs.interruptions import Interruption
     from local_sagemaker.jobs.logs import JobLogs
@@ -69,6 +70,7 @@ class Runner:
         store: Where descriptions are kept.
         s3: Where inputs come from and outputs go to.
         logs: Where output lines go to.
+        access: What jobs may do with both.
         execution: How commands are run.
         folder: Below it every job has a folder of its own while it runs.
         endpoint: This server's URL, for the jobs.
@@ -79,6 +81,7 @@ class Runner:
     store: Store
     s3: S3State
     logs: JobLogs
+    access: Access
     execution: Execution
     folder: Path
     endpoint: str
@@ -154,9 +157,10 @@ class Runner:
         folder = self.folder / f"{plan.name}-{uuid.uuid4().hex[:8]}"
         ended = _Ended(reason=_BROKEN)
         try:
-            outcome = self._prepare_and_execute(plan, folder, control=control)
+            grant = self.access.grant(plan.role, region=plan.region, arn=plan.arn)
+            outcome = self._prepare_and_execute(plan, folder, control=control, grant=grant)
             interrupted = _Ended(reason=_INTERRUPTED, end=outcome.end)
-            ended = interrupted if control.shutdown else self._deliver(plan, outcome)
+            ended = interrupted if control.shutdown else self._deliver(plan, outcome, grant)
         except JobFailedError as error:
             ended = _Ended(reason=str(error))
         except Exception:
@@ -189,10 +193,12 @@ class Runner:
         reason = f": {ended.reason}" if ended.reason else ""
         log.info("%s: %s%s", plan.arn, ended.status, reason)
 
-    def _prepare_and_execute(self, plan: Planned, folder: Path, *, control: Control) -> Outcome:
+    def _prepare_and_execute(
+        self, plan: Planned, folder: Path, *, control: Control, grant: Grant
+    ) -> Outcome:
         tools = Attempts(
-            s3=self.s3,
-            logs=self.logs,
+            grant=grant,
+            access=self.access,
             execution=self.execution,
             endpoint=self.endpoint,
             identity=self.store.identity,
@@ -213,12 +219,12 @@ class Runner:
             self._begin(plan, Phase.UPLOADING)
         return outcome
 
-    def _deliver(self, plan: Planned, outcome: Outcome) -> _Ended:
+    def _deliver(self, plan: Planned, outcome: Outcome, grant: Grant) -> _Ended:
         failed = outcome.end is End.EXITED and outcome.exit_code != 0
         reason = plan.kind.failure(outcome) if failed else None
         status = "Failed" if failed else "Completed" if outcome.end is End.EXITED else "Stopped"
         try:
-            changes = plan.kind.deliver(self._description(plan), outcome, s3=self.s3)
+            changes = plan.kind.deliver(self._description(plan), outcome, s3=grant.s3)
         except JobFailedError as error:
             # The first thing that went wrong is what a reader needs.
             return _Ended(reason=reason or str(error), end=outcome.end)

@@ -32,9 +32,9 @@ from local_sagemaker.s3_places import parse_s3_uri
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.emulator import Emulator
     from local_sagemaker.images import Environment
-    from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
 
 _LONGEST_REASON = 1024
@@ -222,7 +222,7 @@ def _failure(outcome: Outcome) -> str:
     return reason[: _LONGEST_REASON - len(code)] + code
 
 
-def _deliver(job: Document, outcome: Outcome, *, s3: S3State) -> dict[str, object]:
+def _deliver(job: Document, outcome: Outcome, *, s3: Objects) -> dict[str, object]:
     described: Mapping[str, Any] = job
     config = described["OutputDataConfig"]
     target = parse_s3_uri(config["S3OutputPath"], member="S3OutputPath").below(

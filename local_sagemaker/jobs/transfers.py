@@ -16,7 +16,8 @@ from local_sagemaker.s3_places import Bucketed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from local_sagemaker.s3_state import S3State
+    from local_sagemaker.access.grants import Objects
+
 
 # An object, and its name below the place where it was found.
 NamedObject = tuple[Bucketed, str]
@@ -24,7 +25,7 @@ NamedObject = tuple[Bucketed, str]
 ObjectFile = tuple[Bucketed, list[str]]
 
 
-def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: str) -> int:
+def download(s3: Objects, source: Bucketed, *, folder: Path, role: str, region: str) -> int:
     """Copy every object of a key prefix into a folder.
 
     Args:
@@ -45,7 +46,7 @@ def download(s3: S3State, source: Bucketed, *, folder: Path, role: str, region: 
     return len(files)
 
 
-def objects_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> list[ObjectFile]:
+def objects_below(s3: Objects, source: Bucketed, *, role: str, region: str) -> list[ObjectFile]:
     """Return the objects of a key prefix, in the order of their keys, and how each is called.
 
     Raises:
@@ -55,7 +56,7 @@ def objects_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> l
     return [(at, file_name(name, at=at)) for at, name in named]
 
 
-def keys_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> list[NamedObject]:
+def keys_below(s3: Objects, source: Bucketed, *, role: str, region: str) -> list[NamedObject]:
     """Return the objects of a key prefix, in the order of their keys, and their names below it.
 
     Raises:
@@ -81,7 +82,7 @@ def keys_below(s3: S3State, source: Bucketed, *, role: str, region: str) -> list
 
 
 def write_files(
-    s3: S3State, files: Iterable[ObjectFile], *, folder: Path, source: Bucketed
+    s3: Objects, files: Iterable[ObjectFile], *, folder: Path, source: Bucketed
 ) -> None:
     """Copy objects into a folder, which is made if it does not exist.
 
@@ -163,7 +164,7 @@ def place(root: Path, name: str) -> Path:
     return path
 
 
-def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
+def upload_folder(s3: Objects, folder: Path, *, target: Bucketed) -> None:
     """Copy every file below a folder to S3, under its relative name.
 
     Raises:
@@ -176,7 +177,7 @@ def upload_folder(s3: S3State, folder: Path, *, target: Bucketed) -> None:
         raise failed(f"Failed to upload to {target.uri}", error) from error
 
 
-def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> None:
+def upload_archive(s3: Objects, files: dict[str, Path], *, target: Bucketed) -> None:
     """Pack files and folders into a ``.tar.gz`` and copy it to S3.
 
     Args:
@@ -200,7 +201,7 @@ def upload_archive(s3: S3State, files: dict[str, Path], *, target: Bucketed) -> 
     upload(s3, buffer.getvalue(), target=target)
 
 
-def upload(s3: S3State, content: bytes, *, target: Bucketed) -> None:
+def upload(s3: Objects, content: bytes, *, target: Bucketed) -> None:
     """Store an object.
 
     Raises:

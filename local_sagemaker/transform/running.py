@@ -86,15 +86,14 @@ def run(
         JobFailedError: There are no objects, the container did not start, or an object failed.
     """
     reports.begin(Phase.DOWNLOADING)
-    named = input_objects(tools.s3, plan.source, role=plan.role, region=plan.region)
+    named = input_objects(tools.grant.s3, plan.source, role=plan.role, region=plan.region)
     objects = [
         _Object(at, plan.target.below(f"{name}.out"))
         for at, name in named
         if not name.endswith("/")  # folders' own markers hold no data
     ]
     workshop = Workshop(
-        s3=tools.s3,
-        logs=tools.logs,
+        access=tools.access,
         execution=tools.execution,
         folder=folder,
         images=plan.images,
@@ -143,7 +142,7 @@ class _Transform:
     def __init__(
         self, tools: Attempts, plan: TransformPlan, container: Container, control: Control
     ) -> None:
-        self._s3, self._logs = tools.s3, tools.logs
+        self._s3, self._logs = tools.grant.s3, tools.grant.logs
         self._plan, self._container, self._control = plan, container, control
         limits = plan.limits
         own = _own_parameters(container)

@@ -25,8 +25,8 @@ from local_sagemaker.transform.running import run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.emulator import Emulator
-    from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document
     from local_sagemaker.transform.json_path import JsonPath
 
@@ -203,7 +203,7 @@ def _conclude(_job: Document, _status: str, *, now: float, **_: object) -> dict[
     return {"TransformEndTime": now}
 
 
-def _deliver(_job: Document, _outcome: Outcome, *, s3: S3State) -> dict[str, object]:  # noqa: ARG001 -- its name
+def _deliver(_job: Document, _outcome: Outcome, *, s3: Objects) -> dict[str, object]:  # noqa: ARG001 -- its name
     return {}  # each object was, as soon as it was complete
 
 

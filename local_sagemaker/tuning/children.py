@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Another place for ResourceConfig's members, which SDK 2 takes.
+TUNING_RESOURCES = "HyperParameterTuningResourceConfig"
 # Of the definition, what is not the training job's.
-_TUNERS_OWN = ("DefinitionName", "StaticHyperParameters")
+_TUNERS_OWN = ("DefinitionName", "StaticHyperParameters", TUNING_RESOURCES)
 
 
 def training_members(tuner: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
@@ -21,8 +23,10 @@ def training_members(tuner: Mapping[str, Any], values: Mapping[str, str]) -> dic
     """
     definition = tuner["TrainingJobDefinition"]
     objective = tuner["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    resources = definition.get(TUNING_RESOURCES)
     return {
         **{name: value for name, value in definition.items() if name not in _TUNERS_OWN},
+        **({"ResourceConfig": resources} if resources else {}),
         "HyperParameters": {
             **definition.get("StaticHyperParameters", {}),
             **values,

@@ -71,6 +71,11 @@ class TuningPlan:
     parallel: int
     target: float | None
 
+    @property
+    def role(self) -> str:
+        """Its training jobs' role; of its own it does nothing."""
+        return str(self.job["TrainingJobDefinition"]["RoleArn"])
+
 
 def run(
     _tools: Any,

@@ -10,7 +10,7 @@ from local_sagemaker.images import find_environment
 from local_sagemaker.jobs.plan import JobKind, Outcome, Phase
 from local_sagemaker.jobs.training import TRAINING
 from local_sagemaker.listing import Listing, in_order, page_of
-from local_sagemaker.tuning.children import training_members
+from local_sagemaker.tuning.children import TUNING_RESOURCES, training_members
 from local_sagemaker.tuning.ranges import Choices, read_ranges
 from local_sagemaker.tuning.results import objective_of, progress, results_of, summary
 from local_sagemaker.tuning.running import TuningPlan, run
@@ -19,10 +19,10 @@ from local_sagemaker.tuning.search import Search, combinations
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from local_sagemaker.access.grants import Objects
     from local_sagemaker.emulator import Emulator
     from local_sagemaker.images import Image
     from local_sagemaker.requests import Request
-    from local_sagemaker.s3_state import S3State
     from local_sagemaker.store import Document, Position
     from local_sagemaker.tuning.ranges import Range
 
@@ -41,7 +41,10 @@ def _check(request: Mapping[str, Any]) -> None:
             "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective is missing."
         )
     ranges = read_ranges(config.get("ParameterRanges", {}))
-    static = request["TrainingJobDefinition"].get("StaticHyperParameters", {})
+    definition = request["TrainingJobDefinition"]
+    if "ResourceConfig" in definition and TUNING_RESOURCES in definition:
+        raise RequestInvalidError(f"Provide either ResourceConfig or {TUNING_RESOURCES}.")
+    static = definition.get("StaticHyperParameters", {})
     if both := sorted({one.name for one in ranges} & set(static)):
         raise RequestInvalidError(f"Hyperparameters cannot be both tuned and static: {both}.")
     _check_limits(config, ranges)
@@ -131,7 +134,7 @@ def _begin(_job: Document, _phase: Phase, *, now: float) -> dict[str, object]:  
     return {}
 
 
-def _deliver(_job: Document, _outcome: Outcome, *, s3: S3State) -> dict[str, object]:  # noqa: ARG001 -- its name
+def _deliver(_job: Document, _outcome: Outcome, *, s3: Objects) -> dict[str, object]:  # noqa: ARG001 -- its name
     return {}
 
 

@@ -1,4 +1,4 @@
-"""``make demo``: retrain on the real data, once to be rejected and once to be registered.
+"""``make demo``: retrain on real data: to be rejected, to be registered, to be stopped.
 
 The runs are real Airflow runs on an embedded SageMaker of their own. What the tables say is read
 back from S3 and the model registry, and checked: a demo in which something did not happen ends with
@@ -13,8 +13,8 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from local_stack.programs.processes import (
     obituary,
 )
 from local_stack.samples import pipeline_data
+from local_stack.samples.faults import FAULTS
 from local_stack.samples.pipelines import LARGE_PIPELINES
 from local_stack.services import embedded_sagemaker, environment, migration
 
@@ -38,11 +39,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from local_stack.programs.places import Place
-    from local_stack.samples.pipelines import SamplePipeline
+    from local_stack.samples.pipelines import DemoRun, SamplePipeline
 
 _DAG_RUNS = Path(__file__).with_name("dag_runs.py")
 _SAGEMAKER, _AIRFLOW = range(2)
 _RUNS_S = 1_800.0
+_FAULTS = {fault.name: fault for fault in FAULTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Whose snapshots are worked on, YYYY-MM-DD each: the real table's, and those with a fault."""
+
+    good: str
+    bad: str
+
+    def of(self, run: DemoRun) -> str:
+        """Return the day of a run's data."""
+        return self.bad if run.fault else self.good
 
 
 def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str], None]) -> None:
@@ -50,7 +64,8 @@ def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str],
 
     Args:
         place: The checkout's place; the demo has one of its own below it.
-        pipelines: Whose demo; their tables are landed as today's snapshots.
+        pipelines: Whose demo; their tables are landed as yesterday's snapshots, and what is wrong
+            with them as today's.
         say: Is told of each step.
 
     Raises:
@@ -69,12 +84,13 @@ def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str],
         control.end_leftovers(own)
         stack.enter_context(no_survivors())
         children = stack.enter_context(Children(say))
-        today = datetime.now(UTC).date().isoformat()
-        evidence = _retrain(own, today, pipelines, children=children, say=say)
+        today = datetime.now(UTC).date()
+        days = Days((today - timedelta(days=1)).isoformat(), today.isoformat())
+        evidence = _retrain(own, days, pipelines, children=children, say=say)
     print(f"\n{tables(evidence.outcomes)}\n")
     log = f"Airflow's log: {own.state / 'airflow.log'}"
     try:
-        check(evidence, pipelines, today)
+        check(evidence, pipelines, days.good)
     except DemoError as error:
         raise DemoError(f"{error}. {log}") from error
     say(f"done in {time.monotonic() - begin:.0f} s. {log}")
@@ -82,7 +98,7 @@ def demo(place: Place, pipelines: Sequence[SamplePipeline], say: Callable[[str],
 
 def _retrain(
     own: Place,
-    day: str,
+    days: Days,
     pipelines: Sequence[SamplePipeline],
     *,
     children: Children,
@@ -105,13 +121,28 @@ def _retrain(
     aws = environment.embedded_aws_environment(url)
     s3 = embedded_sagemaker.s3(aws)
     for pipeline in pipelines:
-        landed = pipeline_data.land(s3, environment.BUCKET, pipeline, day=day, make_bucket=True)
+        landed = pipeline_data.land(
+            s3, environment.BUCKET, pipeline, day=days.good, make_bucket=True
+        )
         say(f"snapshot {landed.uri} landed on {url}")
+        for name in filter(None, {run.fault for run in pipeline.demo}):
+            table = _spoiled(own, pipeline, name)
+            landed = pipeline_data.land(s3, environment.BUCKET, pipeline, day=days.bad, table=table)
+            say(f"snapshot {landed.uri} landed: {_FAULTS[name].story}")
     variables = inherited | _airflow_environment(own) | aws
     variables |= environment.retraining_environment(git_commit=git_commit(own.project))
     _migrate(own, children, variables, say=say)
-    runs = _run_dags(own, children, variables, pipelines=pipelines, snapshot_date=day, say=say)
+    runs = _run_dags(own, children, variables, pipelines=pipelines, days=days, say=say)
     return gather(aws, runs)
+
+
+def _spoiled(own: Place, pipeline: SamplePipeline, fault: str) -> Path:
+    """Write a pipeline's table with a fault, and return its path."""
+    good = {pipeline.table.name: pipeline.table.read_bytes()}
+    path = own.state / "spoiled" / pipeline.table.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_FAULTS[fault].spoil(good).files[path.name])
+    return path
 
 
 def _airflow_environment(own: Place) -> dict[str, str]:
@@ -149,7 +180,7 @@ def _run_dags(
     variables: dict[str, str],
     *,
     pipelines: Sequence[SamplePipeline],
-    snapshot_date: str,
+    days: Days,
     say: Callable[[str], None],
 ) -> tuple[Run, ...]:
     first, *others = (
@@ -158,7 +189,7 @@ def _run_dags(
             *(
                 part
                 for run in pipeline.demo
-                for part in ("--conf", json.dumps({**run.params, "snapshot": snapshot_date}))
+                for part in ("--conf", json.dumps({**run.params, "snapshot": days.of(run)}))
             ),
         ]
         for pipeline in pipelines
@@ -168,7 +199,7 @@ def _run_dags(
     dag_ids = " and ".join(pipeline.dag_id for pipeline in pipelines)
     is_large = any(pipeline in LARGE_PIPELINES for pipeline in pipelines)
     each = "one to two minutes" if is_large else "half a minute"
-    say(f"starting Airflow's tasks: two runs of {dag_ids} ({each} each)")
+    say(f"starting Airflow's tasks: the runs of {dag_ids} ({each} each)")
     child = children.start(
         Program(
             name="airflow",

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from local_stack.samples.pipelines import SamplePipeline
 
 
+STOPPED = "stopped"
+# The verdict and the number of versions of each outcome.
+_DUE = {"registered": ("pass", 1), "rejected": ("reject", 0), STOPPED: (STOPPED, 0)}
+
+
 class DemoError(LocalStackError):
     """Something that the demo shows did not happen; the message says what."""
 
@@ -54,9 +59,10 @@ class Outcome:
 
     Attributes:
         run: It.
-        verdict: The gate's verdict in ``decision.json``, "" if there is no such record.
+        verdict: The gate's verdict in ``decision.json``; ``stopped`` if the gate on data rejected
+            what it was to be trained on; "" if there is no such record.
         reason: The gate's explanation.
-        rows: The number of rows in the snapshot, as the evaluation report has it.
+        rows: The number of rows in the snapshot, as the report has it by which it was judged.
         metric: What it was mostly judged by; None if there is no record that tells.
         value: That metric of the model, None if the report has none.
         threshold: What the gate asked of it: ``≥ 0.6``.
@@ -80,10 +86,12 @@ class Evidence:
     Attributes:
         outcomes: One for each run.
         packages: Each model package version in the registry with its metadata.
+        training_jobs: So many there were.
     """
 
     outcomes: tuple[Outcome, ...]
     packages: Mapping[str, Mapping[str, str]]
+    training_jobs: int
 
 
 def gather(aws: Mapping[str, str], runs: Sequence[Run]) -> Evidence:
@@ -93,9 +101,15 @@ def gather(aws: Mapping[str, str], runs: Sequence[Run]) -> Evidence:
         aws: The variables that lead to the embedded SageMaker.
         runs: The runs.
     """
-    packages = _packages(embedded_sagemaker.api(aws))
+    sagemaker = embedded_sagemaker.api(aws)
+    packages = _packages(sagemaker)
     s3 = embedded_sagemaker.s3(aws)
-    return Evidence(tuple(_outcome(s3, run, packages) for run in runs), packages)
+    pages = sagemaker.get_paginator("list_training_jobs").paginate()
+    return Evidence(
+        tuple(_outcome(s3, run, packages) for run in runs),
+        packages,
+        sum(len(page["TrainingJobSummaries"]) for page in pages),
+    )
 
 
 def check(evidence: Evidence, pipelines: Sequence[SamplePipeline], snapshot_date: str) -> None:
@@ -104,7 +118,7 @@ def check(evidence: Evidence, pipelines: Sequence[SamplePipeline], snapshot_date
     Args:
         evidence: What was found.
         pipelines: Whose demo was shown; they say what must come of each run.
-        snapshot_date: The day whose data was used.
+        snapshot_date: The day whose data the registered models were trained on.
 
     Raises:
         DemoError: Something did not.
@@ -119,7 +133,7 @@ def check(evidence: Evidence, pipelines: Sequence[SamplePipeline], snapshot_date
             continue
         if outcome.run.state != run.state:
             wrong.append(f"the run with {run.about} ended as {outcome.run.state}")
-        verdict, versions = ("pass", 1) if run.passes else ("reject", 0)
+        verdict, versions = _DUE[run.outcome]
         if outcome.verdict != verdict:
             said = outcome.verdict or "no decision.json"
             wrong.append(f"the gate's verdict on {run.about} is {said}, not {verdict}")
@@ -128,7 +142,10 @@ def check(evidence: Evidence, pipelines: Sequence[SamplePipeline], snapshot_date
                 f"the run with {run.about} registered {len(outcome.packages)} "
                 f"versions, not {versions}"
             )
-    due = sum(run.passes for _, run in wanted)
+    trained = sum(run.outcome != STOPPED for _, run in wanted)
+    if evidence.training_jobs != trained:
+        wrong.append(f"there were {evidence.training_jobs} training jobs, not {trained}")
+    due = sum(_DUE[run.outcome][1] for _, run in wanted)
     if len(evidence.packages) != due:
         wrong.append(f"the registry holds {len(evidence.packages)} versions, not {due}")
     for arn, metadata in evidence.packages.items():
@@ -149,15 +166,17 @@ def _tables(outcomes: Sequence[Outcome]) -> str:
     metric = next((outcome.metric for outcome in outcomes if outcome.metric), "metric")
     results = [["run", "snapshot", "rows", metric, "threshold", "verdict", "outcome"]]
     for outcome in outcomes:
+        is_stopped = outcome.verdict == STOPPED
+        unknown, done = ("-", "trained") if is_stopped else ("?", "registered")
         results.append(
             [
                 outcome.run.name,
                 str(outcome.run.params.get("snapshot")),
                 "?" if outcome.rows is None else f"{outcome.rows:,}",
-                "?" if outcome.value is None else f"{outcome.value:.4f}",
-                outcome.threshold or "?",
+                unknown if outcome.value is None else f"{outcome.value:.4f}",
+                outcome.threshold or unknown,
                 outcome.verdict or "none",
-                ", ".join(outcome.packages) or f"not registered: {outcome.reason}",
+                ", ".join(outcome.packages) or f"not {done}: {outcome.reason}",
             ]
         )
     steps = list(dict.fromkeys(task for o in outcomes for task in o.run.seconds))
@@ -183,6 +202,8 @@ def _outcome(s3: S3Client, run: Run, packages: Mapping[str, Mapping[str, str]]) 
         environment.BUCKET, run.pipeline, str(run.params.get("snapshot")), run.run_id
     )
     decision = _json(s3, naming.decision_uri(run_uri))
+    if not decision and (stopped := _stopped(s3, run, run_uri)):
+        return stopped
     headline = headline_of(decision)
     limit = limit_of(decision, headline) if headline else None
     path = [headline.metric] if headline else []
@@ -198,6 +219,22 @@ def _outcome(s3: S3Client, run: Run, packages: Mapping[str, Mapping[str, str]]) 
         value=measure.value if measure else None,
         threshold=f"{limit.sign} {limit.value}" if limit else None,
         packages=tuple(arn for arn, meta in packages.items() if names & set(meta.values())),
+    )
+
+
+def _stopped(s3: S3Client, run: Run, run_uri: str) -> Outcome | None:
+    decision = _json(s3, naming.data_decision_uri(run_uri))
+    if decision.get("verdict") != "reject":
+        return None
+    return Outcome(
+        run=run,
+        verdict=STOPPED,
+        reason=str(decision["explanation"]),
+        rows=_json(s3, naming.data_report_uri(run_uri)).get("rows"),
+        metric=None,
+        value=None,
+        threshold=None,
+        packages=(),
     )
 
 

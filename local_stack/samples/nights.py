@@ -44,8 +44,8 @@ class Night:
         fault: What is wrong with it, or None.
         changes: Where its files differ from what they should be.
         rows_due: So many rows the table had that night.
-        expected: ``pass``, ``reject``, ``no snapshot``, or ``failed:`` and how the job's message
-            begins; at r2 ≥ 0.6, with the engineered features.
+        expected: ``pass``, ``stopped`` by its data, ``no snapshot``, or ``failed:`` and
+            how the job's message begins; at r2 ≥ 0.6, with the engineered features.
     """
 
     date: str

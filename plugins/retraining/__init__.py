@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from retraining.gate.champion import better_than_champion, not_worse_than_champion
     from retraining.gate.conditions import (
         Equals,
         GreaterThan,
@@ -36,6 +37,8 @@ __all__ = [
     "Or",
     "Parameter",
     "Pipeline",
+    "better_than_champion",
+    "not_worse_than_champion",
 ]
 
 
@@ -43,5 +46,6 @@ def __getattr__(name: str) -> object:
     """Import a word of the authors' when a DAG file asks for it: every task loads this package."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "pipeline" if name in {"Image", "Pipeline"} else "gate.conditions"
+    home = "gate.champion" if name.endswith("_champion") else "gate.conditions"
+    home = "pipeline" if name in {"Image", "Pipeline"} else home
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)

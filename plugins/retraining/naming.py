@@ -127,6 +127,16 @@ def decision_uri(run_uri: str) -> str:
     return f"{output_uri(run_uri, 'evaluation')}decision.json"
 
 
+def data_report_uri(run_uri: str) -> str:
+    """Return the URI of the report on the run's data, beside the splits of the same job."""
+    return f"{output_uri(run_uri, 'data')}data_report.json"
+
+
+def data_decision_uri(run_uri: str) -> str:
+    """Return the URI of the record of what was decided about the run's data."""
+    return f"{output_uri(run_uri, 'data')}decision.json"
+
+
 def condition_uri(run_uri: str, step: str) -> str:
     """Return the folder of the decision of one of several conditions of a run.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 
 from retraining.naming import ENDPOINT_NAME
+from retraining.runs.kinds import REJECT, STOP, WARN, WHEN_DATA_DIFFERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ def retraining(
     approval_status: str = "PendingManualApproval",
     ask_for_approval: bool | None = False,
     when_rejected: str | None = "skip",
+    when_data_differs: str | None = STOP,
     reuse_steps: str = "backfills",
 ) -> dict[str, Param]:
     """Return the parameters of a retraining DAG; the arguments are their defaults.
@@ -41,6 +43,7 @@ def retraining(
         approval_status: What a registered version starts as.
         ask_for_approval: Whether a person is asked; None where the DAG has no such step.
         when_rejected: ``skip`` or ``fail``; None where a rejected model leads to one task only.
+        when_data_differs: ``stop``, ``reject`` or ``warn``; None where no gate judges the data.
         reuse_steps: ``backfills``, ``always`` or ``never``.
     """
     found = {
@@ -103,6 +106,13 @@ def retraining(
             title="What a rejected model does",
             description="Skip: the run succeeds with nothing registered. Fail: the run fails.",
         ),
+        WHEN_DATA_DIFFERS: Param(
+            when_data_differs,
+            type="string",
+            enum=[STOP, REJECT, WARN],
+            title="What data do that the gate on data rejects",
+            description="Stop: nothing is trained. Reject: the version is Rejected. Warn: pending.",
+        ),
         "reuse_steps": Param(
             reuse_steps,
             type="string",
@@ -114,6 +124,7 @@ def retraining(
     left_out = {
         *(("ask_for_approval", "approval_hours") if ask_for_approval is None else ()),
         *((WHEN_REJECTED,) if when_rejected is None else ()),
+        *((WHEN_DATA_DIFFERS,) if when_data_differs is None else ()),
     }
     return {name: param for name, param in found.items() if name not in left_out}
 

@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from retraining.gate.champion import is_of_champion
 from retraining.gate.conditions import PolicyError
+from retraining.gate.data import checked_data_policy
 from retraining.gate.headline import HIGHER, LOWER, Headline
+from retraining.gate.judging import check_parameters
 from retraining.gate.policy import checked, chosen, metrics_of, parameters_of
 from retraining.gate.report import canonical, is_path, names
 
@@ -34,7 +37,7 @@ _VERSION = re.compile(r"[\w.-]+")
 # What the library itself writes into the metadata of each version, of the 50 that there may be.
 OWN_METADATA = frozenset({
     "snapshot", "fingerprint", "headline", "better", "tolerance", "run_id", "run_type",
-    "training_job", "code_sha256", "data_fingerprint", "against_gate",
+    "training_job", "code_sha256", "data_fingerprint", "against_gate", "data_differs",
 })  # fmt: skip
 _LARGEST_METADATA = 50
 _LONGEST_DESCRIPTION = 1024
@@ -88,6 +91,8 @@ class Pipeline:
         metadata_metrics: The paths of metrics that go there, besides the headline and the policy's.
         tolerance: How far a number of an answer may be from what evaluation predicted, relatively;
             a text must be the same.
+        data_policy: The conditions on the data, all of which must hold before anything is trained;
+            None for no such gate. See ``retraining.gate.data``.
         plots: What the page draws of ``predictions.csv`` and the report: some of ``PLOTS``.
 
     Raises:
@@ -110,6 +115,7 @@ class Pipeline:
     metadata_parameters: tuple[str, ...] = ()
     metadata_metrics: tuple[str, ...] = ()
     tolerance: float = 1e-6
+    data_policy: tuple[Condition, ...] | None = None
     plots: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -127,6 +133,8 @@ class Pipeline:
         try:
             # A list may change after it was checked.
             object.__setattr__(self, "policy", checked(self.policy))
+            if self.data_policy is not None:
+                object.__setattr__(self, "data_policy", checked_data_policy(self.data_policy))
         except PolicyError as error:
             raise ValueError(f"pipeline {self.name}: {error}") from error
         problems = [
@@ -191,22 +199,27 @@ class Pipeline:
     @property
     def metric_paths(self) -> tuple[str, ...]:
         """The paths of the metrics that go into the registry, the headline first."""
-        paths = (self._headline_path, *metrics_of(self.policy), *self.metadata_metrics)
+        asked = (path for path in metrics_of(self.policy) if not is_of_champion(path))
+        paths = (self._headline_path, *asked, *self.metadata_metrics)
         return tuple(dict.fromkeys(map(canonical, paths)))
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """The names of the parameters that go into the registry."""
-        return tuple(dict.fromkeys((*parameters_of(self.policy), *self.metadata_parameters)))
+        policies = (*self.policy, *(self.data_policy or ()))
+        return tuple(dict.fromkeys((*parameters_of(policies), *self.metadata_parameters)))
 
     def for_run(self, parameters: Mapping[str, Any]) -> Pipeline:
         """Return the pipeline with the metrics that a run's parameters choose for its policy.
 
         Raises:
-            UndecidableError: A parameter chooses none.
+            UndecidableError: A parameter chooses none, or no report could be judged by its value;
+                or the run lacks one of the policy's.
             ValueError: As of the declaration.
         """
         policy = chosen(self.policy, parameters)
+        for condition in policy:
+            check_parameters(condition, parameters)
         if policy == self.policy:
             return self
         # What has chosen is named by the policy no more.

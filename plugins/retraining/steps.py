@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Label
 
+from retraining import naming
 from retraining.approval import operators as approval
+from retraining.champion import tasks as champion
 from retraining.deployment import tasks as deployment_tasks
 from retraining.gate.policy import parameters_of
 from retraining.jobs import requests
@@ -23,7 +25,9 @@ from retraining.params import WHEN_REJECTED
 from retraining.python_tasks import PipelineBranch, PipelineTask
 from retraining.registry import tasks as registry_tasks
 from retraining.registry.assets import approvals
+from retraining.runs import data_tasks
 from retraining.runs import tasks as run_tasks
+from retraining.runs.kinds import WHEN_DATA_DIFFERS
 from retraining.runs.operators import ResolveRunOperator
 from retraining.settings import job_pool
 
@@ -54,12 +58,41 @@ def resolve_run(
     )
 
 
+def find_champion(
+    run: ResolveRunOperator, *, endpoint_name: str | None = None, **arguments: Any
+) -> champion.FindChampionTask:
+    """Find the versions that the run is measured by: what serves, and whose data to compare with.
+
+    Args:
+        run: The task ``resolve_run``.
+        endpoint_name: Where a version serves; None for the pipeline's name.
+        arguments: Those of ``PythonOperator``.
+
+    Raises:
+        ValueError: It is no endpoint's name.
+    """
+    endpoint_name = endpoint_name or run.pipeline.name
+    naming.deployment_stem(endpoint_name)
+    found = champion.FindChampionTask(
+        python_callable=champion.find_champion,
+        op_kwargs={
+            "pipeline": run.pipeline.name,
+            "endpoint_name": endpoint_name,
+            "run": run.settled,
+        },
+        **{"task_id": "find_champion", **arguments},
+    )
+    run >> found
+    return found
+
+
 def processing(
     run: ResolveRunOperator,
     script: str,
     *,
     inputs: Mapping[str, str],
     outputs: Sequence[str],
+    optional_inputs: Mapping[str, str] | None = None,
     arguments: Mapping[str, object] | None = None,
     image: Image | str | None = None,
     instance_type: str = _INSTANCE_TYPE,
@@ -76,6 +109,7 @@ def processing(
         script: Its file name; without ``.py`` it is the task's id.
         inputs: The S3 folder or object of each input by its name.
         outputs: The names of the folders that it writes; no other step of the DAG writes them.
+        optional_inputs: Further inputs, which the job goes without where the URI renders to "".
         arguments: The values of the script's own options, ``--name value`` each.
         image: One of those that the pipeline declares; None for its ``image``.
         instance_type: Of the job.
@@ -84,8 +118,12 @@ def processing(
 
     Raises:
         TypeError: The outputs are one text.
-        ValueError: The pipeline declares no such image, or another step has such an output.
+        ValueError: The pipeline declares no such image, another step has such an output, or an
+            input is optional and not.
     """
+    optional = dict(optional_inputs or {})
+    if both := sorted(optional.keys() & inputs.keys()):
+        raise ValueError(f"{script}: the input {both[0]!r} is optional and not")
     if isinstance(outputs, str):
         raise TypeError(f'{script}: outputs="{outputs}" is one text; write ("{outputs}",)')
     for task in run.dag.tasks:
@@ -104,10 +142,11 @@ def processing(
                 for name, value in (arguments or {}).items()
                 for part in (f"--{name}", str(value))
             ],
-            inputs=inputs,
+            inputs={**inputs, **optional},
             outputs={name: run.output_uri(name) for name in outputs},
             max_runtime_s=max_runtime_s,
         ),
+        optional_inputs=optional,
         **_job_arguments(run, PurePosixPath(script).stem) | operator_arguments,
     )
 
@@ -166,6 +205,42 @@ def training(
     return RetrainingTrainingOperator(
         config=config, **_job_arguments(run, "train") | operator_arguments
     )
+
+
+def check_data(
+    run: ResolveRunOperator,
+    preprocess: RetrainingProcessingOperator,
+    find: champion.FindChampionTask,
+    **arguments: Any,
+) -> PipelineTask:
+    """Judge the run's data by the pipeline's ``data_policy`` before anything is trained on them.
+
+    It follows ``preprocess`` and ``find``; what trains follows it.
+
+    Args:
+        run: The task ``resolve_run``.
+        preprocess: What writes the report on the data, into its output ``data``.
+        find: The task ``find_champion``.
+        arguments: Those of ``PythonOperator``.
+
+    Raises:
+        ValueError: The pipeline has no such policy, ``preprocess`` no such output, or the DAG lacks
+            a parameter of the policy or ``when_data_differs``.
+    """
+    policy = run.pipeline.data_policy
+    if policy is None:
+        raise ValueError(f"pipeline {run.pipeline.name} declares no data_policy to judge data by")
+    preprocess.only("data")
+    wanted = (WHEN_DATA_DIFFERS, *parameters_of(policy))
+    if missing := [name for name in wanted if name not in run.dag.params]:
+        raise ValueError(f"{run.dag.dag_id} lacks the data policy's {', '.join(missing)}")
+    check = PipelineTask(
+        python_callable=data_tasks.check_data,
+        op_kwargs={"pipeline": run.pipeline, "run": run.settled, "found": find.output},
+        **{"task_id": "check_data", **arguments},
+    )
+    [preprocess, find] >> check
+    return check
 
 
 def check_quality(
@@ -235,7 +310,19 @@ def register_model(
         run: The task ``resolve_run``.
         train: The training job.
         arguments: Those of ``PythonOperator``.
+
+    Raises:
+        ValueError: The pipeline has a ``data_policy``, and the DAG no step ``check_data`` so far:
+            nothing would ever be registered.
     """
+    is_checked = data_tasks.check_data in (
+        getattr(task, "python_callable", None) for task in run.dag.tasks
+    )
+    if run.pipeline.data_policy is not None and not is_checked:
+        raise ValueError(
+            f"{run.dag.dag_id}: pipeline {run.pipeline.name} has a data_policy, so the step"
+            " check_data is wanted before register_model; or data_policy=None"
+        )
     return approval.RegisterModelOperator(
         python_callable=registry_tasks.register_model,
         op_kwargs={"pipeline": run.pipeline, "run": run.settled, "training": train.result},

@@ -41,12 +41,15 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_retraining_dag_reads_as_the_tutorials_pipeline(dags: dict[str, Any]) -> None:
     assert dags[RETRAINING]["edges"] == [
+        ["check_data", "train"],
         ["check_quality", "register_model"],
         ["check_quality", "reject_model"],
         ["check_quality", "skip_registration"],
         ["evaluate", "check_quality"],
-        ["preprocess", "train"],
+        ["find_champion", "check_data"],
+        ["preprocess", "check_data"],
         ["register_model", "create_model"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]

@@ -92,13 +92,16 @@ def test_the_folder_parses_and_holds_only_known_dags(shape: dict[str, Any]) -> N
 def test_both_arms_follow_the_check(shape: dict[str, Any]) -> None:
     assert shape["dags"][DAG_ID]["edges"] == [
         ["ask_for_approval", "record_approval"],
+        ["check_data", "train"],
         ["check_quality", "register_model"],
         ["check_quality", "reject_model"],
         ["check_quality", "skip_registration"],
         ["evaluate", "check_quality"],
-        ["preprocess", "train"],
+        ["find_champion", "check_data"],
+        ["preprocess", "check_data"],
         ["register_model", "ask_for_approval"],
         ["register_model", "record_approval"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]
@@ -110,6 +113,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
     assert dag["params"] == {
         "snapshot": None,
         "r2_threshold": 0.6,
+        "champion_tolerance": 0.02,
         "features": "engineered",
         "instance_type": "ml.m5.large",
         "approval_status": "PendingManualApproval",
@@ -118,6 +122,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
         "backfill_approval_status": "PendingManualApproval",
         "register_against_gate": "",
         "when_rejected": "skip",
+        "when_data_differs": "stop",
         "reuse_steps": "backfills",
     }
     for name in [*dag["params"], *dag["tasks"]]:
@@ -160,7 +165,7 @@ def test_runs_end_as_the_gate_and_the_data_say(tmp_path: Path, run_embedded_sage
         assert decision["verdict"] == "reject"
         assert decision["registered"] is None
         assert decision["conditions"][0]["operands"]["regression_metrics.r2_score"] == (
-            pytest.approx(0.5758, abs=1e-4)
+            pytest.approx(0.5869, abs=1e-4)
         )
 
         # Two runs of one snapshot with the same code and parameters, each below its own prefix.
@@ -206,7 +211,7 @@ def test_runs_end_as_the_gate_and_the_data_say(tmp_path: Path, run_embedded_sage
         bucket, key = naming.split_s3_uri(naming.output_uri(uri, "evaluation"))
         body = s3.get_object(Bucket=bucket, Key=f"{key}predictions.csv")["Body"].read().decode()
         predictions = list(csv.DictReader(io.StringIO(body)))
-        assert len(predictions) == 4128
+        assert len(predictions) == 4099
         assert list(predictions[0]) == ["actual", "predicted"]
 
         failures = [text.split("The last lines")[0] for text in log.split("JobFailedError: ")[1:]]

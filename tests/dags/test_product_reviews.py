@@ -53,10 +53,13 @@ def test_the_retraining_dag_fails_a_run_whose_model_is_rejected(
     assert parsed["errors"] == {}
     dag = parsed["dags"][RETRAINING]
     assert dag["edges"] == [
+        ["check_data", "train"],
         ["check_quality", "register_model"],
         ["check_quality", "reject_model"],
         ["evaluate", "check_quality"],
-        ["preprocess", "train"],
+        ["find_champion", "check_data"],
+        ["preprocess", "check_data"],
+        ["resolve_run", "find_champion"],
         ["resolve_run", "preprocess"],
         ["train", "evaluate"],
     ]

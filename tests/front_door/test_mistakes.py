@@ -26,6 +26,33 @@ def in_a_dag(make: Callable[[ResolveRunOperator], Any], **declared: Any) -> Any:
         return make(steps.resolve_run(told))
 
 
+def test_a_gate_on_data_has_all_that_it_needs() -> None:
+    def check(run: ResolveRunOperator, outputs: tuple[str, ...] = ("data",)) -> Any:
+        prepare = steps.processing(run, "preprocess.py", inputs={}, outputs=outputs)
+        return steps.check_data(run, prepare, steps.find_champion(run))
+
+    def register(run: ResolveRunOperator) -> Any:
+        return steps.register_model(run, steps.training(run, None, channels={}))
+
+    ratio = Metric("distance.row_ratio")
+    policy = {"data_policy": (GreaterThan(ratio, 0.8),)}
+    edges = in_a_dag(check, **policy).upstream_task_ids
+    assert edges == {"preprocess", "find_champion"}
+    assert in_a_dag(lambda run: (check(run), register(run))[1], **policy)
+    with pytest.raises(ValueError, match="pipeline tickets declares no data_policy to judge data"):
+        in_a_dag(check)
+    with pytest.raises(ValueError, match="preprocess has no output 'data'; it has train"):
+        in_a_dag(lambda run: check(run, ("train",)), **policy)
+    with pytest.raises(ValueError, match="lacks the data policy's ratio"):
+        in_a_dag(check, data_policy=(GreaterThan(ratio, Parameter("ratio")),))
+    with pytest.raises(ValueError, match="step check_data is wanted before register_model"):
+        in_a_dag(register, **policy)
+    with pytest.raises(
+        ValueError, match=r"data_policy: 'scores_metrics\.score' is no metric of data"
+    ):
+        in_a_dag(check, data_policy=(GreaterThan(SCORE, 0.8),))
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
@@ -76,6 +103,12 @@ def test_a_step_has_outputs_and_an_id_of_its_own() -> None:
         in_a_dag(lambda run: step(run, "a.py", ("x",), image=Image("xgboost", "3.0-5")))
     with pytest.raises(ValueError, match="resolve_run settles no 'bucket' but snapshot, "):
         in_a_dag(lambda run: run.template("bucket"))
+    with pytest.raises(
+        ValueError, match=r"find_champion finds no champion\.bucket, but of champio"
+    ):
+        in_a_dag(lambda run: steps.find_champion(run).template("champion", "bucket"))
+    with pytest.raises(ValueError, match="'a_b' is no endpoint name"):
+        in_a_dag(lambda run: steps.find_champion(run, endpoint_name="a_b"))
 
 
 def test_arguments_may_be_numbers() -> None:

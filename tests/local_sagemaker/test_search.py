@@ -138,6 +138,29 @@ def test_conditions_are_joined_by_and_unless_or_is_asked_for(region):
     assert set(names(region, {**both, "Operator": "Or"})) == set(JOBS)
 
 
+@pytest.mark.parametrize(
+    ("resource", "condition"),
+    [
+        ("TrainingJob", one("TrainingJobStatus", "Equals", "Failed")),
+        ("TrainingJob", one("TrainingJobStatus", "Equals", "failed")),
+        ("TrainingJob", one("TrainingJobStatus", "NotEquals", "Failed")),
+        ("TrainingJob", one("TrainingJobName", "Contains", "in")),
+        ("TrainingJob", one("TrainingJobName", "Contains", "IN")),
+        ("TrainingJob", one("TrainingJobName", "Equals", "fine")),
+        ("TrainingJob", one("TuningJobArn", "Equals", "arn:none")),
+        ("ModelPackage", one("ModelPackageGroupName", "Equals", "alpha")),
+        ("ModelPackage", one("ModelPackageGroupName", "Equals", "Alpha")),
+        ("ModelPackageGroup", one("ModelPackageGroupName", "Equals", "beta")),
+        ("ModelPackageGroup", one("ModelPackageGroupName", "Contains", "a")),
+    ],
+)
+def test_what_the_store_looks_for_is_what_would_be_found_without(region, resource, condition):
+    never = one("CreationTime", "NotExists")
+    either = {"Filters": [condition, never], "Operator": "Or"}  # the store looks for no Or
+    alone = {"Filters": [condition]}
+    assert names(region, alone, resource=resource) == names(region, either, resource=resource)
+
+
 def test_nested_filters_hold_for_one_entry_of_a_list(region):
     def channel(name, uri):
         return [

@@ -6,12 +6,15 @@ import copy
 import csv
 import io
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from retraining import naming
+from retraining.aws import s3 as objects
 from retraining.web import csv_download, decisions, json_views
 from retraining.web.airflow_db import Run
 from retraining.web.decisions import found_in, row_of
@@ -239,3 +242,124 @@ def test_whatever_the_files_hold_the_page_and_the_other_rows_are_told(
     assert len(head) == len(other) == len({*head})
     assert other[head.index("verdict")] == "reject"
     assert "7.5" in other
+
+
+LEAF = {"candidate": 7.5, "champion": 7.0, "value": 0.5, "low": 0.1, "high": 0.9, "better_share": 0}
+
+
+def beside(difference: object, **champion: object) -> dict[str, Any]:
+    """Return what the page is told of candidate and champion, with a headline in a section."""
+    record = RECORD | {
+        "pipeline": {"name": "s", "headline": {"metric": "a_metrics.mse", "better": "lower"}}
+    }
+    report = {
+        "a_metrics": {"mse": {"value": 7.5}},
+        "champion": {"outcome": "scored", "version": "arn:v/2", "rows": 15, **champion},
+        "difference": difference,
+    }
+    row = row_of(run(), found_in(json.dumps(record).encode(), json.dumps(report).encode(), uri=URI))
+    told = {"row": json_views.row(row, None, None), "told": json_views.comparison(row)}
+    json.dumps(told, allow_nan=False).encode()
+    return told
+
+
+def test_candidate_and_champion_are_shown_with_their_difference() -> None:
+    part = {"column": "size", "slice": "1 to 2", "rows": 4, "a_metrics": {"mse": LEAF}}
+    found = beside(
+        {"a_metrics": {"mse": LEAF}, "win_rate": 0.25, "slices": [part]},
+        rows_unseen_by_champion=False,
+        rows_unseen_reason="another seed",
+    )
+    assert found["row"]["champion"] == {"path": "a_metrics.mse", **LEAF}
+    assert found["row"]["metrics"] == {"a_metrics.mse": 7.5}
+    assert found["told"] == {
+        "outcome": "scored",
+        "reason": "",
+        "version": "arn:v/2",
+        "rows": 15,
+        "unseen": False,
+        "unseen_reason": "another seed",
+        "win_rate": 0.25,
+        "differences": {"a_metrics.mse": LEAF},
+        "parts": [
+            {"column": "size", "name": "1 to 2", "rows": 4, "differences": {"a_metrics.mse": LEAF}}
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        None, 7, [], {"a_metrics": 7}, {"a_metrics": {"mse": None}}, {"slices": {"a": 1}},
+        {"a_metrics": {"mse": {**LEAF, "low": float("nan")}}}, {"slices": [None, []]},
+        {"a_metrics": {"mse": {**LEAF, "value": "0.5"}}, "win_rate": "most"},
+        {"a_metrics": {"mse": {**LEAF, "high": float("inf")}}, "win_rate": True},
+    ],
+)  # fmt: skip
+def test_what_is_no_difference_is_left_out(difference: object) -> None:
+    found = beside(difference, reason=7, rows=float("inf"), version="\ud800" * 5_000)
+    assert found["row"]["champion"] is None
+    assert found["row"]["verdict"] == RECORD["verdict"]
+    assert (found["told"]["differences"], found["told"]["parts"]) == ({}, [])
+    assert (found["told"]["win_rate"], found["told"]["rows"]) == (None, None)
+
+
+def test_a_report_of_before_there_were_champions_tells_of_none() -> None:
+    row = row_of(run(), found_in(json.dumps(RECORD).encode(), json.dumps(REPORT).encode(), uri=URI))
+    assert json_views.comparison(row) is None
+    assert json_views.row(row, None, None)["champion"] is None
+
+
+DATA = {
+    **RECORD,
+    "explanation": "distance.row_ratio = 0.5 is not ≥ 0.8",
+    "parameters": {"when_data_differs": "stop"},
+    "registered": None,
+    "data": {"comparison": {}, "missing": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def s3(embedded_sagemaker: Any) -> Any:
+    client = embedded_sagemaker.client("s3")
+    client.create_bucket(Bucket="bucket")
+    return client
+
+
+def verdict_of(s3: Any, state: str, **written: object) -> tuple[str, str]:
+    """Return what the page says of a run of this state that left these records, in their order."""
+    run_id = f"manual__{naming.fingerprint(state, str(written))[:12]}"
+    uri = naming.run_uri("bucket", "shells", "2026-11-20", run_id)
+    places = {"model": naming.decision_uri(uri), "data": naming.data_decision_uri(uri)}
+    for name, record in written.items():
+        body = record if isinstance(record, bytes) else json.dumps(record).encode()
+        objects.put(s3, places[name], body)
+        time.sleep(1.1 if len(written) > 1 else 0)  # S3 tells time in seconds
+    found = decisions._read(s3, uri, state=state)
+    row = json_views.row(row_of(run(state=state), found), None, None)
+    return row["verdict"], row["explanation"]
+
+
+def test_a_run_that_its_data_stopped_has_a_verdict_and_a_reason(s3: Any) -> None:
+    stopped = "stopped by its data: distance.row_ratio = 0.5 is not ≥ 0.8"
+    assert verdict_of(s3, "failed", data=DATA) == ("reject", stopped)
+    assert verdict_of(s3, "failed", data=DATA | {"verdict": "undecidable"}) == (
+        "undecidable",
+        stopped,
+    )
+    # Data that pass, or that a person lets pass, decide nothing by themselves.
+    warned = DATA | {"parameters": {"when_data_differs": "warn"}}
+    assert verdict_of(s3, "failed", data=warned)[0] == "failed"
+    assert verdict_of(s3, "running", data=DATA | {"verdict": "pass"})[0] == "running"
+    assert verdict_of(s3, "success", data=warned, model=RECORD)[1] == RECORD["explanation"]
+    # The later one counts, where a run was cleared.
+    passed = RECORD | {"verdict": "pass"}
+    assert verdict_of(s3, "failed", model=passed, data=DATA) == ("reject", stopped)
+    assert verdict_of(s3, "failed", data=DATA, model=passed)[0] == "pass"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"verdict": 1}', b"\xff", b"[" * 10**5])
+def test_a_broken_decision_about_data_is_told(s3: Any, body: bytes) -> None:
+    verdict, explanation = verdict_of(s3, "failed", data=body)
+    assert verdict == "unknown"
+    assert "data/decision.json" in explanation

@@ -6,6 +6,7 @@ The splits are what XGBoost's built-in algorithm takes: numbers, the label first
 from __future__ import annotations
 
 from features import fit_preprocessor, prepare
+from kit.data_report import data_report
 from kit.job import processing_job, stopwatch
 from kit.preprocessing import preprocessing_arguments, read_and_split, write_preprocessed
 from kit.record import describe
@@ -22,7 +23,8 @@ def main() -> None:
             options.output,
             {name: prepare(preprocessor, split) for name, split in splits.items()},
             preprocessor=preprocessor,
-            record=describe(snapshot, splits, seed=options.seed),
+            data=data_report(snapshot.rows, TABLE),
+            record=describe(snapshot, splits, options),
             header=False,
         )
         say("fitted the preprocessor and wrote all")

@@ -6,6 +6,7 @@ The splits are raw rows with a header: what is fitted travels in ``preprocessor.
 from __future__ import annotations
 
 from features import FEATURE_SETS, fit_preprocessor
+from kit.data_report import data_report
 from kit.job import processing_job, stopwatch
 from kit.preprocessing import preprocessing_arguments, read_and_split, write_preprocessed
 from kit.record import describe
@@ -23,9 +24,10 @@ def main() -> None:
             options.output,
             splits,
             preprocessor=fit_preprocessor(options.features, splits["train"][TABLE.features]),
+            data=data_report(snapshot.rows, TABLE),
             record={
                 "features": options.features,
-                **describe(snapshot, splits, seed=options.seed),
+                **describe(snapshot, splits, options),
             },
         )
         say(f"fitted the {options.features} features and wrote all")

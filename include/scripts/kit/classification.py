@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kit.difference import difference, share_of_wins
 from kit.failure import BadInputError
 
 if TYPE_CHECKING:
@@ -93,6 +94,72 @@ def class_metrics(
             if counted.matrix[number].any()
         }
     }
+
+
+def classification_difference(
+    actual: Sequence[object],
+    candidate: Sequence[object],
+    champion: Sequence[object],
+    *,
+    positive: str | None = None,
+    samples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Give how two models' metrics differ, with a paired bootstrap.
+
+    Args:
+        actual: Labels; they are compared as texts.
+        candidate: As many predicted labels.
+        champion: As many of the other model's.
+        positive: As of ``classification_metrics``.
+        samples: As of ``classification_metrics``.
+        seed: As of ``classification_metrics``.
+
+    Returns:
+        The same section as that of ``classification_metrics``, of each metric of a model what
+        ``difference`` gives; and ``win_rate``, the share of rows that the candidate alone has
+        right, and half of those where both are right or both wrong.
+    """
+    texts = [[str(label) for label in each] for each in (actual, candidate, champion)]
+    labels = sorted({*texts[0], *texts[1], *texts[2], *([positive] if positive else [])})
+    numbers = {label: number for number, label in enumerate(labels)}
+    truth, *guesses = np.array([[numbers[label] for label in each] for each in texts])
+    triples, counts = np.unique(np.array([truth, *guesses]), axis=1, return_counts=True)
+    if positive is None:
+        section, measure = "multiclass_classification_metrics", _weighted
+    else:
+        section = "binary_classification_metrics"
+        measure = _of_label(numbers[positive])
+    size, rows = len(labels), int(counts.sum())
+    random = np.random.default_rng(seed)
+    batch = max(1, BATCH // size**2)
+    # The first is what was drawn already: all rows once.
+    draws = [counts[None]] + [
+        random.multinomial(rows, counts / rows, min(batch, samples - done))
+        for done in range(0, samples, batch)
+    ]
+    ours, theirs = (
+        [measure(_matrices(triples[0], guess, drawn, size=size)) for drawn in draws]
+        for guess in triples[1:]
+    )
+    metrics = {}
+    for name in ours[0]:
+        drawn = [np.concatenate([found[name] for found in each[1:]]) for each in (ours, theirs)]
+        values = [float(each[0][name][0]) for each in (ours, theirs)]
+        if told := difference(*values, *drawn, lower_is_better=False):
+            metrics[name] = told
+    hits = [(guess == truth).astype(float) for guess in guesses]
+    return {section: metrics, "win_rate": share_of_wins(*hits)}
+
+
+def _matrices(
+    truth: np.ndarray, guess: np.ndarray, counted: np.ndarray, *, size: int
+) -> np.ndarray:
+    """Make confusion matrices, one of each row of ``counted``; several may fill a cell."""
+    matrices = np.zeros((len(counted), size * size))
+    for cell, column in zip(truth * size + guess, counted.T, strict=True):
+        matrices[:, cell] += column
+    return matrices.reshape(-1, size, size)
 
 
 class _Counted:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
     from kit.table import Table
 
@@ -27,19 +26,6 @@ def doubts(rows: pd.DataFrame, table: Table, *, files: Sequence[Mapping[str, Any
         *_constant_features(rows, table),
         *_targets(rows, table),
     ]
-
-
-def first_of_its_kind(rows: pd.DataFrame) -> np.ndarray:
-    """Give for each row the number of the first row that is equal to it; of most it is its own."""
-    numbers = pd.Series(np.arange(len(rows)))
-    repeated = rows.duplicated(keep=False).to_numpy()
-    if repeated.any():
-        alike = rows[repeated].reset_index(drop=True)
-        own = numbers[repeated].reset_index(drop=True)
-        cells = [alike[name] for name in alike]
-        first = own.groupby(cells, dropna=False, sort=False).transform("first")
-        numbers[repeated] = first.to_numpy()
-    return numbers.to_numpy()
 
 
 def _same_files(files: Sequence[Mapping[str, Any]]) -> list[str]:

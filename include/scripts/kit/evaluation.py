@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.champion import champion_arguments
 from kit.job import ArgumentParser
 from kit.outputs import published, write_json
 
@@ -82,6 +83,7 @@ def evaluation_arguments(description: str | None, *, preprocessor: bool = False)
     parser.add_argument("--output", type=Path, default=output / "evaluation", metavar="DIR")
     parser.add_number("--bootstrap-samples", 1_000, low=2)
     parser.add_number("--seed", 42, low=0, about="of the bootstrap")
+    champion_arguments(parser)
     return parser
 
 

@@ -21,7 +21,7 @@ from kit.failure import BadInputError
 from kit.outputs import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 ENTRY_POINT = "code/entry_point.py"
@@ -89,7 +89,10 @@ def predict(module: ModuleType, folder: Path, body: str | bytes, *, content_type
     Raises:
         BadInputError: A row cannot be decoded.
     """
-    model = module.model_fn(str(folder))
+    return _predicted(module, module.model_fn(str(folder)), body, content_type=content_type)
+
+
+def _predicted(module: ModuleType, model: Any, body: str | bytes, *, content_type: str) -> Any:
     try:
         rows = module.input_fn(body, content_type)
     except ValueError as error:
@@ -97,6 +100,34 @@ def predict(module: ModuleType, folder: Path, body: str | bytes, *, content_type
             f"test.csv: the endpoint refuses the rows (header apart): {error}"
         ) from error
     return module.predict_fn(rows, model)
+
+
+def load(folder: Path) -> tuple[ModuleType, Any]:
+    """Load an unpacked archive's model by its entry point, for ``ask``."""
+    module = load_entry_point(folder)
+    return module, module.model_fn(str(folder))
+
+
+def ask(model: tuple[ModuleType, Any], rows: Mapping[str, Any]) -> Any:
+    """Give what a loaded model predicts, before it is encoded.
+
+    Args:
+        model: Of ``load``.
+        rows: ``body`` and ``content_type`` of one request with all rows; or ``columns``, the texts
+            of each by its name, of which the entry point's ``FEATURES`` are sent as text/csv.
+
+    Raises:
+        BadInputError: The model wants a column that is not there, or a row cannot be decoded.
+    """
+    module, loaded = model
+    if "columns" not in rows:
+        return _predicted(module, loaded, rows["body"], content_type=rows["content_type"])
+    columns = rows["columns"]
+    wanted = [str(name) for name in getattr(module, "FEATURES", columns)]
+    if missing := [name for name in wanted if name not in columns]:
+        raise BadInputError(f"it wants the columns {', '.join(missing)}, which the test rows lack")
+    body = "\n".join(map(",".join, zip(*(columns[name] for name in wanted), strict=True)))
+    return _predicted(module, loaded, body, content_type="text/csv")
 
 
 def answers(folder: Path, bodies: Sequence[str], *, content_type: str, accept: str) -> list[Any]:
@@ -114,23 +145,37 @@ def answers(folder: Path, bodies: Sequence[str], *, content_type: str, accept: s
     Raises:
         BadInputError: The entry point refuses a request.
     """
-    module = load_entry_point(folder)
-    model = module.model_fn(str(folder))
-    encode = getattr(module, "output_fn", None)
+    answer = answering(load_entry_point(folder), folder, content_type=content_type, accept=accept)
     answered = []
     for number, body in enumerate(bodies, 1):
         try:
+            answered.append(answer(body))
+        except BadInputError as error:
+            raise BadInputError(f"test row {number}: {error}") from error
+    return answered
+
+
+def answering(
+    module: ModuleType, folder: Path, *, content_type: str, accept: str
+) -> Callable[[str], Any]:
+    """Load the model, and return what gives its answer to one request, as ``answers`` does.
+
+    What it returns raises ``BadInputError`` of a request that the entry point refuses.
+    """
+    model = module.model_fn(str(folder))
+    encode = getattr(module, "output_fn", None)
+
+    def answer(body: str) -> Any:
+        try:
             rows = module.input_fn(body, content_type)
         except ValueError as error:
-            raise BadInputError(
-                f"the endpoint refuses test row {number}, {body[:200]!r}: {error}"
-            ) from error
+            raise BadInputError(f"the endpoint refuses {body[:200]!r}: {error}") from error
         prediction = module.predict_fn(rows, model)
         if encode is None:
-            answered.append(_of_toolkit(prediction, accept))
-        else:
-            answered.append(_decoded(encode(prediction, accept), accept))
-    return answered
+            return _of_toolkit(prediction, accept)
+        return _decoded(encode(prediction, accept), accept)
+
+    return answer
 
 
 def _of_toolkit(prediction: Any, accept: str) -> Any:

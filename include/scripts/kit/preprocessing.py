@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
+from kit.data_report import place
 from kit.job import ArgumentParser, stopwatch
 from kit.outputs import published, write_json
-from kit.record import NAME
+from kit.record import NAME, shares_of
 from kit.snapshot import Snapshot, read_snapshot
-from kit.splits import Shares, split_table
+from kit.splits import split_table
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +60,7 @@ def read_and_split(
     Raises:
         BadInputError: The snapshot cannot be used, or the shares cannot.
     """
-    shares = Shares(options.train_share, options.validation_share, options.test_share)
+    shares = shares_of(options)
     say = stopwatch()
     snapshot = read_snapshot(
         options.snapshot,
@@ -72,7 +73,7 @@ def read_and_split(
     for warning in snapshot.warnings:
         print(f"warning: {warning}", flush=True)
     rows = clean(snapshot.rows) if clean else snapshot.rows
-    splits = split_table(rows, shares, target=table.target, seed=options.seed)
+    splits = split_table(rows, shares, table=table, seed=options.seed)
     for name, split in splits.items():
         print(f"{name}: {len(split)} rows (seed {options.seed})", flush=True)
     return snapshot, splits
@@ -83,13 +84,15 @@ def write_preprocessed(
     splits: Mapping[str, pd.DataFrame],
     *,
     record: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
     preprocessor: object = None,
     header: bool = True,
 ) -> None:
     """Write all that preprocessing leaves, or nothing.
 
-    That is ``<split>/<split>.csv`` for each split, ``preprocessor/preprocessing.json`` and, if
-    something was fitted, ``preprocessor/preprocessor.joblib``.
+    That is ``<split>/<split>.csv`` for each split, ``preprocessor/preprocessing.json``, if
+    something was fitted ``preprocessor/preprocessor.joblib``, and with a report on the data
+    ``data/data_report.json``.
     """
     with published(output) as folder:
         for name, split in splits.items():
@@ -98,5 +101,7 @@ def write_preprocessed(
                 folder / name / f"{name}.csv", index=False, header=header, lineterminator="\n"
             )
         write_json(folder / "preprocessor" / NAME, record)
+        if data is not None:
+            write_json(place(folder), data)
         if preprocessor is not None:
             joblib.dump(preprocessor, folder / "preprocessor" / "preprocessor.joblib")

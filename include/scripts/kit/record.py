@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kit.failure import BadInputError
+from kit.splits import METHOD, Shares
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -18,14 +21,30 @@ if TYPE_CHECKING:
 NAME = "preprocessing.json"
 
 
+def shares_of(options: argparse.Namespace) -> Shares:
+    """Return the shares of the splits that a command line asks for.
+
+    Raises:
+        BadInputError: They are no shares of one whole.
+    """
+    return Shares(options.train_share, options.validation_share, options.test_share)
+
+
 def describe(
-    snapshot: Snapshot, splits: Mapping[str, pd.DataFrame], *, seed: int
+    snapshot: Snapshot, splits: Mapping[str, pd.DataFrame], options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Give the record: rows, nulls, the snapshot's files and fingerprint, and warnings, if any."""
+    """Give the record: the split, rows, nulls, the snapshot's files, and warnings, if any.
+
+    Args:
+        snapshot: What was read.
+        splits: What was made of it.
+        options: Of the command line.
+    """
     read = len(snapshot.rows)
     sizes = {name: len(split) for name, split in splits.items()}
     return {
-        "seed": seed,
+        "seed": options.seed,
+        "split": {"method": METHOD, "seed": options.seed, "shares": asdict(shares_of(options))},
         "rows": {"read": read, "dropped": read - sum(sizes.values()), **sizes},
         "nulls": {name: int(snapshot.rows[name].isna().sum()) for name in snapshot.rows},
         "files": snapshot.files,

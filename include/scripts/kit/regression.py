@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from kit.difference import difference, share_of_wins
 from kit.failure import BadInputError
 
 # So many resampled rows are held at once, four moments each: 64 MB.
 BATCH = 2_000_000
+# Of these less is better.
+_ERRORS = frozenset({"mse", "rmse", "mae"})
 
 
 def check_targets(targets: np.ndarray, name: str) -> None:
@@ -78,6 +81,60 @@ def regression_metrics(
     Raises:
         BadInputError: A metric is no finite number.
     """
+    measured, drawn = _drawn(actual, predicted, samples=samples, seed=seed)
+    metrics = {}
+    for name, value in measured.items():
+        # A draw of equal targets has no r2; it takes a handful of rows to see one.
+        values = drawn[name][np.isfinite(drawn[name])]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        if not np.isfinite([value, spread]).all():
+            raise BadInputError(
+                f"test.csv: {name} is {value} (± {spread}), which no gate can judge: the targets "
+                "differ too little, or the errors are too great"
+            )
+        metrics[name] = {"value": float(value), "standard_deviation": spread}
+    return {"regression_metrics": metrics}
+
+
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
+def regression_difference(
+    actual: np.ndarray, candidate: np.ndarray, champion: np.ndarray, *, samples: int, seed: int
+) -> dict[str, Any]:
+    """Give how two models' metrics differ, with a paired bootstrap.
+
+    Args:
+        actual: Targets.
+        candidate: As many predictions.
+        champion: As many of the other model's.
+        samples: As of ``regression_metrics``.
+        seed: As of ``regression_metrics``.
+
+    Returns:
+        ``regression_metrics``, of each metric what ``difference`` gives, without those that are no
+        finite number; and ``win_rate``, the share of rows with the smaller absolute error.
+    """
+    errors = [np.abs(predicted - actual) for predicted in (candidate, champion)]
+    # The same seed draws the same rows.
+    ours, theirs = (
+        _drawn(actual, predicted, samples=samples, seed=seed) for predicted in (candidate, champion)
+    )
+    found = {
+        name: difference(
+            *(ours[0][name], theirs[0][name], ours[1][name], theirs[1][name]),
+            lower_is_better=name in _ERRORS,
+        )
+        for name in ours[0]
+    }
+    return {
+        "regression_metrics": {name: told for name, told in found.items() if told},
+        "win_rate": share_of_wins(-errors[0], -errors[1]),
+    }
+
+
+def _drawn(
+    actual: np.ndarray, predicted: np.ndarray, *, samples: int, seed: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Give each metric's value, and its values over rows that are drawn anew."""
     error = predicted - actual
     centred = actual - actual.mean()
     moments = np.column_stack([error**2, np.abs(error), centred, centred**2])
@@ -90,19 +147,7 @@ def regression_metrics(
             for done in range(0, samples, batch)
         ]
     )
-    drawn = _metrics(means)
-    metrics = {}
-    for name, value in _metrics(moments.mean(axis=0)).items():
-        # A draw of equal targets has no r2; it takes a handful of rows to see one.
-        values = drawn[name][np.isfinite(drawn[name])]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        if not np.isfinite([value, spread]).all():
-            raise BadInputError(
-                f"test.csv: {name} is {value} (± {spread}), which no gate can judge: the targets "
-                "differ too little, or the errors are too great"
-            )
-        metrics[name] = {"value": float(value), "standard_deviation": spread}
-    return {"regression_metrics": metrics}
+    return _metrics(moments.mean(axis=0)), _metrics(means)
 
 
 def _metrics(means: np.ndarray) -> dict[str, Any]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.classification import class_metrics, classification_metrics
+from kit.champion import Contest, against_champion
+from kit.classification import (
+    class_metrics,
+    classification_difference,
+    classification_metrics,
+)
 from kit.evaluation import Smoke, evaluation_arguments, write_evaluation
+from kit.failure import BadInputError
 from kit.job import processing_job, stopwatch
-from kit.model_archive import ENTRY_POINT, load_entry_point, predict, unpacked
+from kit.latency import serving_metrics
+from kit.model_archive import ENTRY_POINT, answering, load_entry_point, predict, unpacked
 from kit.record import NAME, origin, read_record
 from kit.requirements import install
 
@@ -34,6 +42,28 @@ def worst_errors(
     return sorted(wrong, key=lambda mistake: -mistake["probability"])[:WORST]
 
 
+def labels(answers: Any, rows: int) -> list[int]:
+    """Give the labels of a model's answers.
+
+    Raises:
+        BadInputError: There are not as many as rows, or one has no label.
+    """
+    told = [answer.get("label") if isinstance(answer, dict) else None for answer in answers]
+    if len(told) != rows or not all(isinstance(label, int) for label in told):
+        raise BadInputError(f"the model gives {len(told)} answers for {rows} rows, or no labels")
+    return told
+
+
+def measured(
+    actual: Sequence[int], predicted: Sequence[int], **bootstrap: int
+) -> dict[str, dict[str, Any]]:
+    """Give all metrics of predicted labels."""
+    return {
+        **classification_metrics(actual, predicted, **bootstrap),
+        **class_metrics(actual, predicted, **bootstrap),
+    }
+
+
 def main() -> None:
     """Run the job; exit with 1 and a message where its inputs cannot be used."""
     parser = evaluation_arguments(__doc__)
@@ -54,19 +84,36 @@ def main() -> None:
         lesser = baselines(read_split(options.train / "train.parquet"), test)
         say("fitted the baselines")
         body = json.dumps({"features": texts})
-        answers = predict(load_entry_point(folder), folder, body, content_type=JSON)
-        predicted = [answer["label"] for answer in answers]
+        module = load_entry_point(folder)
+        answers = predict(module, folder, body, content_type=JSON)
+        predicted = labels(answers, len(texts))
         say(f"predicted {len(texts)} test reviews")
 
+        requests = [json.dumps({"features": [text]}) for text in texts]
+        answer = answering(module, folder, content_type=JSON, accept=JSON)
+        serving = serving_metrics(options.model, requests, answer=answer)
+        say("timed single reviews")
+
         bootstrap = {"samples": options.bootstrap_samples, "seed": options.seed}
+        record = read_record(folder)
+        contest = Contest(
+            rows={"body": body, "content_type": JSON},
+            columns={"sentiment": actual, "words": [len(text.split()) for text in texts]},
+            actual=actual,
+            predicted=predicted,
+            measure=partial(measured, **bootstrap),
+            compare=partial(classification_difference, **bootstrap),
+            check=partial(labels, rows=len(texts)),
+        )
         report = {
-            **classification_metrics(actual, predicted, **bootstrap),
-            **class_metrics(actual, predicted, **bootstrap),
+            **contest.measure(actual, predicted),
+            **serving,
             "baselines": lesser,
             **json.loads((folder / CURVES).read_text(encoding="utf-8")),
             "worst_errors": worst_errors(texts, actual, answers),
-            **origin(read_record(folder), tested=len(texts)),
+            **origin(record, tested=len(texts)),
             "bootstrap": bootstrap,
+            **against_champion(options, contest, record=record),
         }
         say(f"{options.bootstrap_samples} bootstrap samples")
         write_evaluation(
@@ -75,7 +122,7 @@ def main() -> None:
             actual=actual,
             predicted=predicted,
             smoke=Smoke(
-                [json.dumps({"features": [text]}) for text in texts],
+                requests,
                 [{"predictions": [answer]} for answer in answers],
                 content_type=JSON,
                 accept=JSON,

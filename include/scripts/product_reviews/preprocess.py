@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from kit.data_report import data_report, place
 from kit.job import processing_job, stopwatch
 from kit.outputs import published, write_json
 from kit.preprocessing import preprocessing_arguments, read_and_split
@@ -59,7 +60,7 @@ def main() -> None:
         snapshot, splits = read_and_split(options, TABLE, clean=distinct)
         if options.balance:
             splits["train"] = balanced(splits["train"], seed=options.seed)
-        record = describe(snapshot, splits, seed=options.seed) | {
+        record = describe(snapshot, splits, options) | {
             "max_sequence_length": options.max_sequence_length,
             "balanced": options.balance,
             "sentiments": {
@@ -79,6 +80,7 @@ def main() -> None:
                     tokens=tokenized(tokenizer, texts),
                 )
             write_json(folder / "preprocessor" / NAME, record)
+            write_json(place(folder), data_report(snapshot.rows, TABLE))
         say("tokenised and wrote all")
 
 

@@ -7,10 +7,9 @@ cannot be meant, such as a condition that always holds, is refused when it is ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining import naming
 from retraining.gate.report import canonical, finite, is_path, kind_of
 from retraining.gate.words import one_line
 
@@ -22,6 +21,8 @@ Literal = int | float | str | bool
 _LONGEST_TEXT = 1_000
 # Not deeper than Python can walk.
 _DEEPEST = 20
+# A record keeps it as a 32-bit number.
+_MOST_ROWS = 2**31 - 1
 
 
 class PolicyError(ValueError):
@@ -53,19 +54,33 @@ class Metric:
             other characters quoted in brackets: ``metrics['f1.macro'][0]``. Where it leads to
             SageMaker's ``{"value": …, "standard_deviation": …}``, its value is meant. Or the
             parameter of the run that is such a path.
+        minimum_rows: How many rows it must rest on: a report that counts fewer, or does not count
+            them, cannot be judged. None asks for none.
+        rows: The path of that count in the report.
 
     Raises:
-        PolicyError: It is neither.
+        PolicyError: The path is neither, or what is asked of the rows cannot be meant.
     """
 
     path: str | Parameter
+    _: KW_ONLY
+    minimum_rows: int | None = None
+    rows: str = "rows.test"
 
     def __post_init__(self) -> None:
-        """Check the path."""
-        if isinstance(self.path, Parameter):
+        """Check the paths and the number."""
+        paths = [self.rows] if isinstance(self.path, Parameter) else [self.path, self.rows]
+        for path in paths:
+            if not isinstance(path, str) or not is_path(path):
+                raise PolicyError(f"Metric: {shown(path)} is no path in a report, such as a.score")
+        if self.minimum_rows is None:
             return
-        if not isinstance(self.path, str) or not is_path(self.path):
-            raise PolicyError(f"Metric: {shown(self.path)} is no path in a report, such as a.score")
+        is_whole = isinstance(self.minimum_rows, int) and not isinstance(self.minimum_rows, bool)
+        if not is_whole or not 1 <= self.minimum_rows <= _MOST_ROWS:
+            raise PolicyError(
+                f"Metric: minimum_rows={shown(self.minimum_rows)} is no whole number from 1 to"
+                f" {_MOST_ROWS:,}"
+            )
 
 
 Operand = Literal | Metric | Parameter
@@ -159,6 +174,7 @@ COMPARISONS: Mapping[type, tuple[str, Callable[[Any, Any], bool]]] = {
     LessThanOrEqualTo: ("≤", lambda left, right: left <= right),
 }
 # By the type's name in the wire form.
+KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in COMPARISONS}
 SIGNS: Mapping[str, str] = {kind.__name__: sign for kind, (sign, _) in COMPARISONS.items()}
 _OF_NUMBERS = SIGNS.keys() - {"Equals"}
 
@@ -190,37 +206,6 @@ def fault_of(value: object) -> str | None:
     return f"{kind_of(value)}, not a number, text or truth value"
 
 
-def to_wire(condition: Condition, parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return a condition as a SageMaker pipeline definition writes it.
-
-    Source: the pipeline definition JSON schema, ``Conditions`` of a ``Condition`` step. A metric
-    is written as its path, as the report is always the run's own; a parameter as its value, or as
-    ``in_record`` says what it is.
-    """
-
-    def operand(item: Operand) -> object:
-        match item:
-            case Metric(path):
-                return {"Std:JsonGet": {"Path": operand(path)}}
-            case Parameter(name):
-                return in_record(parameters.get(name))
-            case _:
-                return item
-
-    kind = type(condition).__name__
-    match condition:
-        case Or(conditions):
-            return {"Type": kind, "Conditions": [to_wire(item, parameters) for item in conditions]}
-        case Not(inner):
-            return {"Type": kind, "Condition": to_wire(inner, parameters)}
-        case In(query, values):
-            several = [operand(item) for item in values]
-            return {"Type": kind, "QueryValue": operand(query), "Values": several}
-        case _:
-            left, right = operand(condition.left), operand(condition.right)
-            return {"Type": kind, "LeftValue": left, "RightValue": right}
-
-
 def shown(value: object) -> str:
     """Return what a value looks like in a policy, for a message."""
     try:
@@ -228,18 +213,6 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):
         # Python does not write an integer of thousands of digits.
         return kind_of(value)
-
-
-def in_record(value: object) -> object:
-    """Return a run's parameter as a record can hold it: what is not JSON becomes what it is.
-
-    NaN, which Airflow's parameters may be, becomes the text ``NaN``.
-    """
-    try:
-        naming.canonical_json(value)
-    except (ValueError, TypeError, RecursionError):
-        return kind_of(value)
-    return value
 
 
 def _check_operands(name: str, left: Operand, rights: tuple[Operand, ...]) -> None:

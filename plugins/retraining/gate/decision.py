@@ -12,14 +12,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retraining import naming
-from retraining.gate.conditions import Condition, to_wire
 from retraining.gate.judging import Judgement, judge
 from retraining.gate.policy import checked, chosen
 from retraining.gate.report import UndecidableError, parse
+from retraining.gate.wire_form import minimum_rows, to_wire
 from retraining.gate.words import joined, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from retraining.gate.conditions import Condition
 
 
 class Verdict(StrEnum):
@@ -38,7 +40,8 @@ class Decision:
         verdict: The gate's word.
         explanation: The reason in one sentence, for a log line or a note.
         judgements: One for each condition, in the policy's order; empty if undecidable.
-        policy_sha256: The hash of the conditions with their parameters' values.
+        policy_sha256: The hash of the conditions with their parameters' values and the rows that
+            they ask for.
     """
 
     verdict: Verdict
@@ -66,7 +69,7 @@ def decide(
             mistake.
     """
     conditions = checked(tuple(policy))
-    policy_sha256 = _hash(conditions, parameters)
+    policy_sha256 = policy_hash(conditions, parameters)
     try:
         content = parse(report)
         judgements = tuple(
@@ -74,6 +77,11 @@ def decide(
         )
     except UndecidableError as error:
         return _undecidable(str(error), policy_sha256)
+    return decision_on(judgements, policy_sha256)
+
+
+def decision_on(judgements: tuple[Judgement, ...], policy_sha256: str) -> Decision:
+    """Return the decision that follows from judged conditions, all of which must hold."""
     failed = [item.explanation for item in judgements if not item.holds]
     if failed:
         return Decision(Verdict.REJECT, joined(failed), judgements, policy_sha256)
@@ -85,12 +93,17 @@ def undecidable(
     reason: str, policy: Iterable[Condition], parameters: Mapping[str, object]
 ) -> Decision:
     """Return the decision for a report that could not even be read."""
-    return _undecidable(reason, _hash(checked(tuple(policy)), parameters))
+    return _undecidable(reason, policy_hash(checked(tuple(policy)), parameters))
 
 
 def _undecidable(reason: str, policy_sha256: str) -> Decision:
     return Decision(Verdict.UNDECIDABLE, one_line(f"undecidable: {reason}"), (), policy_sha256)
 
 
-def _hash(conditions: tuple[Condition, ...], parameters: Mapping[str, object]) -> str:
-    return naming.fingerprint([to_wire(condition, parameters) for condition in conditions])
+def policy_hash(conditions: Iterable[Condition], parameters: Mapping[str, object]) -> str:
+    """Return the SHA-256 of conditions with their parameters' values and the rows they ask for."""
+    conditions = tuple(conditions)
+    wire = [to_wire(condition, parameters) for condition in conditions]
+    floors = [minimum_rows(condition, parameters) for condition in conditions]
+    # A policy that asks for no rows keeps the hash that records of it have.
+    return naming.fingerprint(wire, *([floors] if any(floors) else []))

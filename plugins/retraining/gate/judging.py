@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
+from retraining.gate import champion
 from retraining.gate.conditions import (
     COMPARISONS,
     Condition,
@@ -18,9 +20,9 @@ from retraining.gate.conditions import (
     Or,
     Parameter,
     fault_of,
-    to_wire,
 )
-from retraining.gate.report import UndecidableError, measured, value_at
+from retraining.gate.report import UndecidableError, finite, kind_of, last_name, measured, value_at
+from retraining.gate.wire_form import minimum_rows, to_wire
 from retraining.gate.words import one_line
 
 if TYPE_CHECKING:
@@ -33,16 +35,19 @@ class Judgement:
 
     Attributes:
         condition: It in SageMaker's wire form, its metrics by path, its parameters by value.
-        operands: The value of each operand by how the policy names it.
+        operands: The value of each operand by how the policy names it, and the counts of rows that
+            were asked for.
         holds: Whether it is true.
         explanation: It in words, with the values: ``score = 0.58 is not ≥ 0.6``; one line, cut
             where it is very long.
+        minimum_rows: How many rows its metrics had to rest on: see ``wire_form.minimum_rows``.
     """
 
     condition: Mapping[str, object]
     operands: Mapping[str, Literal]
     holds: bool
     explanation: str
+    minimum_rows: tuple[Mapping[str, object], ...] = ()
 
 
 def judge(condition: Condition, report: object, parameters: Mapping[str, object]) -> Judgement:
@@ -50,7 +55,7 @@ def judge(condition: Condition, report: object, parameters: Mapping[str, object]
 
     Raises:
         UndecidableError: An operand is missing, null, not finite, or of a type that cannot be
-            compared with the other.
+            compared with the other; or a metric rests on fewer rows than it asks for.
     """
     operands: dict[str, Literal] = {}
 
@@ -58,6 +63,8 @@ def judge(condition: Condition, report: object, parameters: Mapping[str, object]
         found = _resolve(operand, report, parameters)
         if not isinstance(operand, int | float | str):
             operands[_name(operand)] = found
+        if isinstance(operand, Metric) and operand.minimum_rows is not None:
+            operands[operand.rows] = _counted(operand, operand.minimum_rows, report)
         return found
 
     def evaluate(condition: Condition) -> tuple[bool, str]:
@@ -86,8 +93,52 @@ def judge(condition: Condition, report: object, parameters: Mapping[str, object]
                 word = "is" if holds else "is not"
                 return holds, f"{_said(condition.left, left)} {word} {sign} {_show(right)}"
 
-    holds, explanation = evaluate(condition)
-    return Judgement(to_wire(condition, parameters), operands, holds, one_line(explanation))
+    try:
+        holds, explanation = evaluate(condition)
+    except UndecidableError as error:
+        why = champion.why_unscored(report) if champion.asks_for_champion(condition) else ""
+        raise UndecidableError(f"{why}; {error}") if why else error from error
+    explanation = champion.in_words(condition, report, operands) or explanation
+    return Judgement(
+        to_wire(condition, parameters),
+        operands,
+        holds,
+        one_line(explanation),
+        minimum_rows(condition, parameters),
+    )
+
+
+def check_parameters(condition: Condition, parameters: Mapping[str, object]) -> None:
+    """See that a run has what a condition needs of its parameters, before there is any report.
+
+    Raises:
+        UndecidableError: A parameter is missing, or no report could make the condition judgeable:
+            its value is not finite, or of another type than what it is compared with.
+    """
+    match condition:
+        case Or(conditions):
+            for part in conditions:
+                check_parameters(part, parameters)
+            return
+        case Not(inner):
+            check_parameters(inner, parameters)
+            return
+        case In(query, several):
+            items = (query, *several)
+            given = [item for item in items if isinstance(item, Parameter)]
+            pairs: list[tuple[Operand, Operand]] = [*product(given, items)]
+        case _:
+            pairs = [(condition.left, condition.right)]
+    for pair in pairs:
+        # A metric may be of any type yet; the other side alone must fit the condition.
+        values = [_resolve(item, None, parameters) for item in pair if not isinstance(item, Metric)]
+        names = dict.fromkeys(item.name for item in pair if isinstance(item, Parameter))
+        if not names:
+            continue
+        try:
+            _check_comparable(condition, values[0], values[-1])
+        except UndecidableError as error:
+            raise UndecidableError(f"parameter {' and '.join(names)}: {error}") from error
 
 
 def _resolve(operand: Operand, report: object, parameters: Mapping[str, object]) -> Literal:
@@ -105,6 +156,26 @@ def _resolve(operand: Operand, report: object, parameters: Mapping[str, object])
             return _checked(parameters[name], f"parameter {name}")
         case _:
             return operand
+
+
+def _counted(metric: Metric, minimum: int, report: object) -> float:
+    path = metric.rows
+    try:
+        found = measured(value_at(report, path))
+    except UndecidableError as error:
+        raise UndecidableError(
+            f"{_name(metric)} asks for {minimum} rows, and the report does not count them: {error}"
+        ) from error
+    if finite(found) is None:
+        raise UndecidableError(f"{path} of the report is {kind_of(found)}, not a number of rows")
+    assert isinstance(found, int | float)  # noqa: S101 - what is finite is one
+    if found < minimum:
+        name = last_name(path)
+        rows = f"{name} rows" if path == f"rows.{name}" else f"rows ({path})"
+        raise UndecidableError(
+            f"{_name(metric)} rests on {_show(found)} {rows}, fewer than the {minimum} it asks for"
+        )
+    return found
 
 
 def _checked(value: object, what: str) -> Literal:

@@ -20,7 +20,7 @@ from retraining.gate.conditions import (
 from retraining.gate.report import UndecidableError, is_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 def checked(policy: object) -> tuple[Condition, ...]:
@@ -34,20 +34,20 @@ def checked(policy: object) -> tuple[Condition, ...]:
     for item in conditions:
         if not isinstance(item, Condition):
             raise PolicyError(f"policy: {shown(item)} is no condition")
-    if not any(isinstance(item, Metric) for item in _operands(conditions)):
+    if not any(isinstance(item, Metric) for item in operands_of(conditions)):
         raise PolicyError("policy: no condition asks for a metric, so every model would pass")
     return conditions
 
 
 def metrics_of(policy: Iterable[Condition]) -> tuple[str, ...]:
     """Return the paths that conditions name, in their order, but for those that a run chooses."""
-    paths = (item.path for item in _operands(policy) if isinstance(item, Metric))
+    paths = (item.path for item in operands_of(policy) if isinstance(item, Metric))
     return tuple(path for path in paths if isinstance(path, str))
 
 
 def parameters_of(policy: Iterable[Condition]) -> tuple[str, ...]:
     """Return the names of the parameters that conditions name, in their order."""
-    named = (item.path if isinstance(item, Metric) else item for item in _operands(policy))
+    named = (item.path if isinstance(item, Metric) else item for item in operands_of(policy))
     return tuple(item.name for item in named if isinstance(item, Parameter))
 
 
@@ -61,24 +61,30 @@ def chosen(policy: Iterable[Condition], parameters: Mapping[str, object]) -> tup
 
     def operand(item: Operand) -> Operand:
         if isinstance(item, Metric) and isinstance(item.path, Parameter):
-            return Metric(_path(item.path.name, parameters))
+            return replace(item, path=_path(item.path.name, parameters))
         return item
 
-    def condition(item: Condition) -> Condition:
-        match item:
-            case Or(conditions):
-                return Or(tuple(map(condition, conditions)))
-            case Not(inner):
-                return Not(condition(inner))
-            case In(query, values):
-                return In(operand(query), tuple(map(operand, values)))
-            case _:
-                return replace(item, left=operand(item.left), right=operand(item.right))
-
     try:
-        return tuple(map(condition, policy))
+        return tuple(with_operands(condition, operand) for condition in policy)
     except PolicyError as error:
         raise UndecidableError(f"the run's parameters choose wrong metrics: {error}") from error
+
+
+def with_operands(condition: Condition, change: Callable[[Operand], Operand]) -> Condition:
+    """Return a condition with other operands, which are asked for in the order of ``operands_of``.
+
+    Raises:
+        PolicyError: They make a condition that cannot be meant.
+    """
+    match condition:
+        case Or(conditions):
+            return Or(tuple(with_operands(item, change) for item in conditions))
+        case Not(inner):
+            return Not(with_operands(inner, change))
+        case In(query, values):
+            return In(change(query), tuple(map(change, values)))
+        case _:
+            return replace(condition, left=change(condition.left), right=change(condition.right))
 
 
 def _path(name: str, parameters: Mapping[str, object]) -> str:
@@ -93,13 +99,14 @@ def _path(name: str, parameters: Mapping[str, object]) -> str:
     return value
 
 
-def _operands(policy: Iterable[Condition]) -> Iterator[Operand]:
+def operands_of(policy: Iterable[Condition]) -> Iterator[Operand]:
+    """Yield each operand of conditions, in the order in which it stands."""
     for condition in policy:
         match condition:
             case Or(conditions):
-                yield from _operands(conditions)
+                yield from operands_of(conditions)
             case Not(inner):
-                yield from _operands([inner])
+                yield from operands_of([inner])
             case In(query, values):
                 yield from (query, *values)
             case _:

@@ -24,6 +24,8 @@ _HALF_95 = 1.96
 _NO_METRICS = re.compile(r"confusion_matrix|\w+_curve")
 _SECTION = re.compile(r"(\w+_)?metrics")
 _ROWS = "rows"
+# What is about another model than the report's.
+OF_CHAMPION = ("champion", "difference", "against_champion")
 # A longer list is data, such as a curve or the residuals of all rows.
 _LONGEST_LIST = 100
 # No deeper than Python can walk, and no more than a table can hold, whatever a report is.
@@ -186,6 +188,12 @@ def canonical(path: str) -> str:
     return spelled or path
 
 
+def metric_path(section: str, name: str) -> str | None:
+    """Return the path of a metric of a section; None if no path can name it."""
+    at = _step("", section)
+    return None if at is None else _step(at, name)
+
+
 def metrics_in(report: object, *, named: Iterable[str] = ()) -> Metrics:
     """Find the metrics of a parsed report, whatever its shape.
 
@@ -274,7 +282,7 @@ def _walk(value: object, path: str, depth: int, *, is_metric: bool) -> Iterator[
             yield path, value
             return
         for key, inner in value.items():
-            if _NO_METRICS.fullmatch(key) or (key == _ROWS and not path):
+            if _NO_METRICS.fullmatch(key) or (not path and key in {_ROWS, *OF_CHAMPION}):
                 continue
             step = _step(path, key)
             if step is not None:

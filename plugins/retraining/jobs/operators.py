@@ -16,6 +16,7 @@ from retraining.jobs.lifecycle import DEFER_AFTER, SageMakerJobTask
 from retraining.runs.results import template
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from datetime import timedelta
 
 
@@ -34,6 +35,8 @@ class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator
         reuse: Not empty if the result of an earlier job with equal inputs, code, image and
             arguments may be taken instead of a new job: then how often the run had been cleared
             when it began. If that is more by now, a person wants this task done anew.
+        optional_inputs: The names of the config's inputs that the job goes without where their URI
+            renders to "": its request is then that of a job that never had them.
         arguments: As the provider's.
 
     Without ``deferrable`` a worker waits.
@@ -52,11 +55,13 @@ class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator
         pipeline: str | None = None,
         reuse: str = "",
         defer_after: timedelta = DEFER_AFTER,
+        optional_inputs: Collection[str] = (),
         **arguments: Any,
     ) -> None:
         self.pipeline = pipeline
         self.reuse = reuse
         self.defer_after = defer_after
+        self.optional_inputs = frozenset(optional_inputs)
         if arguments.get("output_files_to_xcom"):
             raise ValueError(
                 f"{arguments.get('task_id')}: output_files_to_xcom is not supported; let a task"
@@ -82,6 +87,16 @@ class RetrainingProcessingOperator(SageMakerJobTask, SageMakerProcessingOperator
                 f"{self.task_id} has no output {missing[0]!r}; it has {', '.join(outputs)}"
             )
         return {name: outputs[name] for name in names}
+
+    def _request(self) -> dict[str, Any]:
+        request = super()._request()
+        given = [
+            item for item in request.get("ProcessingInputs", []) if not self._is_left_out(item)
+        ]
+        return {**request, "ProcessingInputs": given} if "ProcessingInputs" in request else request
+
+    def _is_left_out(self, item: Mapping[str, Any]) -> bool:
+        return item["InputName"] in self.optional_inputs and not item["S3Input"]["S3Uri"]
 
 
 class RetrainingTrainingOperator(SageMakerJobTask, SageMakerTrainingOperator):

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from retraining import naming
 from retraining.gate.decision import Verdict
+from retraining.gate.replay import WORDS
 from retraining.past_runs.standing import DEPLOYED
-from retraining.past_runs.summary import WORDS, nights_without
+from retraining.past_runs.summary import nights_without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from retraining import naming
 from retraining.aws import s3 as objects
 from retraining.aws.errors import is_missing
-from retraining.runs.outcomes import outcome_of
+from retraining.runs.outcomes import outcome_of, stopped_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ class Record:
         run: The folder of its run.
         decided: When it was last written.
         etag: S3's mark of its content.
+        is_on_data: Whether it is about the run's data, and not about its model.
     """
 
     uri: str
@@ -45,11 +46,12 @@ class Record:
     run: str
     decided: datetime
     etag: str
+    is_on_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run that was judged.
+    """A run that was judged: its model, or its data, if those stopped it.
 
     Attributes:
         uri: Of its decision record.
@@ -131,6 +133,9 @@ def list_records(
 ) -> list[Record]:
     """Find the decision records of a pipeline's runs, the newest first.
 
+    Those about data are among them where no later one of the same run is about its model: only who
+    reads one knows whether its run was stopped or goes on.
+
     Args:
         s3: The client.
         bucket: Where the runs lie.
@@ -191,25 +196,42 @@ def _records(s3: S3Client, bucket: str, root: str, *, after: str) -> list[Record
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=root, StartAfter=after
     )
-    ending = naming.decision_uri("")
-    found = []
+    ending, ending_on_data = naming.decision_uri(""), naming.data_decision_uri("")
+    found: dict[tuple[str, str, bool], Record] = {}
     for item in (item for page in pages for item in page.get("Contents", [])):
         snapshot, _, rest = item["Key"].removeprefix(root).partition("/")
         run, _, name = rest.partition("/")
         # A run's other outputs may hold whatever they like.
-        if name == ending:
-            uri = f"s3://{bucket}/{item['Key']}"
-            etag = item["ETag"].strip('"')
-            found.append(Record(uri, snapshot, run, item["LastModified"], etag))
-    return found
+        if name in {ending, ending_on_data}:
+            is_on_data = name == ending_on_data
+            found[snapshot, run, is_on_data] = Record(
+                uri=f"s3://{bucket}/{item['Key']}",
+                snapshot=snapshot,
+                run=run,
+                decided=item["LastModified"],
+                etag=item["ETag"].strip('"'),
+                is_on_data=is_on_data,
+            )
+    return [
+        record
+        for (snapshot, run, is_on_data), record in found.items()
+        if not is_on_data
+        or (on_model := found.get((snapshot, run, False))) is None
+        or on_model.decided < record.decided
+    ]
 
 
 def _read(s3: S3Client, listed: Record) -> tuple[PastRun | None, Problem | None]:
     try:
         snapshot = naming.checked_snapshot(listed.snapshot)
         record = objects.get_json(s3, listed.uri)
-        report, problem = _judged_report(s3, listed, record)
-        outcome = outcome_of(record, report)
+        if listed.is_on_data:
+            report, problem, outcome = None, None, stopped_outcome(record)
+            if outcome is None:
+                return None, None
+        else:
+            report, problem = _judged_report(s3, listed, record)
+            outcome = outcome_of(record, report)
     except (BotoCoreError, ClientError) as error:
         return None, Problem(listed.uri, str(error), listed, may_pass=True)
     except (ValueError, RecursionError) as error:

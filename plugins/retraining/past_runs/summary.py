@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median_low
 from typing import TYPE_CHECKING
 
-from retraining.gate.decision import Verdict
+from retraining.gate.replay import totals
 from retraining.runs.outcomes import bound_text
 
 if TYPE_CHECKING:
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from retraining.past_runs.standing import Standing
     from retraining.past_runs.what_if import Rejudged
 
-WORDS = {
-    Verdict.PASS: "passed",
-    Verdict.REJECT: "rejected",
-    Verdict.UNDECIDABLE: "could not be judged",
-}
 # So many items of a list are told, the rest is counted.
 _TOLD = 12
 
@@ -87,7 +81,7 @@ def _verdicts(runs: Sequence[PastRun]) -> str:
     span = " to ".join(dict.fromkeys((snapshots[0], snapshots[-1])))
     return (
         f"{_counted(len(runs), 'run')} of {_counted(len(snapshots), 'snapshot')}, {span}: "
-        f"{_totals(run.outcome.verdict for run in runs)}. {registered} registered."
+        f"{totals(run.outcome.verdict for run in runs)}. {registered} registered."
     )
 
 
@@ -109,7 +103,7 @@ def _what_if(rejudged: Sequence[Rejudged], called: Mapping[str, str]) -> str:
     differing = sum(item.differs for item in rejudged)
     return (
         f"What if the gate asked for {asked(rejudged, called)}: "
-        f"{_totals(item.decision.verdict for item in rejudged)}; "
+        f"{totals(item.decision.verdict for item in rejudged)}; "
         f"{_counted(differing, 'verdict')} would differ. Nothing was run or registered for this."
     )
 
@@ -121,11 +115,6 @@ def _differing(rejudged: Sequence[Rejudged]) -> str:
         if item.differs
     )
     return f"Another verdict: {_told([*changes])}." if changes else ""
-
-
-def _totals(verdicts: Iterable[Verdict]) -> str:
-    counts = Counter(verdicts)
-    return ", ".join(f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict)
 
 
 def _told(items: Sequence[str]) -> str:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from retraining.past_runs.columns import Columns
     from retraining.past_runs.reading import PastRun, Problem
     from retraining.past_runs.what_if import Rejudged
+    from retraining.runs.outcomes import Outcome
 
 _FIRST = ("snapshot", "run_id", "run_type", "decided", "verdict")
 _LAST = (
-    "asked", "version", "model_package_arn", "standing",
+    "asked", "champion_outcome", "champion_version", "champion_difference",
+    "champion_difference_low", "champion_difference_high",
+    "version", "model_package_arn", "standing",
     "what_if_verdict", "explanation", "fault", "decision_uri",
 )  # fmt: skip
 # The splits of a run whose scripts are like this project's; others follow.
@@ -66,6 +69,7 @@ def table(
             *(value for path in columns.every for value in _metric(run, path)),
             *(outcome.metrics.rows.get(name) for name in counts),
             " and ".join(bound_text(bound, columns.called) for bound in outcome.bounds),
+            *_beside(outcome),
             outcome.version, outcome.arn, standing.get(outcome.arn or ""),
             other and other.decision.verdict.value, outcome.explanation,
             outcome.unreadable, run.uri,
@@ -93,6 +97,16 @@ def _headers(columns: Columns, *, taken: set[str]) -> list[str]:
         taken |= {header, f"{header}{_SPREAD}"}
         headers.append(header)
     return headers
+
+
+def _beside(outcome: Outcome) -> tuple[object, ...]:
+    """Return what is told of the champion, and the headline's difference with its interval."""
+    told, headline = outcome.comparison, outcome.headline
+    if told is None:
+        return (None,) * 5
+    found = told.differences.get(headline.metric) if headline else None
+    numbers = (found.value, found.low, found.high) if found else (None,) * 3
+    return told.outcome, told.version, *numbers
 
 
 def _metric(run: PastRun, path: str) -> tuple[object, object]:

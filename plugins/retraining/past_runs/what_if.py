@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.gate import decision as gate
 from retraining.gate.bounds import bounds
-from retraining.gate.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric, to_wire
+from retraining.gate.conditions import GreaterThanOrEqualTo, LessThanOrEqualTo, Metric
 from retraining.gate.headline import HIGHER
 from retraining.gate.policy import checked
+from retraining.gate.replay import judged_anew
 from retraining.gate.report import canonical, is_path, last_name
+from retraining.gate.wire_form import to_wire
 from retraining.past_runs.columns import columns_of
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def what_if(
 ) -> tuple[Rejudged, ...]:
     """Judge the reports of past runs by another policy; no job runs.
 
+    Runs that were stopped by their data are left out: nobody knows what their models would be.
+
     Args:
         runs: The runs.
         policy: The conditions, all of which must hold.
@@ -148,12 +151,7 @@ def what_if(
     policy, values = checked(policy), parameters or {}
     asked = bounds(to_wire(condition, values) for condition in policy)
     return tuple(
-        Rejudged(
-            run,
-            gate.undecidable("there is no evaluation report", policy, values)
-            if run.report is None
-            else gate.decide(run.report, policy, parameters=values),
-            asked,
-        )
+        Rejudged(run, judged_anew(run.report, policy, parameters=values), asked)
         for run in runs
+        if not run.outcome.is_stopped
     )

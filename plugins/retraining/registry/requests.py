@@ -22,6 +22,8 @@ def model_package(
     image_uri: str,
     model_uri: str,
     report_uri: str,
+    data_report_uri: str | None = None,
+    data_decision_uri: str | None = None,
     approval_status: str,
     description: str,
     metadata: Mapping[str, object],
@@ -35,6 +37,8 @@ def model_package(
         image_uri: The image that serves the model.
         model_uri: Its ``model.tar.gz``.
         report_uri: The evaluation report.
+        data_report_uri: The report on the data; what a later night's are compared with.
+        data_decision_uri: What was decided about the data, and by which conditions.
         approval_status: PendingManualApproval, Approved or Rejected.
         description: One line for the registry's list.
         metadata: At most 50 properties; values are shortened to what the service accepts.
@@ -47,6 +51,13 @@ def model_package(
         serving["SAGEMAKER_SUBMIT_DIRECTORY"] = "/opt/ml/model/code"
     if pipeline.response_types:
         serving[DEFAULT_ACCEPT] = pipeline.response_types[0]
+    metrics = {"ModelQuality": {"Statistics": _source(report_uri)}}
+    drift: dict[str, object] = {}
+    if data_report_uri:
+        statistics = {"Statistics": _source(data_report_uri)}
+        constraints = {"Constraints": _source(data_decision_uri)} if data_decision_uri else {}
+        metrics["ModelDataQuality"] = statistics | constraints
+        drift["DriftCheckBaselines"] = {"ModelDataQuality": statistics}
     request: Request = {
         "ModelPackageGroupName": pipeline.name,
         "ModelPackageDescription": description,
@@ -63,9 +74,8 @@ def model_package(
             "SupportedRealtimeInferenceInstanceTypes": list(pipeline.realtime_instance_types),
             "SupportedTransformInstanceTypes": list(pipeline.transform_instance_types),
         },
-        "ModelMetrics": {
-            "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": report_uri}}
-        },
+        "ModelMetrics": metrics,
+        **drift,
         "ModelApprovalStatus": approval_status,
         "CustomerMetadataProperties": {
             name: naming.metadata_value(value) for name, value in metadata.items()
@@ -75,3 +85,7 @@ def model_package(
     if git_commit:
         request["MetadataProperties"] = {"CommitId": git_commit}
     return request
+
+
+def _source(uri: str) -> dict[str, str]:
+    return {"ContentType": "application/json", "S3Uri": uri}

@@ -9,11 +9,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from retraining import naming
 from retraining.aws import clients
-from retraining.gate.conditions import in_record
 from retraining.gate.report import metrics_in, names, parse
+from retraining.gate.wire_form import in_record
 from retraining.gate.words import one_line
 from retraining.registry import assets, evidence, requests, versions
 from retraining.runs import kinds, records
+from retraining.runs.kinds import REJECT, STOP, WHEN_DATA_DIFFERS
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def register_model(
 ) -> dict[str, Any]:
     """Register the run's model as a new version, once however often this is called.
 
-    It is registered on the evidence of ``evidence.find`` alone, whatever was marked by hand; one
-    that is registered against the gate is never Approved by that.
+    It is registered on the evidence of ``evidence.find`` and ``evidence.find_data`` alone, whatever
+    was marked by hand; one that is registered against a gate is never Approved by that.
 
     One that is registered as Approved starts a deployment. A backfill's is registered as its own
     parameter ``backfill_approval_status`` says, and not as ``approval_status``.
@@ -58,11 +59,25 @@ def register_model(
             policy=pipeline.policy,
             params=params,
         )
+        data = (
+            evidence.find_data(
+                s3,
+                run["run_uri"],
+                policy=pipeline.data_policy,
+                params=params,
+                stops=params.get(WHEN_DATA_DIFFERS, STOP) == STOP,
+            )
+            if pipeline.data_policy is not None
+            else None
+        )
     except evidence.NoEvidenceError as error:
         raise AirflowFailException(f"{error}. Nothing was registered") from error
     approval_status = kinds.approval_status(dag_run, params)
-    if against_gate and approval_status == versions.APPROVED:
+    differs = data.differs if data else ""
+    if (against_gate or differs) and approval_status == versions.APPROVED:
         approval_status = versions.PENDING
+    if differs and params[WHEN_DATA_DIFFERS] == REJECT:
+        approval_status = versions.REJECTED
     versions.ensure_group(sagemaker, pipeline.name, description=pipeline.description)
     given = {name: in_record(value) for name, value in params.items()}
     # Of what went in, and not of the jobs: a run that is cleared as it was makes no new version.
@@ -72,12 +87,15 @@ def register_model(
     headline = _headline(pipeline, metrics)
     shown = f", {one_line(pipeline.shown_by.name, 200)} {headline['value']:.4g}" if headline else ""
     shown += ", against the gate" if against_gate else ""
+    shown += ", its data differ" if differs else ""
     answered_for = "{by}: {reason}".format(**against_gate) if against_gate else None
     request = requests.model_package(
         pipeline=pipeline,
         image_uri=run["inference_image_uri"],
         model_uri=training["model_uri"],
         report_uri=report.uri,
+        data_report_uri=data.report_uri if data else None,
+        data_decision_uri=data.decision_uri if data else None,
         approval_status=approval_status,
         description=f"snapshot {run['snapshot']}{shown}",
         metadata={
@@ -93,6 +111,7 @@ def register_model(
             "data_fingerprint": run["data_fingerprint"],
             versions.FINGERPRINT: mark,
             **({versions.AGAINST_GATE: answered_for} if answered_for else {}),
+            **({versions.DATA_DIFFERS: differs} if differs else {}),
         },
         git_commit=settings().git_commit,
         client_token=naming.client_token(mark),

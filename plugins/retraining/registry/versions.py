@@ -25,6 +25,7 @@ HEADLINE = "headline"
 BETTER = "better"
 TOLERANCE = "tolerance"
 AGAINST_GATE = "against_gate"
+DATA_DIFFERS = "data_differs"
 RUN_URI = "run_uri"
 
 APPROVED = "Approved"
@@ -52,6 +53,8 @@ class Version:
         status: Its ModelPackageStatus; only a Completed one can be deployed.
         containers: The containers of its inference specification.
         report_uri: Its evaluation report; "" if the version does not say.
+        data_report_uri: The report on its data; "" if the version does not say.
+        data_differ: Whether the gate on data rejected those that it was trained on.
         run_uri: The folder with the decision of the run that registered it; "" if that is not told.
         tolerance: How far a number of its answer may be from what evaluation predicted, relatively;
             0 to 1; None if the version does not say.
@@ -67,6 +70,8 @@ class Version:
     status: str = ""
     containers: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     report_uri: str = ""
+    data_report_uri: str = ""
+    data_differ: bool = False
     run_uri: str = ""
     tolerance: float | None = None
 
@@ -74,6 +79,22 @@ class Version:
     def is_deployable(self) -> bool:
         """Whether it is approved and complete."""
         return self.approval == APPROVED and self.status == "Completed"
+
+    @property
+    def group(self) -> str:
+        """The name of its group, as its ARN has it; "" of a package that is in none."""
+        found = re.fullmatch(r"arn:.*:model-package/([^/]+)/[0-9]+", self.arn)
+        return found[1] if found else ""
+
+    @property
+    def model_uri(self) -> str:
+        """The model data of its first container; "" if it names none, or names them otherwise."""
+        return str(self.containers[0].get("ModelDataUrl", "")) if self.containers else ""
+
+    @property
+    def image(self) -> str:
+        """The image of its first container; "" if it names none."""
+        return str(self.containers[0].get("Image", "")) if self.containers else ""
 
     @property
     def age(self) -> tuple[str, datetime]:
@@ -148,19 +169,23 @@ def deployable(client: SageMakerClient, group: str) -> list[Version]:
     return sorted(dated, key=lambda item: item.age, reverse=True)
 
 
-def approved_arns(client: SageMakerClient, group: str) -> Iterator[str]:
-    """Yield the ARNs of a group's approved and completed versions; none if there is no group."""
-    pages = client.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+def registered(client: SageMakerClient, group: str) -> list[Version]:
+    """Return a group's completed versions that are not rejected; none if there is no group."""
+    found = (
+        find(client, summary["ModelPackageArn"])
+        for summary in _completed(client, group)
+        if summary.get("ModelApprovalStatus") != REJECTED
     )
-    try:
-        for page in pages:
-            for summary in page["ModelPackageSummaryList"]:
-                if summary["ModelPackageStatus"] == "Completed":
-                    yield summary["ModelPackageArn"]
-    except client.exceptions.ClientError as error:
-        if not is_missing(error):
-            raise
+    return [version for version in found if version is not None]
+
+
+def approved_arns(
+    client: SageMakerClient, group: str, *, oldest_first: bool = False
+) -> Iterator[str]:
+    """Yield the ARNs of a group's approved and completed versions; none if there is no group."""
+    order = {"SortBy": "CreationTime", "SortOrder": "Ascending"} if oldest_first else {}
+    for summary in _completed(client, group, ModelApprovalStatus=APPROVED, **order):
+        yield summary["ModelPackageArn"]
 
 
 def describe(client: SageMakerClient, arn: str) -> Version:
@@ -222,10 +247,29 @@ def reject(client: SageMakerClient, arn: str, *, reason: str) -> None:
     _set_approval(client, arn, "Rejected", reason)
 
 
-def report_uri_of(described: Mapping[str, Any]) -> str:
-    """Return the evaluation report that a described version names; "" if it does not say."""
-    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
+def report_uri_of(described: Mapping[str, Any], kind: str = "ModelQuality") -> str:
+    """Return a report that a described version names; "" if it does not say.
+
+    Args:
+        described: The version.
+        kind: ModelQuality for the evaluation report, ModelDataQuality for that on its data.
+    """
+    quality = described.get("ModelMetrics", {}).get(kind, {})
     return str(quality.get("Statistics", {}).get("S3Uri", ""))
+
+
+def _completed(client: SageMakerClient, group: str, **wanted: Any) -> Iterator[Any]:
+    pages = client.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, **wanted
+    )
+    try:
+        for page in pages:
+            for summary in page["ModelPackageSummaryList"]:
+                if summary["ModelPackageStatus"] == "Completed":
+                    yield summary
+    except client.exceptions.ClientError as error:
+        if not is_missing(error):
+            raise
 
 
 def run_uri_of(described: Mapping[str, Any]) -> str:
@@ -255,7 +299,8 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
     metadata = described.get("CustomerMetadataProperties", {})
     return Version(
         arn=described["ModelPackageArn"],
-        number=described["ModelPackageVersion"],
+        # A package that is in no group has none.
+        number=described.get("ModelPackageVersion", 0),
         snapshot=_date(metadata.get(SNAPSHOT, "")),
         created=described["CreationTime"],
         is_new=is_new,
@@ -264,6 +309,8 @@ def _version(described: Mapping[str, Any], *, is_new: bool = False) -> Version:
         status=described.get("ModelPackageStatus", ""),
         containers=tuple(described.get("InferenceSpecification", {}).get("Containers", ())),
         report_uri=report_uri_of(described),
+        data_report_uri=report_uri_of(described, "ModelDataQuality"),
+        data_differ=bool(metadata.get(DATA_DIFFERS)),
         run_uri=run_uri_of(described),
         tolerance=_tolerance(metadata.get(TOLERANCE, "")),
     )

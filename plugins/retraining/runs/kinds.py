@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BACKFILL = "backfill"
+# The parameter that says what becomes of data that the gate on data rejects, and what it may be.
+WHEN_DATA_DIFFERS = "when_data_differs"
+STOP, REJECT, WARN = "stop", "reject", "warn"
 
 
 def run_type(dag_run: Any) -> str:

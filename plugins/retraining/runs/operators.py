@@ -100,8 +100,8 @@ class ResolveRunOperator(BaseOperator):
 
         Raises:
             AirflowFailException: There is no such snapshot, and its time is over; there are no
-                scripts, or a setting is wrong; or a parameter that chooses a metric of the gate
-                names none.
+                scripts, or a setting is wrong; or the gate cannot judge any report by a parameter
+                of the run, or the run lacks it.
         """
         try:
             self.pipeline.for_run(context["params"])

@@ -7,14 +7,17 @@ is left out, and said in the outcome's faults.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retraining.gate.bounds import Bound, bounds
+from retraining.gate.comparison import Comparison, comparison_in
 from retraining.gate.decision import Verdict
 from retraining.gate.headline import Headline, headline_of, limit_of
 from retraining.gate.report import Metrics, UndecidableError, last_name, metrics_in, parse
+from retraining.gate.words import one_line
 from retraining.runs.record_shape import fitting, report_faults
+from retraining.runs.records import stops_run
 
 
 class BrokenRecordError(ValueError):
@@ -38,6 +41,8 @@ class Outcome:
         arn: The version's ARN.
         record: The decision record, without what does not fit its shape.
         faults: What of record and report could not be read, each in a sentence.
+        comparison: With the champion; None if the report tells of none.
+        is_stopped: Whether it was judged by its data, and nothing was trained.
     """
 
     verdict: Verdict
@@ -52,6 +57,8 @@ class Outcome:
     arn: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    is_stopped: bool = False
 
     @property
     def unreadable(self) -> str:
@@ -79,7 +86,7 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
     headline = headline_of(known)
     asked = bounds(item.get("condition") for item in known.get("conditions", ()))
     named = [*([headline.metric] if headline else []), *(bound.metric for bound in asked)]
-    metrics, odd = _metrics(report, named, is_judged=verdict is not Verdict.UNDECIDABLE)
+    metrics, comparison, odd = _read(report, named, is_judged=verdict is not Verdict.UNDECIDABLE)
     pipeline, registered = known.get("pipeline", {}), known.get("registered") or {}
     return Outcome(
         verdict=verdict,
@@ -94,6 +101,29 @@ def outcome_of(record: object, report: bytes | None) -> Outcome:
         arn=registered.get("model_package_arn"),
         record=known,
         faults=(*faults, *odd),
+        comparison=comparison,
+    )
+
+
+def stopped_outcome(record: object) -> Outcome | None:
+    """Read the record of the decision about a run's data; None unless that stopped the run.
+
+    Args:
+        record: The parsed ``data/decision.json``.
+
+    Raises:
+        BrokenRecordError: The record tells no verdict.
+    """
+    outcome = outcome_of(record, None)
+    if not stops_run(outcome.record):
+        return None
+    # Its bounds are on distances, and none of them on what models are compared by.
+    return replace(
+        outcome,
+        explanation=one_line(f"stopped by its data: {outcome.explanation}"),
+        limit=None,
+        bounds=(),
+        is_stopped=True,
     )
 
 
@@ -113,17 +143,17 @@ def number_text(value: float) -> str:
     return f"{value:.15g}"
 
 
-def _metrics(
+def _read(
     report: bytes | None, named: list[str], *, is_judged: bool
-) -> tuple[Metrics, tuple[str, ...]]:
+) -> tuple[Metrics, Comparison | None, tuple[str, ...]]:
     if report is None:
-        return Metrics(), ()
+        return Metrics(), None, ()
     try:
         content = parse(report)
-        return metrics_in(content, named=named), report_faults(content)
+        return metrics_in(content, named=named), comparison_in(content), report_faults(content)
     except (UndecidableError, ValueError, RecursionError) as error:
         # The verdict is read all the same. Of a report that was not judged it says this already.
-        return Metrics(), (str(error),) if is_judged else ()
+        return Metrics(), None, (str(error),) if is_judged else ()
 
 
 def _texts(told: Mapping[str, object]) -> dict[str, str]:

@@ -75,7 +75,13 @@ _RECORD: Mapping[str, Any] = {
     "verdict": _one_of(*Verdict),
     "explanation": _TEXT,
     "conditions": [
-        {"condition": _CONDITION, "operands": {}, "holds": _TRUTH, "explanation": _TEXT}
+        {
+            "condition": _CONDITION,
+            "operands": {},
+            "holds": _TRUTH,
+            "explanation": _TEXT,
+            "minimum_rows?": [{"metric": _TEXT, "rows": _TEXT, "minimum": _NUMBER}],
+        }
     ],
     "policy_sha256": _TEXT,
     "report": _OrNull({"uri": _TEXT, "etag": _TEXT}),
@@ -86,7 +92,9 @@ _RECORD: Mapping[str, Any] = {
     },
     "parameters": {},
     "run": {"run_id": _TEXT, "snapshot?": _TEXT, "run_type?": _TEXT},
+    "champion?": _OrNull({"outcome": _TEXT, "reason?": _TEXT, "version?": _TEXT}),
     "against_gate?": _OrNull({"by": _TEXT, "reason": _TEXT}),
+    "data?": _OrNull({"comparison": {}, "missing": {}, "baseline?": {}, "reference?": {}}),
     "registered": _OrNull({"model_package_arn": _TEXT, "version": _NUMBER}),
     "registered_by?": _TEXT,
 }

@@ -11,8 +11,11 @@ from botocore.exceptions import ClientError
 
 from retraining import naming
 from retraining.aws import s3 as objects
+from retraining.gate.comparison import comparison_in
 from retraining.gate.decision import Verdict
+from retraining.gate.report import UndecidableError, parse
 from retraining.retries import passing_failure
+from retraining.runs.kinds import STOP, WHEN_DATA_DIFFERS
 from retraining.runs.record_shape import SCHEMA, checked, fitting
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ _TIMES = 10
 
 
 class ReportMissingError(Exception):
-    """There is no evaluation report where a run should have written it."""
+    """There is no report where a run should have written it."""
 
 
 class RecordContestedError(Exception):
@@ -38,12 +41,12 @@ class RecordContestedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation report as it lies on S3.
+    """A report, on a model or on data, as it lies on S3.
 
     Attributes:
         uri: Where.
         etag: S3's mark of its content, without quotes.
-        content: The bytes of ``evaluation.json``.
+        content: Its bytes.
         modified: When it was written, to the second.
     """
 
@@ -66,6 +69,8 @@ class Decided:
         against_gate: Who wanted a rejected model registered, and why (``by``, ``reason``); empty
             if nobody did.
         registered_by: The ETag of the report by which the run's version was registered.
+        data: Of a decision about data, what was compared; see ``write_decision``.
+        stops: Whether it is about data, and keeps the run from training on them.
     """
 
     uri: str
@@ -75,6 +80,8 @@ class Decided:
     policy_sha256: str
     against_gate: Mapping[str, str] = field(default_factory=dict)
     registered_by: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    stops: bool = False
 
     @property
     def lets_register(self) -> bool:
@@ -101,11 +108,16 @@ def read_report(s3: S3Client, run_uri: str) -> Report:
     Raises:
         ReportMissingError: There is none.
     """
-    uri = naming.report_uri(run_uri)
-    found = objects.find(s3, uri)
-    if found is None:
-        raise ReportMissingError(f"there is no evaluation report at {uri}")
-    return Report(uri, found.etag, found.content, found.modified)
+    return _report(s3, naming.report_uri(run_uri), "evaluation report")
+
+
+def read_data_report(s3: S3Client, run_uri: str) -> Report:
+    """Read the report on a run's data.
+
+    Raises:
+        ReportMissingError: There is none.
+    """
+    return _report(s3, naming.data_report_uri(run_uri), "data report")
 
 
 def write_decision(
@@ -118,8 +130,9 @@ def write_decision(
     parameters: Mapping[str, object],
     run: Mapping[str, object],
     against_gate: Mapping[str, str] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> str:
-    """Write down why a model is registered or not; return the record's URI.
+    """Write down why a model is registered or not, or data are used; return the record's URI.
 
     What an earlier record of the run says stays, under ``naming.earlier_decision_uri``, and the new
     one goes on naming the version that the run has registered. To write the same again changes
@@ -134,6 +147,8 @@ def write_decision(
         parameters: The run's parameters that bear on the model or on the verdict.
         run: What identifies the run: its id, snapshot, code and data.
         against_gate: See ``Decided``.
+        data: Of a decision about data, which has a record of its own: the ``comparison`` that was
+            judged, why something was ``missing`` in it, and with which versions' data.
 
     Raises:
         ShapeError: What was given makes no record that others can read; nothing was written.
@@ -150,15 +165,18 @@ def write_decision(
         "parameters": parameters,
         "run": run,
         "against_gate": against_gate or None,
+        **({"champion": report and _champion(report)} if data is None else {"data": data}),
     }
-    uri = naming.decision_uri(run_uri)
+    uri = naming.decision_uri(run_uri) if data is None else naming.data_decision_uri(run_uri)
     for _ in range(_TIMES):
         found = objects.find(s3, uri)
         content = objects.json_bytes(checked({**record, **_registration(found)}))
         if found is None:
             is_written = objects.put_once(s3, uri, content)
         else:
-            is_written = found.content == content or _replace(s3, run_uri, found, content)
+            is_written = found.content == content or _replace(
+                s3, run_uri, found, content=content, uri=uri
+            )
         # If not, another attempt was first, or a registration.
         if is_written:
             return uri
@@ -181,7 +199,19 @@ def find_decided(s3: S3Client, run_uri: str) -> Decided | None:
     Raises:
         BrokenObjectError: It is no JSON object.
     """
-    uri = naming.decision_uri(run_uri)
+    return _decided(s3, naming.decision_uri(run_uri))
+
+
+def find_data_decided(s3: S3Client, run_uri: str) -> Decided | None:
+    """Read what the record of the decision about a run's data says; None if there is none.
+
+    Raises:
+        BrokenObjectError: It is no JSON object.
+    """
+    return _decided(s3, naming.data_decision_uri(run_uri))
+
+
+def _decided(s3: S3Client, uri: str) -> Decided | None:
     found = objects.find(s3, uri)
     if found is None:
         return None
@@ -196,7 +226,16 @@ def find_decided(s3: S3Client, run_uri: str) -> Decided | None:
         policy_sha256=str(record.get("policy_sha256") or ""),
         against_gate=against_gate_of(record),
         registered_by=str(record.get("registered_by") or ""),
+        data=_mapping(record.get("data")),
+        stops="data" in record and stops_run(record),
     )
+
+
+def stops_run(record: Mapping[str, Any]) -> bool:
+    """Say whether a decision about data keeps its run from training on them."""
+    when = _mapping(record.get("parameters")).get(WHEN_DATA_DIFFERS)
+    verdict = record.get("verdict")
+    return verdict == Verdict.UNDECIDABLE or (verdict == Verdict.REJECT and when == STOP)
 
 
 def against_gate_of(record: Mapping[str, Any]) -> dict[str, str]:
@@ -209,7 +248,7 @@ def objection(s3: S3Client, run_uri: str) -> str | None:
     """Say why a version is not deployed unasked: the decision about it does not let it pass now.
 
     Or its run was cleared and has evaluated another model since: what the run says now, its test
-    rows too, is not about the version.
+    rows too, is not about the version. Or it was cleared, and its data have stopped it since.
 
     A version whose run left no decision record, as one that was registered by hand, has none.
 
@@ -220,14 +259,18 @@ def objection(s3: S3Client, run_uri: str) -> str | None:
     if not run_uri:
         return None
     try:
-        decided = find_decided(s3, run_uri)
+        decided, on_data = find_decided(s3, run_uri), find_data_decided(s3, run_uri)
     except objects.BrokenObjectError as error:
         return f"the decision about it cannot be read: {error}"
     except ClientError as error:
         if passing_failure(error):
             raise
         return f"the decision about it cannot be read: {error}"
-    return decided.objection if decided else None
+    if decided and decided.objection:
+        return decided.objection
+    if on_data and on_data.stops:
+        return f"the decision about its data is {on_data.verdict} by now, {on_data.explanation}"
+    return None
 
 
 def add_registration(
@@ -258,10 +301,25 @@ def add_registration(
     raise RecordContestedError(f"{uri} was changed by others {_TIMES} times; try again")
 
 
-def _replace(s3: S3Client, run_uri: str, found: Found, content: bytes) -> bool:
+def _report(s3: S3Client, uri: str, what: str) -> Report:
+    found = objects.find(s3, uri)
+    if found is None:
+        raise ReportMissingError(f"there is no {what} at {uri}")
+    return Report(uri, found.etag, found.content, found.modified)
+
+
+def _champion(report: Report) -> dict[str, object] | None:
+    try:
+        comparison = comparison_in(parse(report.content))
+    except UndecidableError:
+        return None
+    return comparison.to_record() if comparison else None
+
+
+def _replace(s3: S3Client, run_uri: str, found: Found, *, content: bytes, uri: str) -> bool:
     kept = naming.earlier_decision_uri(run_uri, written=found.modified, content=found.content)
     objects.put_once(s3, kept, found.content)
-    return objects.put_over(s3, naming.decision_uri(run_uri), content, etag=found.etag)
+    return objects.put_over(s3, uri, content, etag=found.etag)
 
 
 def _record(found: Found) -> Mapping[str, Any] | None:

@@ -11,7 +11,7 @@ from retraining import naming
 from retraining.aws import clients
 from retraining.gate import decision as gate
 from retraining.gate import verdict_line
-from retraining.gate.conditions import in_record
+from retraining.gate.wire_form import in_record
 from retraining.runs import kinds, records
 
 if TYPE_CHECKING:

@@ -15,28 +15,28 @@ from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
 from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
 from retraining.sagemaker_pipelines.for_each_step import ForEachItemsOperator
+from retraining.sagemaker_pipelines.form import form
+from retraining.sagemaker_pipelines.from_sdk import BuiltPipeline
 from retraining.sagemaker_pipelines.gates import REGISTRATION
-from retraining.sagemaker_pipelines.graph import nodes
+from retraining.sagemaker_pipelines.graph import group_id, nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
 from retraining.sagemaker_pipelines.references import DefinitionError
 from retraining.sagemaker_pipelines.retry_policy import StepRetryPolicy
 from retraining.settings import job_pool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import BaseOperator
 
-    from retraining.sagemaker_pipelines.definition import Parameter, Step
+    from retraining.sagemaker_pipelines.definition import Step
     from retraining.sagemaker_pipelines.graph import Node
 
-_FORM: dict[str, str] = {
-    "String": "string", "Integer": "integer", "Float": "number", "Boolean": "boolean",
-}  # fmt: skip
-_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOST_RETRIES = 20
 
 
 def pipeline_dag(
-    definition: str | Path | Definition,
+    definition: str | Path | Definition | BuiltPipeline,
     *,
     dag_id: str | None = None,
     schedule: Any = None,
@@ -52,7 +52,7 @@ def pipeline_dag(
     Args:
         definition: The file with the JSON, of ``Pipeline.definition()`` or of DescribePipeline; a
             relative path is looked for beside the DAG's file and in the folders above it. Or a
-            definition that was read already.
+            definition that was read already, or a ``Pipeline`` of the SageMaker SDK.
         dag_id: The DAG's id; None for the file's name, with underscores for hyphens.
         schedule: The DAG's. Only a definition whose parameters all have defaults can have one.
         name: The pipeline's, where the JSON does not say it; None for the file's name, with
@@ -70,7 +70,9 @@ def pipeline_dag(
             the step and what to do instead.
         FileNotFoundError: There is no such file.
     """
-    if not isinstance(definition, Definition):
+    if isinstance(definition, BuiltPipeline):
+        definition = read(definition.definition(), name or definition.name)
+    elif not isinstance(definition, Definition):
         caller = Path(sys._getframe(1).f_code.co_filename)  # noqa: SLF001 - Python's own way
         path = _found(Path(definition), caller)
         definition = read(path.read_bytes(), name or named_by(path))
@@ -84,46 +86,51 @@ def pipeline_dag(
         schedule=schedule,
         params=parameters,
         **{
-            **dag_defaults.compiled(pipeline.name, is_shown=_is_shown(pipeline)),
+            **dag_defaults.compiled(pipeline.name, is_shown=pipeline.is_shown),
             "doc_md": _documentation(definition, parameters),
             **arguments,
         },
     )
     with dag:
-        _add(definition.steps, pipeline, asks=ask_for_approval)
+        tasks = dict(_added(definition.steps, pipeline, asks=ask_for_approval))
         for node in pipeline.nodes.values():
             waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
             if node.arm and not node.each:
                 waits.append((node.arm.condition, "if" if node.arm.outcome else "else"))
             for before, label in waits:
-                dag.get_task(before).set_downstream(dag.get_task(node.begins))
-                if label != COMPLETED:
-                    # Airflow's Label would join the groups that the two stand in.
-                    dag.set_edge_info(before, node.begins, {"label": label})
+                join(tasks[before], label, tasks[node.begins])
     return dag
 
 
-def _is_shown(pipeline: Pipeline) -> bool:
-    registers = any(step.kind == REGISTRATION for step in pipeline.definition.all_steps())
-    return registers or bool(pipeline.gates)
+def join(before: BaseOperator, label: str, after: BaseOperator) -> None:
+    """Let a task wait for another, with a label on the edge where it says more than completion."""
+    before.set_downstream(after)
+    if label != COMPLETED:
+        # Airflow's Label would join the groups that the two stand in.
+        after.dag.set_edge_info(before.task_id, after.task_id, {"label": label})
 
 
-def _add(steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool) -> None:
+def _added(
+    steps: tuple[Step, ...], pipeline: Pipeline, *, asks: bool
+) -> Iterator[tuple[str, BaseOperator]]:
     """Add the tasks of steps, those of a condition's branches in groups of their own."""
     for step in steps:
-        task = _task(step, pipeline)
+        task = task_of(step, pipeline)
         if asks and step.kind == REGISTRATION:
             approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
+        yield step.name, task
         if step.each:
-            _iterate(step, task, pipeline)
+            yield from _iterated(step, task, pipeline)
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
-                    with _group(step, arm, pipeline):
-                        _add(inner, pipeline, asks=asks)
+                    with group_of(step, arm, group_id(step.name, arm, pipeline.nodes)):
+                        yield from _added(inner, pipeline, asks=asks)
 
 
-def _iterate(step: Step, end: BaseOperator, pipeline: Pipeline) -> None:
+def _iterated(
+    step: Step, end: BaseOperator, pipeline: Pipeline
+) -> Iterator[tuple[str, BaseOperator]]:
     """Add what finds a ForEach step's items, and a group that is executed for each of them."""
     each, node = step.each, pipeline.nodes[step.name]
     assert each is not None  # noqa: S101 - it is a ForEach step
@@ -136,22 +143,19 @@ def _iterate(step: Step, end: BaseOperator, pipeline: Pipeline) -> None:
         **_rule(node),
     )
     items.params = ParamsDict()
+    yield node.begins, items
+    inner: list[tuple[str, BaseOperator]] = []
 
     @task_group(
-        group_id=_free(f"{step.name}__each", pipeline),
+        group_id=group_id(step.name, "each", pipeline.nodes),
         group_display_name=f"{title}: each",
         prefix_group_id=False,
     )
     def body(item: Any) -> None:  # noqa: ARG001 - Airflow wants one; a step asks for it by its index
-        _add(each.body, pipeline, asks=False)
+        inner.extend(_added(each.body, pipeline, asks=False))
 
     body.expand(item=items.output) >> end
-
-
-def _free(name: str, pipeline: Pipeline) -> str:
-    while name in pipeline.nodes:
-        name += "_"
-    return name
+    yield from inner
 
 
 def _rule(node: Node) -> dict[str, Any]:
@@ -161,13 +165,14 @@ def _rule(node: Node) -> dict[str, Any]:
     return {}
 
 
-def _group(step: Step, arm: str, pipeline: Pipeline) -> TaskGroup:
-    group_id = _free(f"{step.name}__{arm}", pipeline)
+def group_of(step: Step, arm: str, name: str) -> TaskGroup:
+    """Return the group of the steps in a branch, ``if`` or ``else``, of a Condition step."""
     title = f"{step.display_name or step.name}: {arm}"
-    return TaskGroup(group_id, prefix_group_id=False, group_display_name=title)
+    return TaskGroup(name, prefix_group_id=False, group_display_name=title)
 
 
-def _task(step: Step, pipeline: Pipeline) -> BaseOperator:
+def task_of(step: Step, pipeline: Pipeline) -> BaseOperator:
+    """Add the task that executes a step to the DAG in whose block this is called."""
     node = pipeline.nodes[step.name]
     arguments = _rule(node)
     if node.each:
@@ -182,7 +187,7 @@ def _task(step: Step, pipeline: Pipeline) -> BaseOperator:
         # However its iterations have ended, it says so.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
     if step.kind == REGISTRATION:
-        group = step.arguments["ModelPackageGroupName"]
+        group = step.arguments.get("ModelPackageGroupName")
         if isinstance(group, str):
             arguments["outlets"] = [approvals(group)]
     task: BaseOperator = OPERATORS[step.kind](
@@ -201,33 +206,20 @@ def _task(step: Step, pipeline: Pipeline) -> BaseOperator:
 
 def _parameters(pipeline: Pipeline, *, scheduled: bool) -> dict[str, Param]:
     definition, snapshot = pipeline.definition, pipeline.snapshot
-    declared = {parameter.name: parameter for parameter in definition.parameters}
-    if snapshot is not None and (snapshot not in declared or declared[snapshot].kind != "String"):
-        raise DefinitionError(
-            f"pipeline {definition.name}: snapshot={snapshot!r} is no String parameter of it"
-        )
-    missing = [name for name, item in declared.items() if item.default is None and name != snapshot]
+    parameters = {
+        name: Param(**arguments) for name, arguments in form(definition, snapshot).items()
+    }
+    missing = [
+        item.name
+        for item in definition.parameters
+        if item.default is None and item.name != snapshot
+    ]
     if scheduled and missing:
         raise DefinitionError(
             f"pipeline {definition.name}: it has a schedule, and no run of that gives a value for"
             f" {', '.join(missing)}; give defaults, or leave the schedule out"
         )
-    return {
-        name: _date() if name == snapshot else _param(parameter)
-        for name, parameter in declared.items()
-    }
-
-
-def _param(parameter: Parameter) -> Param:
-    schema: dict[str, Any] = {"type": _FORM[parameter.kind], "title": parameter.name}
-    if parameter.values:
-        schema["enum"] = list(parameter.values)
-    elif parameter.kind == "String" and parameter.default != "":
-        # The service refuses an empty text.
-        schema["minLength"] = 1
-    if parameter.default is None:
-        return Param(description="A value is wanted.", **schema)
-    return Param(parameter.default, **schema)
+    return parameters
 
 
 def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
@@ -244,16 +236,6 @@ def _documentation(definition: Definition, parameters: dict[str, Param]) -> str:
             f"\n\nTheir `CacheConfig` is not used, and they run each time: {', '.join(uncached)}."
         )
     return f"{words}{params.table(parameters)}"
-
-
-def _date() -> Param:
-    return Param(
-        None,
-        type=["null", "string"],
-        pattern=_DATE,
-        title="Date of the data",
-        description="Empty: the run's own date.",
-    )
 
 
 def _found(path: Path, caller: Path) -> Path:

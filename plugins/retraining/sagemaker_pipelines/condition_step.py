@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from retraining import naming
 from retraining.aws import clients
 from retraining.aws import s3 as objects
-from retraining.gate.conditions import in_record
 from retraining.gate.decision import Decision, Verdict
 from retraining.gate.verdict_line import verdict_line
+from retraining.gate.wire_form import in_record
 from retraining.gate.words import joined, one_line
 from retraining.runs import kinds, records
 from retraining.sagemaker_pipelines import gates
@@ -33,8 +33,8 @@ from retraining.sagemaker_pipelines.step_task import StepTask
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from retraining.gate.wire_reader import Condition
     from retraining.runs.records import Report
-    from retraining.sagemaker_pipelines.conditions import Condition
     from retraining.sagemaker_pipelines.execution import Execution
 
 log = logging.getLogger(__name__)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from retraining.gate import wire_reader
 from retraining.gate.conditions import COMPARISONS, fault_of, shown
 from retraining.gate.headline import HIGHER, LOWER, Headline
 from retraining.gate.judging import Judgement
 from retraining.gate.report import canonical
+from retraining.gate.wire_reader import Comparison, Condition, In, Not, Or
 from retraining.gate.words import one_line
 from retraining.sagemaker_pipelines.references import (
     DefinitionError,
@@ -33,48 +34,14 @@ from retraining.sagemaker_pipelines.references import (
     spelled,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 _COMPARE = {kind.__name__: comparison for kind, comparison in COMPARISONS.items()}
-# Both spellings of In: the SDK's, and that of the public schema.
-_IN = (("QueryValue", "Values"), ("Value", "In"))
 _OPPOSITES = {
     "GreaterThan": "LessThanOrEqualTo", "GreaterThanOrEqualTo": "LessThan",
     "LessThan": "GreaterThanOrEqualTo", "LessThanOrEqualTo": "GreaterThan",
 }  # fmt: skip
-_DEEPEST = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One of the five comparisons, by the name of its type."""
-
-    kind: str
-    left: object
-    right: object
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    """The value is one of several."""
-
-    value: object
-    values: tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The condition does not hold."""
-
-    condition: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """One of the conditions holds."""
-
-    conditions: tuple[Condition, ...]
-
-
-Condition = Comparison | In | Not | Or
 
 
 class IncomparableError(UnresolvedError):
@@ -87,9 +54,10 @@ def parsed_conditions(wire: object, where: str) -> tuple[Condition, ...]:
     Raises:
         DefinitionError: They are malformed.
     """
-    if not isinstance(wire, list) or not wire:
-        raise DefinitionError(f"{where} is {shown(wire)}, not a list of conditions")
-    return tuple(_condition(item, f"{where}[{index}]", 1) for index, item in enumerate(wire))
+    try:
+        return wire_reader.parsed(wire, where, operand=_operand)
+    except wire_reader.WireFormError as error:
+        raise DefinitionError(str(error)) from error
 
 
 def operands_of(conditions: tuple[Condition, ...]) -> Iterator[object]:
@@ -197,55 +165,6 @@ def _checked(value: object, what: str) -> object:
     if fault := fault_of(value):
         raise IncomparableError(f"{what} is {fault}")
     return value
-
-
-def _condition(wire: object, where: str, depth: int) -> Condition:
-    if depth > _DEEPEST:
-        raise DefinitionError(f"{where}: conditions are nested deeper than {_DEEPEST}")
-    if not isinstance(wire, Mapping):
-        raise DefinitionError(f"{where} is {shown(wire)}, not a condition")
-    kind = wire.get("Type")
-    members = set(wire) - {"Type"}
-    if kind in _COMPARE:
-        left, right = _members(wire, ("LeftValue", "RightValue"), where)
-        return Comparison(
-            str(kind), _operand(left, f"{where}.LeftValue"), _operand(right, f"{where}.RightValue")
-        )
-    if kind == "In":
-        names = next((names for names in _IN if members == set(names)), _IN[0])
-        query, several = _members(wire, names, where)
-        if not isinstance(several, list) or not several:
-            raise DefinitionError(f"{where}.{names[1]} is {shown(several)}, not a list of values")
-        values = tuple(
-            _operand(item, f"{where}.{names[1]}[{index}]") for index, item in enumerate(several)
-        )
-        return In(_operand(query, f"{where}.{names[0]}"), values)
-    if kind == "Not":
-        if "Expression" in wire:
-            raise DefinitionError(
-                f"{where}: Not has an Expression, which SageMaker refuses; the member is Condition"
-            )
-        (inner,) = _members(wire, ("Condition",), where)
-        return Not(_condition(inner, f"{where}.Condition", depth + 1))
-    if kind == "Or":
-        (several,) = _members(wire, ("Conditions",), where)
-        if not isinstance(several, list) or not several:
-            raise DefinitionError(f"{where}.Conditions is {shown(several)}, not a list")
-        return Or(
-            tuple(
-                _condition(item, f"{where}.Conditions[{index}]", depth + 1)
-                for index, item in enumerate(several)
-            )
-        )
-    raise DefinitionError(f"{where}: {shown(kind)} is no type of condition")
-
-
-def _members(wire: Mapping[str, object], names: tuple[str, ...], where: str) -> tuple[object, ...]:
-    if missing := [name for name in names if name not in wire]:
-        raise DefinitionError(f"{where} ({wire['Type']}) lacks {', '.join(missing)}")
-    if unknown := sorted(set(wire) - {"Type", *names}):
-        raise DefinitionError(f"{where} ({wire['Type']}) has {', '.join(unknown)}, unknown there")
-    return tuple(wire[name] for name in names)
 
 
 def _operand(wire: object, where: str) -> object:

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
-from retraining.sagemaker_pipelines.conditions import Condition, parsed_conditions
+from retraining.sagemaker_pipelines.conditions import parsed_conditions
 from retraining.sagemaker_pipelines.for_each import BODY, ITEMS, ForEach, for_each
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from retraining.gate.wire_reader import Condition
 
 VERSION = "2020-12-01"
 COMPLETED = "Completed"
@@ -229,18 +231,30 @@ def read(text: str | bytes, name: str) -> Definition:
     Raises:
         DefinitionError: It is malformed, or has what cannot be had here; all such steps are named.
     """
-    try:
-        wire = json.loads(text, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError(f"pipeline {name}: the definition is not JSON: {error}") from error
-    if isinstance(wire, Mapping) and isinstance(wire.get("PipelineDefinition"), str):
-        return read(wire["PipelineDefinition"], str(wire.get("PipelineName") or name))
+    wire, name = unwrapped(text, name)
     try:
         return _definition(wire, name)
     except DefinitionError as error:
         raise DefinitionError(f"pipeline {name}: {error}") from error.__cause__
     except RecursionError as error:
         raise DefinitionError(f"pipeline {name}: its steps are nested too deeply") from error
+
+
+def unwrapped(text: str | bytes, name: str) -> tuple[Any, str]:
+    """Return the JSON of a definition, and its pipeline's name; neither is checked.
+
+    Raises:
+        DefinitionError: It is not JSON.
+    """
+    try:
+        wire = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as error:
+        raise DefinitionError(f"pipeline {name}: the definition is not JSON: {error}") from error
+    if isinstance(wire, Mapping) and isinstance(wire.get("PipelineDefinition"), str):
+        return unwrapped(wire["PipelineDefinition"], str(wire.get("PipelineName") or name))
+    return wire, name
 
 
 def _definition(wire: object, name: str) -> Definition:
@@ -264,7 +278,7 @@ def _definition(wire: object, name: str) -> Definition:
         for number, item in enumerate(_list(top.get("Parameters") or [], "Parameters"))
     )
     _unique([parameter.name for parameter in parameters], "parameters")
-    steps = tuple(_step(item, f"Steps[{number}]") for number, item in enumerate(wire_steps))
+    steps = tuple(read_step(item, f"Steps[{number}]") for number, item in enumerate(wire_steps))
     if not steps:
         raise DefinitionError("it has no steps")
     _unique([step.name for step in _all_of(steps)], "steps")
@@ -305,7 +319,12 @@ def _parameter(wire: object, where: str) -> Parameter:
         raise DefinitionError(f"DefaultValue: {error}") from error
 
 
-def _step(wire: object, where: str) -> Step:
+def read_step(wire: object, where: str) -> Step:
+    """Read one step, with those in its branches or its body.
+
+    Raises:
+        DefinitionError: It is malformed.
+    """
     members = _mapping(wire, where)
     name, kind = members.get("Name"), str(members.get("Type"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -363,7 +382,9 @@ def _branch(arguments: Mapping[str, Any], where: str) -> Branch:
 
 def _steps(arguments: Mapping[str, Any], member: str, where: str) -> tuple[Step, ...]:
     steps = _list(arguments.get(member) or [], f"{where}: {member}")
-    return tuple(_step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps))
+    return tuple(
+        read_step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps)
+    )
 
 
 def _dependencies(wire: object, where: str) -> tuple[Dependency, ...]:
@@ -513,6 +534,12 @@ def _all_of(steps: tuple[Step, ...]) -> Iterator[Step]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     _unique([key for key, _ in pairs], "members of an object")
     return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    if finite(value := float(text)) is None:
+        raise ValueError(f"{text} is no number that JSON has")
+    return value
 
 
 def _unique(names: list[str], what: str) -> None:

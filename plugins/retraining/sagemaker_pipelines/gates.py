@@ -14,7 +14,7 @@ from retraining.sagemaker_pipelines.conditions import negated
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from retraining.sagemaker_pipelines.conditions import Condition
+    from retraining.gate.wire_reader import Condition
     from retraining.sagemaker_pipelines.definition import Definition
     from retraining.sagemaker_pipelines.graph import Arm, Node
 

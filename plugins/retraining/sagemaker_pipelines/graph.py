@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -101,7 +101,7 @@ def nodes(definition: Definition) -> dict[str, Node]:
                 arm,
                 _waits_for(step, definition, inside),
                 inside.get(step.name),
-                _first_task(step, steps),
+                group_id(step.name, "items", steps) if step.each else step.name,
             )
             for step, arm in _with_arms(definition.steps, None)
         }
@@ -127,6 +127,14 @@ def nodes(definition: Definition) -> dict[str, Node]:
     return dict(sorted(placed.items(), key=lambda item: depth[item[0]]))
 
 
+def group_id(step: str, part: str, steps: Container[str]) -> str:
+    """Return the name of a group or task of a step besides its own, such as ``if``: no step's."""
+    name = f"{step}__{part}"
+    while name in steps:
+        name += "_"
+    return name
+
+
 def _with_arms(steps: tuple[Step, ...], arm: Arm | None) -> Iterator[tuple[Step, Arm | None]]:
     for step in steps:
         yield step, arm
@@ -135,13 +143,6 @@ def _with_arms(steps: tuple[Step, ...], arm: Arm | None) -> Iterator[tuple[Step,
             yield from _with_arms(step.branch.else_steps, Arm(step.name, outcome=False))
         if step.each:
             yield from _with_arms(step.each.body, arm)
-
-
-def _first_task(step: Step, steps: Mapping[str, Step]) -> str:
-    name = f"{step.name}__items" if step.each else step.name
-    while step.each and name in steps:
-        name += "_"
-    return name
 
 
 def _waits_for(

@@ -13,12 +13,13 @@ from botocore.exceptions import ClientError
 from retraining import naming
 from retraining.aws.errors import is_missing
 from retraining.gate.report import Metrics
-from retraining.runs.outcomes import BrokenRecordError, Outcome, outcome_of
+from retraining.runs.outcomes import BrokenRecordError, Outcome, outcome_of, stopped_outcome
 from retraining.web import aws_reads
 from retraining.web.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from retraining.web.airflow_db import Run
 
@@ -99,27 +100,39 @@ def read(runs: Sequence[Run], *, seconds: float) -> tuple[list[Row], list[str]]:
     return [row_of(run, answers.get(_key(run), Found())) for run in runs], said
 
 
-def found_in(record: bytes, report: bytes | None, *, uri: str) -> Found:
+def found_in(record: bytes, report: bytes | None, *, uri: str, is_on_data: bool = False) -> Found:
     """Read a decision record and a report, whatever these bytes are; never raises.
 
     Args:
         record: The content of ``decision.json``.
         report: The content of ``evaluation.json``; None if there is none.
         uri: Of the record, for what is said of it.
+        is_on_data: Whether it is about the run's data; then nothing is found unless the run was
+            stopped by them.
     """
     try:
         content = json.loads(record)
     except (ValueError, RecursionError) as error:
         return Found(fault=f"{uri} is not JSON: {error}")
     try:
-        outcome = outcome_of(content, report)
+        outcome = stopped_outcome(content) if is_on_data else outcome_of(content, report)
     except BrokenRecordError as error:
         return Found(fault=f"{uri} is no decision record: {error}")
     except Exception as error:
         # Whatever it is, it is this run's: all others are shown.
         log.exception("%s cannot be read", uri)
         return Found(fault=f"{uri} cannot be read: {type(error).__name__}: {error}")
-    return _few_metrics(Found(outcome, outcome.unreadable))
+    return _few_metrics(Found(outcome, outcome.unreadable)) if outcome else Found()
+
+
+def body(s3: Any, uri: str) -> bytes | None:
+    """Return the content of a decision record; None if there is none.
+
+    Raises:
+        BrokenFileError: It is larger than any record.
+    """
+    content, _ = _body(s3, uri, most=_LARGEST_RECORD)
+    return content
 
 
 def row_of(run: Run, answer: Found | Exception) -> Row:
@@ -158,7 +171,7 @@ def _recent(s3: Any, run: Run, until: float) -> Found:
     if time.monotonic() > until:
         # Whoever asked has gone; the queue must not keep the next one waiting.
         raise aws_reads.UnavailableError("S3 was too slow")
-    return _cache(run).get(_key(run), lambda: _read(s3, run.uri or ""))
+    return _cache(run).get(_key(run), lambda: _read(s3, run.uri or "", state=run.state))
 
 
 def _cache(run: Run) -> Recent[Found]:
@@ -170,31 +183,54 @@ def _key(run: Run) -> tuple[object, ...]:
     return run.uri, run.state, run.ended
 
 
-def _read(s3: Any, run_uri: str) -> Found:
+def _read(s3: Any, run_uri: str, *, state: str) -> Found:
+    on_model, decided = _on_model(s3, run_uri)
+    # Of thousands of runs that came to the end, each would cost another request.
+    if decided is not None and state != "failed":
+        return on_model
+    on_data, stopped = _on_data(s3, run_uri)
+    is_later = decided is None or (stopped is not None and decided < stopped)
+    return on_data if is_later and (on_data.outcome or on_data.fault) else on_model
+
+
+def _on_model(s3: Any, run_uri: str) -> tuple[Found, datetime | None]:
     uri = naming.decision_uri(run_uri)
     try:
-        record = _body(s3, uri, most=_LARGEST_RECORD)
+        record, decided = _body(s3, uri, most=_LARGEST_RECORD)
     except BrokenFileError as error:
-        return Found(fault=str(error))
+        return Found(fault=str(error)), None
     if record is None:
-        return Found()
+        return Found(), None
     try:
-        report = _body(s3, naming.report_uri(run_uri), most=_LARGEST_REPORT)
+        report, _ = _body(s3, naming.report_uri(run_uri), most=_LARGEST_REPORT)
     except BrokenFileError as error:
         found = found_in(record, None, uri=uri)
-        return replace(found, fault="; ".join(filter(None, (found.fault, str(error)))))
-    return found_in(record, report, uri=uri)
+        fault = "; ".join(filter(None, (found.fault, str(error))))
+        return replace(found, fault=fault), decided
+    return found_in(record, report, uri=uri), decided
 
 
-def _body(s3: Any, uri: str, *, most: int) -> bytes | None:
+def _on_data(s3: Any, run_uri: str) -> tuple[Found, datetime | None]:
+    uri = naming.data_decision_uri(run_uri)
+    try:
+        record, decided = _body(s3, uri, most=_LARGEST_RECORD)
+    except BrokenFileError as error:
+        return Found(fault=str(error)), None
+    if record is None:
+        return Found(), None
+    return found_in(record, None, uri=uri, is_on_data=True), decided
+
+
+def _body(s3: Any, uri: str, *, most: int) -> tuple[bytes | None, datetime | None]:
+    """Return an object's content, and when it was written; neither if there is none."""
     bucket, key = naming.split_s3_uri(uri)
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if is_missing(error):
-            return None
+            return None, None
         raise
     if answer["ContentLength"] > most:
         raise BrokenFileError(f"{uri} has {answer['ContentLength']} bytes; {most} are read")
     content: bytes = answer["Body"].read()
-    return content
+    return content, answer["LastModified"]

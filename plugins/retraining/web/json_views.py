@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from retraining.gate.comparison import Difference
     from retraining.gate.report import Measure
     from retraining.runs.outcomes import Outcome
     from retraining.web.job_seconds import Job
@@ -69,6 +70,7 @@ def _row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str
         "unusable": {text(path): word for path, word in metrics.unusable.items()}
         if metrics
         else {},
+        "champion": _beside(outcome) if outcome else None,
         "rows": {text(name): count for name, count in islice(metrics.rows.items(), _MANY)}
         if metrics
         else {},
@@ -81,15 +83,44 @@ def _row(found: Row, listed: Listed | None, serving: Serving | None) -> dict[str
     }
 
 
+def comparison(found: Row) -> dict[str, Any] | None:
+    """Return candidate and champion on the same rows; None if the report tells of no champion."""
+    told = found.found.outcome.comparison if found.found.outcome else None
+    if told is None:
+        return None
+    return {
+        **{name: text(getattr(told, name)) for name in ("outcome", "reason", "version")},
+        "rows": told.rows,
+        "unseen": told.unseen,
+        "unseen_reason": text(told.unseen_reason),
+        "win_rate": told.win_rate,
+        "differences": _differences(told.differences),
+        "parts": [
+            {
+                "column": text(part.column),
+                "name": text(part.name),
+                "rows": part.rows,
+                "differences": _differences(part.differences),
+            }
+            for part in told.parts
+        ],
+    }
+
+
 def conditions(found: Row) -> list[dict[str, Any]]:
     """Return the gate's conditions with their operands and whether they hold."""
+    return conditions_of(_record(found))
+
+
+def conditions_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions of a decision record, of which what does not fit is left out."""
     return [
         {
             "explanation": text(item.get("explanation", "")),
             "holds": bool(item.get("holds")),
             "operands": _scalars(item.get("operands", {})),
         }
-        for item in _record(found).get("conditions", ())[:_MANY]
+        for item in record.get("conditions", ())[:_MANY]
     ]
 
 
@@ -125,6 +156,20 @@ def job(found: Job, prices: Mapping[str, float]) -> dict[str, Any]:
 def text(value: object) -> str:
     """Return a text that is short enough to be shown, and that UTF-8 has signs for."""
     return str(value)[:_TEXT].encode("utf-8", "replace").decode()
+
+
+def _differences(told: Mapping[str, Difference]) -> dict[str, Any]:
+    return {text(path): asdict(difference) for path, difference in told.items()}
+
+
+def _beside(outcome: Outcome) -> dict[str, Any] | None:
+    """Return the headline's difference, for the charts of all runs."""
+    if outcome.comparison is None or outcome.headline is None:
+        return None
+    difference = outcome.comparison.differences.get(outcome.headline.metric)
+    if difference is None:
+        return None
+    return {"path": text(outcome.headline.metric), **asdict(difference)}
 
 
 def _headline(outcome: Outcome) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from retraining.web import (
     airflow_db,
     aws_reads,
     csv_download,
+    data_distances,
     decisions,
     job_log,
     job_seconds,
@@ -95,6 +96,7 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
     listing = model_versions.start_listing(pipeline.name, down_to=0)
     serving = model_versions.start_serving(pipeline.name, endpoint)
     (row,), notices = decisions.read([run], seconds=_SECONDS)
+    data, unread = _data(run)
     jobs, said = _jobs([run], seconds=_SECONDS)
     listed, served, more = _registry(listing, serving, seconds=_SECONDS)
     outcome = row.found.outcome
@@ -107,12 +109,14 @@ def one_run(pipeline: ReadablePipeline, session: SessionDep, run_id: RunId) -> d
         "run_uri": run.uri,
         "serving": served and asdict(served),
         "conditions": json_views.conditions(row),
+        "comparison": json_views.comparison(row),
+        "data": data,
         "parameters": json_views.parameters(row),
         "fingerprint": json_views.fingerprint(row),
         "arn": json_views.text(arn),
         "steps": [asdict(step) | {"job": jobs.get(run_id, {}).get(step.task_id)} for step in steps],
         "links": console.console_links(run.jobs, arn=arn, endpoint=endpoint),
-        "notices": [*notices, *fault, *said, *more],
+        "notices": [*notices, *fault, *unread, *said, *more],
     }
 
 
@@ -206,6 +210,16 @@ def download(
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{pipeline.name}-runs.csv"'},
     )
+
+
+def _data(run: airflow_db.Run) -> tuple[dict[str, Any] | None, list[str]]:
+    uri = run.uri
+    if uri is None:
+        return None, []
+    (answer,) = aws_reads.gather("s3", [lambda s3: data_distances.read(s3, uri)], seconds=_SECONDS)
+    if isinstance(answer, Exception):
+        return None, [f"the decision about the data: {answer}"]
+    return answer, []
 
 
 def _run(session: Session, pipeline: Pipeline, run_id: str) -> airflow_db.Run:

@@ -83,12 +83,21 @@ def test_a_tuner_runs_ordinary_training_jobs_and_tells_the_best(tuners):
 
 def test_a_grid_tries_every_combination_with_few_at_a_time(tuners):
     ranges = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["0.1", "0.2", "0.5"]}]}
-    job = tuners.run(tuners.request(ranges, strategy="Grid", jobs=None, parallel=2))
+    # Where SDK 2 puts them.
+    elsewhere = {"ResourceConfig": None, "HyperParameterTuningResourceConfig": RESOURCES}
+    job = tuners.run(
+        tuners.request(ranges, strategy="Grid", jobs=None, parallel=2, definition=elsewhere)
+    )
     name = job["HyperParameterTuningJobName"]
     limits = job["HyperParameterTuningJobConfig"]["ResourceLimits"]
     assert limits == {"MaxNumberOfTrainingJobs": 3, "MaxParallelTrainingJobs": 2}
     children = tuners.children(name)
     assert [child["TunedHyperParameters"]["x"] for child in children] == ["0.1", "0.2", "0.5"]
+    for child in children:
+        training = tuners.bench.sagemaker.describe_training_job(
+            TrainingJobName=child["TrainingJobName"]
+        )
+        assert training["ResourceConfig"] == RESOURCES
     third = children[2]["CreationTime"]
     assert any(child["TrainingEndTime"] <= third for child in children[:2])
     assert job["BestTrainingJob"]["TunedHyperParameters"] == {"x": "0.2"}
@@ -234,6 +243,7 @@ def test_the_built_in_algorithms_own_metric_is_an_objective(tuners):
             tuners.start(request)
 
 
+RESOURCES = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 7}
 GRID = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "2"]}]}
 
 
@@ -251,6 +261,10 @@ GRID = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "2"]}]}
         ("Validation", "Image none is unknown here", {"definition": {
             "AlgorithmSpecification": {"TrainingImage": "none", "TrainingInputMode": "File"}}}),
         ("Validation", "ResourceConfig needs", {"definition": {"ResourceConfig": None}}),
+        ("Validation", "either ResourceConfig or HyperParameterTuningResourceConfig", {
+            "definition": {"HyperParameterTuningResourceConfig": RESOURCES}}),
+        ("Unsupported", "AllocationStrategy", {"definition": {
+            "HyperParameterTuningResourceConfig": {"AllocationStrategy": "Prioritized"}}}),
         ("Unsupported", "Strategy = 'Hyperband'", {"strategy": "Hyperband"}),
         ("Unsupported", "EarlyStoppingType = 'Auto'", {"config": {
             "TrainingJobEarlyStoppingType": "Auto"}}),

@@ -61,8 +61,8 @@ def test_the_demo_rejects_one_model_of_each_pipeline_and_registers_the_other(
 
     assert answer.returncode == 0, answer.stdout + answer.stderr
     table = [line.split() for line in answer.stdout.splitlines() if line.startswith("  ")]
-    runs = {row[0]: row for row in table[1:3]}
-    assert runs["raw"][2:4] == ["20,640", "0.5758"]
+    runs = {row[0]: row for row in table[1:4]}
+    assert runs["raw"][2:4] == ["20,640", "0.5869"]
     assert runs["raw"][6:9] == ["reject", "not", "registered:"]
     assert runs["engineered"][2] == "20,640"
     assert float(runs["engineered"][3]) >= 0.6
@@ -70,11 +70,14 @@ def test_the_demo_rejects_one_model_of_each_pipeline_and_registers_the_other(
     assert re.fullmatch(
         r"arn:aws:sagemaker:us-east-1:123456789012:model-package/\S+/1", (runs["engineered"][7])
     )
-    steps = table[3]
+    # Two words are its name.
+    assert runs["other"][3:7] == ["20,640", "-", "-", "stopped"]
+    assert "(column MedHouseVal)" in " ".join(runs["other"])
+    steps = table[4]
     assert steps[0] == "seconds"
     assert {"preprocess", "train", "evaluate", "check_quality", "register_model"} <= set(steps)
 
-    header, strict, tutorial, seconds, *_ = table[6:]
+    header, strict, tutorial, seconds, *_ = table[8:]
     assert (header[0], header[3], seconds[0]) == ("run", "mse", "seconds")
     assert (strict[0], strict[2], tutorial[0], tutorial[2]) == (
         *("strict", "4,177"),
@@ -135,12 +138,13 @@ with DAG("{name}", schedule=None, params={parameters}):
     assert given == [
         ("california_housing_retraining", "features", "'raw'"),
         ("california_housing_retraining", "features", "'engineered'"),
+        ("california_housing_retraining", "features", "'engineered'"),
         ("abalone_retraining", "mse_threshold", "3.0"),
         ("abalone_retraining", "mse_threshold", "6.0"),
     ]
     names = [line.split()[0] for line in answer.stdout.splitlines() if line.startswith("  ")]
     assert names == [
-        *("run", "raw", "engineered", "seconds", "raw", "engineered"),
+        *("run", "raw", "engineered", "other", "seconds", "raw", "engineered", "other"),
         *("run", "strict", "tutorial", "seconds", "strict", "tutorial"),
     ]
     assert answer.returncode == 1

@@ -38,7 +38,17 @@ ENGINEERED = Outcome(
     threshold="≥ 0.6",
     packages=(ARN,),
 )
-GOOD = Evidence((RAW, ENGINEERED), {ARN: {"snapshot": DAY}})
+OTHER_UNIT = Outcome(
+    replace(run("other unit", {"check_data": 0.25}), state="failed"),
+    verdict="stopped",
+    reason="distance = 11 is not ≤ 1",
+    rows=20640,
+    metric=None,
+    value=None,
+    threshold=None,
+    packages=(),
+)
+GOOD = Evidence((RAW, ENGINEERED, OTHER_UNIT), {ARN: {"snapshot": DAY}}, training_jobs=2)
 STRICT = Outcome(
     Run("abalone", "strict", "manual__strict", "success", {"snapshot": DAY}, {"train": 0.5}),
     verdict="reject",
@@ -60,7 +70,9 @@ TUTORIAL = Outcome(
     packages=(ANOTHER,),
 )
 BOTH = Evidence(
-    (RAW, ENGINEERED, STRICT, TUTORIAL), {ARN: {"snapshot": DAY}, ANOTHER: {"snapshot": DAY}}
+    (RAW, ENGINEERED, OTHER_UNIT, STRICT, TUTORIAL),
+    {ARN: {"snapshot": DAY}, ANOTHER: {"snapshot": DAY}},
+    training_jobs=4,
 )
 
 
@@ -69,7 +81,8 @@ def test_a_run_that_shall_fail_must_fail() -> None:
         frozen = Run("product-reviews", "frozen", "manual__frozen", state, {}, {})
         tuned = Run("product-reviews", "fine-tuned", "manual__tuned", "success", {}, {})
         rejected = replace(STRICT, run=frozen)
-        return Evidence((rejected, replace(TUTORIAL, run=tuned)), {ANOTHER: {"snapshot": DAY}})
+        outcomes = (rejected, replace(TUTORIAL, run=tuned))
+        return Evidence(outcomes, {ANOTHER: {"snapshot": DAY}}, training_jobs=2)
 
     check(evidence("failed"), [PRODUCT_REVIEWS], DAY)
     with pytest.raises(DemoError, match="a strict threshold ended as success"):
@@ -84,30 +97,35 @@ def test_what_should_happen_passes() -> None:
 @pytest.mark.parametrize(
     ("evidence", "message"),
     [
-        (replace(GOOD, outcomes=(RAW,)), "the run with engineered features did not end"),
+        (replace(GOOD, outcomes=(RAW, OTHER_UNIT)), "the run with engineered features did not end"),
         (
             replace(
                 GOOD,
-                outcomes=(replace(RAW, run=replace(RAW.run, state="failed")), ENGINEERED),
+                outcomes=(replace(RAW, run=replace(RAW.run, state="failed")), *GOOD.outcomes[1:]),
             ),
             "the run with raw features ended as failed",
         ),
         (
-            replace(GOOD, outcomes=(replace(RAW, verdict="pass"), ENGINEERED)),
+            replace(GOOD, outcomes=(replace(RAW, verdict="pass"), *GOOD.outcomes[1:])),
             "the gate's verdict on raw features is pass, not reject",
         ),
         (
-            replace(GOOD, outcomes=(RAW, replace(ENGINEERED, verdict=""))),
+            replace(GOOD, outcomes=(RAW, replace(ENGINEERED, verdict=""), OTHER_UNIT)),
             "the gate's verdict on engineered features is no decision.json, not pass",
         ),
         (
-            replace(GOOD, outcomes=(replace(RAW, packages=(ARN,)), ENGINEERED)),
+            replace(GOOD, outcomes=(replace(RAW, packages=(ARN,)), *GOOD.outcomes[1:])),
             "the run with raw features registered 1 versions, not 0",
         ),
         (
-            replace(GOOD, outcomes=(RAW, replace(ENGINEERED, packages=()))),
+            replace(GOOD, outcomes=(RAW, replace(ENGINEERED, packages=()), OTHER_UNIT)),
             "the run with engineered features registered 0 versions, not 1",
         ),
+        (
+            replace(GOOD, outcomes=(RAW, ENGINEERED, replace(OTHER_UNIT, verdict=""))),
+            "the gate's verdict on another unit is no decision.json, not stopped",
+        ),
+        (replace(GOOD, training_jobs=3), "there were 3 training jobs, not 2"),
         (replace(GOOD, packages={}), "the registry holds 0 versions, not 1"),
         (
             replace(GOOD, packages={ARN: {"snapshot": DAY}, "other": {"snapshot": DAY}}),
@@ -126,7 +144,7 @@ def test_each_thing_that_did_not_happen_is_told(evidence: Evidence, message: str
 
 
 def test_of_two_pipelines_the_one_whose_run_is_missing_is_told() -> None:
-    evidence = replace(BOTH, outcomes=(RAW, ENGINEERED, TUTORIAL))
+    evidence = replace(BOTH, outcomes=(*GOOD.outcomes, TUTORIAL))
     with pytest.raises(DemoError) as raised:
         check(evidence, PIPELINES, DAY)
     assert str(raised.value) == "the run with a strict threshold did not end"
@@ -135,7 +153,7 @@ def test_of_two_pipelines_the_one_whose_run_is_missing_is_told() -> None:
 
 
 def test_another_pipelines_run_does_not_count() -> None:
-    evidence = Evidence((RAW, ENGINEERED), {ANOTHER: {"snapshot": DAY}})
+    evidence = Evidence((RAW, ENGINEERED), {ANOTHER: {"snapshot": DAY}}, training_jobs=2)
     with pytest.raises(DemoError) as raised:
         check(evidence, [ABALONE], DAY)
     assert str(raised.value) == (
@@ -149,10 +167,12 @@ def test_the_table_tells_all() -> None:
   run         snapshot    rows    r2      threshold  verdict  outcome
   raw         2026-11-20  20,640  0.5758  ≥ 0.6      reject   not registered: {RAW.reason}
   engineered  2026-11-20  20,640  0.6467  ≥ 0.6      pass     {ARN}
+  other unit  2026-11-20  20,640  -       -          stopped  not trained: {OTHER_UNIT.reason}
 
-  seconds     train  skip_registration  register_model  all
-  raw         3.2    0.5                -               3.8
-  engineered  3.0    -                  1.0             4.0"""
+  seconds     train  skip_registration  register_model  check_data  all
+  raw         3.2    0.5                -               -           3.8
+  engineered  3.0    -                  1.0             -           4.0
+  other unit  -      -                  -               0.2         0.2"""
     assert tables(GOOD.outcomes) == expected
 
 

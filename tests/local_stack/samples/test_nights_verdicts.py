@@ -8,6 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from retraining.gate.data import DEFAULT_DATA_POLICY, Other, decide_data
+from retraining.gate.decision import Verdict
 
 from local_stack.samples.faults import FAULTS
 from local_stack.samples.nights import make_history, real_table
@@ -72,7 +74,18 @@ def nights(folder: Path) -> list[Told]:
     return json.loads((folder / "history" / "manifest.json").read_text())["nights"]
 
 
-def verdict(script: Script, run: Run, snapshot: Path) -> str:
+@pytest.fixture(scope="module")
+def baseline(
+    script: Script, folder: Path, nights: list[Told], tmp_path_factory: pytest.TempPathFactory
+) -> bytes:
+    """The report on the data of the first night, which is good."""
+    output = tmp_path_factory.mktemp("baseline")
+    snapshot = folder / "snapshots" / str(nights[0]["date"])
+    assert script("preprocess.py", *("--snapshot", snapshot, "--output", output)) == 0
+    return (output / "data" / "data_report.json").read_bytes()
+
+
+def verdict(script: Script, run: Run, snapshot: Path, baseline: bytes) -> str:
     message = run.folder / "message"
     code = script(
         "preprocess.py",
@@ -81,6 +94,16 @@ def verdict(script: Script, run: Run, snapshot: Path) -> str:
     )
     if code:
         return f"failed: {message.read_text()}"
+    decided = decide_data(
+        (run.preprocessed / "data" / "data_report.json").read_bytes(),
+        DEFAULT_DATA_POLICY,
+        baseline=Other(baseline),
+        reference=Other(None, "nobody asks"),
+        parameters={},
+    ).decision
+    print(decided.explanation)
+    if decided.verdict is not Verdict.PASS:
+        return "stopped" if decided.verdict is Verdict.REJECT else decided.verdict
     channels = {
         "SM_CHANNEL_TRAIN": run.preprocessed / "train",
         "SM_CHANNEL_PREPROCESSOR": run.preprocessed / "preprocessor",
@@ -101,21 +124,21 @@ def verdict(script: Script, run: Run, snapshot: Path) -> str:
 
 @pytest.mark.parametrize("fault", [fault.name for fault in FAULTS])
 def test_a_bad_night_comes_out_as_its_fault_says(
-    fault: str, script: Script, folder: Path, nights: list[Told], tmp_path: Path
+    fault: str, script: Script, folder: Path, nights: list[Told], baseline: bytes, tmp_path: Path
 ) -> None:
     (night,) = [night for night in nights if night["fault"] == fault]
-    check(night, script, folder, tmp_path)
+    check(night, script, folder, baseline, tmp_path)
 
 
 @pytest.mark.parametrize("position", [0, -1])
 def test_a_good_night_passes(
-    position: int, script: Script, folder: Path, nights: list[Told], tmp_path: Path
+    position: int, script: Script, folder: Path, nights: list[Told], baseline: bytes, tmp_path: Path
 ) -> None:
     assert nights[position]["expected"] == "pass"
-    check(nights[position], script, folder, tmp_path)
+    check(nights[position], script, folder, baseline, tmp_path)
 
 
-def check(night: Told, script: Script, folder: Path, scratch: Path) -> None:
+def check(night: Told, script: Script, folder: Path, baseline: bytes, scratch: Path) -> None:
     snapshot = folder / "snapshots" / str(night["date"])
     expected = str(night["expected"])
     if expected == "no snapshot":
@@ -123,7 +146,7 @@ def check(night: Told, script: Script, folder: Path, scratch: Path) -> None:
         assert snapshot.exists() == (night["rows"] != 0)
         return
     assert (snapshot / "_SUCCESS").exists()
-    found = verdict(script, Run(scratch), snapshot)
+    found = verdict(script, Run(scratch), snapshot, baseline)
     if expected.startswith("failed: "):
         assert found.startswith(expected)
     else:

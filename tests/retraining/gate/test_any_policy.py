@@ -79,6 +79,8 @@ R2 = "regression_metrics.r2_score"
 places = st.sampled_from([R2, f"{R2}.value", "regression_metrics['mse']", "mse"])
 paths = places | st.sampled_from(["regression_metrics", "value.value", "a[0]['\0']", "rows.test"])
 texts = st.text(st.characters(exclude_categories=()))
+# Of reports whose count is mostly no such number.
+few = st.builds(Metric, paths, minimum_rows=st.integers(1, 5), rows=paths)
 literals = st.floats() | st.integers() | texts | st.booleans() | st.just(10**400)
 
 
@@ -121,11 +123,16 @@ chosen_metric, limit = Metric(Parameter("path")), Parameter("limit")
 # The first come to pass or reject, nearly all of the others to nothing.
 cases = st.tuples(
     st.builds(report_of, leaves, leaves, leaves),
-    policies(places.map(Metric) | st.just(chosen_metric), numbers | st.just(limit), fewest=1),
+    policies(
+        st.builds(Metric, places, minimum_rows=st.none() | st.just(1), rows=places)
+        | st.just(chosen_metric),
+        numbers | st.just(limit),
+        fewest=1,
+    ),
     st.fixed_dictionaries({"path": places, "limit": numbers}),
 ) | st.tuples(
     st.builds(report_of, scalars | leaves | anything, scalars, scalars) | anything,
-    policies(paths.map(Metric) | st.sampled_from([chosen_metric, limit]), literals, fewest=0),
+    policies(paths.map(Metric) | few | st.sampled_from([chosen_metric, limit]), literals, fewest=0),
     st.dictionaries(
         st.sampled_from(["path", "limit"]),
         literals | st.none() | paths | st.lists(literals, max_size=2),

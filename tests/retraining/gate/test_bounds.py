@@ -13,9 +13,9 @@ from retraining.gate.conditions import (
     Not,
     Or,
     Parameter,
-    to_wire,
 )
 from retraining.gate.report import finite
+from retraining.gate.wire_form import to_wire
 
 R2, RMSE, KIND = Metric("m.r2"), Metric("m.rmse"), Metric("m.kind")
 

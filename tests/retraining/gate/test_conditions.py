@@ -20,10 +20,10 @@ from retraining.gate.conditions import (
     Or,
     Parameter,
     PolicyError,
-    to_wire,
 )
 from retraining.gate.judging import judge
 from retraining.gate.report import Measure, UndecidableError, metrics_in
+from retraining.gate.wire_form import to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from retraining.gate.conditions import (
     Metric,
     Not,
     Or,
-    to_wire,
 )
 from retraining.gate.headline import HIGHER, LOWER, Headline, headline_of, limit_of
+from retraining.gate.wire_form import to_wire
 
 MSE, R2 = Metric("regression_metrics.mse"), Metric("regression_metrics.r2_score.value")
 AT_MOST = LessThanOrEqualTo(MSE, 6)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from retraining.gate import conditions
 from retraining.gate.bounds import first_bound
-from retraining.gate.conditions import Metric, Parameter, to_wire
+from retraining.gate.conditions import Metric, Parameter
+from retraining.gate.wire_form import to_wire
 
 PROGRAM = Path(__file__).with_name("programs") / "sdk_conditions.py"
 SCORE, NAMED = {"metric": "m.score"}, {"metric": "classes[0]['f1.macro']"}

@@ -38,7 +38,9 @@ def airflow(become_a_task: Any) -> SimpleNamespace:
     )
 
 
-def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
+def operator(
+    airflow: SimpleNamespace, program: str, *, optional_inputs: tuple[str, ...] = (), **changes: Any
+) -> Any:
     config = {
         "RoleArn": "arn:aws:iam::123456789012:role/retraining",
         "AppSpecification": {
@@ -57,6 +59,7 @@ def operator(airflow: SimpleNamespace, program: str, **changes: Any) -> Any:
     return airflow.operators.RetrainingProcessingOperator(
         task_id="step",
         config=config | changes,
+        optional_inputs=optional_inputs,
         retries=2,
         deferrable=True,
         defer_after=timedelta(),
@@ -135,6 +138,55 @@ def test_a_retry_adopts_the_running_job_and_a_clear_starts_another(
     for name in (first, cleared):
         asyncio.run(trigger_for(airflow, name).on_kill())
         assert wait_for_end(airflow, name) == "Stopped"
+
+
+def test_an_optional_input_without_a_uri_is_as_if_it_had_never_been_there(
+    airflow: SimpleNamespace, embedded_sagemaker: Any
+) -> None:
+    """Who asks for the same without that input adopts the job; a wanted one is no such input."""
+
+    def inputs(**uris: str) -> dict[str, Any]:
+        return {
+            "ProcessingInputs": [
+                {
+                    "InputName": name,
+                    "S3Input": {
+                        "S3Uri": uri,
+                        "LocalPath": f"/opt/ml/processing/input/{name}",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
+                for name, uri in uris.items()
+            ]
+        }
+
+    s3, program = embedded_sagemaker.client("s3"), "import time; time.sleep(30)"
+    s3.create_bucket(Bucket="optional")
+    s3.put_object(Bucket="optional", Key="a/b", Body=b"c")
+    uri, of = "s3://optional/a/", context("optional")
+    told = [
+        (inputs(table=uri), ()),
+        (inputs(table=uri, champion=""), ("champion",)),
+        (inputs(table=uri, champion=uri), ("champion",)),
+        (inputs(table=uri, champion=uri), ()),
+    ]
+    names = [
+        deferred_job(airflow, operator(airflow, program, optional_inputs=optional, **given), of)
+        for given, optional in told
+    ]
+    assert names[0] == names[1] != names[2] == names[3]
+    for name, given in ((names[1], told[0][0]), (names[2], told[2][0])):
+        described = embedded_sagemaker.client("sagemaker").describe_processing_job(
+            ProcessingJobName=name
+        )
+        assert [
+            {key: item[key] for key in ("InputName", "S3Input")}
+            for item in described["ProcessingInputs"]
+        ] == given["ProcessingInputs"]
+        asyncio.run(trigger_for(airflow, name).on_kill())
+    with pytest.raises(Exception, match="s3Uri"):
+        operator(airflow, program, **inputs(table="", champion=uri)).execute(context("wanted"))
 
 
 def test_a_completed_job_is_reused_and_its_log_is_the_tasks(

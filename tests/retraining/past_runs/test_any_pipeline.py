@@ -19,9 +19,9 @@ from retraining.gate.conditions import (
     LessThan,
     LessThanOrEqualTo,
     Metric,
-    to_wire,
 )
 from retraining.gate.decision import Verdict
+from retraining.gate.wire_form import to_wire
 from retraining.past_runs import what_if
 from retraining.past_runs.columns import columns_of
 from retraining.past_runs.reading import History, PastRun

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from retraining import naming
 from retraining.gate import decision as gate
 from retraining.gate.bounds import Bound
 from retraining.gate.conditions import GreaterThanOrEqualTo, LessThan, Metric, Not, Parameter
-from retraining.gate.decision import Verdict
+from retraining.gate.decision import Decision, Verdict
+from retraining.gate.judging import Judgement
 from retraining.gate.report import Measure
 from retraining.past_runs.reading import History, list_records, read_history, read_records
+from retraining.past_runs.report import make_report
+from retraining.past_runs.standing import Standing
 from retraining.past_runs.what_if import at_least, what_if
 from retraining.runs import records
 
@@ -328,3 +332,85 @@ def test_a_policy_without_conditions_is_a_mistake(s3: Any, pipeline: str) -> Non
     judge(s3, pipeline, "2026-11-20", report(0.7))
     with pytest.raises(ValueError, match="every model would pass"):
         what_if(read(s3, pipeline).runs, [])
+
+
+def judge_data(
+    s3: Any, pipeline: str, snapshot: str, verdict: Verdict, when: str = "stop", **run: str
+) -> str:
+    """Do what a run does when its data are judged; return the run's folder."""
+    run_id = run.get("run_id", f"scheduled__{snapshot}T02:00:00+00:00")
+    uri = naming.run_uri(BUCKET, pipeline, snapshot, run_id)
+    condition: dict[str, object] = {
+        "Type": "GreaterThanOrEqualTo",
+        "LeftValue": {"Std:JsonGet": {"Path": "distance.row_ratio"}},
+        "RightValue": 0.8,
+    }
+    judged = Judgement(
+        condition, {"distance.row_ratio": 0.5}, False, "row_ratio = 0.5 is not ≥ 0.8"
+    )
+    records.write_decision(
+        s3,
+        uri,
+        decision=Decision(verdict, "row_ratio = 0.5 is not ≥ 0.8", (judged,), "0" * 64),
+        report=None,
+        pipeline={"name": pipeline},
+        parameters={"when_data_differs": when},
+        run={"run_id": run_id, "dag_id": "retraining", "snapshot": snapshot},
+        data={"comparison": {}, "missing": {}},
+    )
+    return uri
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECT, Verdict.UNDECIDABLE])
+def test_a_run_that_its_data_stopped_is_told_with_the_reason(
+    s3: Any, pipeline: str, verdict: Verdict
+) -> None:
+    judge(s3, pipeline, "2026-11-19", report(0.7))
+    uri = judge_data(s3, pipeline, "2026-11-20", verdict)
+    history = read(s3, pipeline)
+    assert history.problems == ()
+    _, stopped = history.runs
+    assert stopped.uri == naming.data_decision_uri(uri)
+    assert stopped.run_id == "scheduled__2026-11-20T02:00:00+00:00"
+    assert stopped.outcome.verdict is verdict
+    assert stopped.outcome.explanation == "stopped by its data: row_ratio = 0.5 is not ≥ 0.8"
+    assert (stopped.outcome.bounds, stopped.outcome.limit) == ((), None)
+    # Another policy on models has nothing to say of it.
+    assert [
+        item.run.snapshot for item in what_if(history.runs, at_least(0.9, metric=str(R2.path)))
+    ] == ["2026-11-19"]
+    page = make_report(history, pipeline=pipeline, standing=Standing())
+    assert "stopped by its data: row_ratio = 0.5 is not" in page.page
+    assert "stopped by its data: row_ratio = 0.5 is not" in page.table
+
+
+def test_data_that_let_the_run_go_on_are_no_run_of_their_own(s3: Any, pipeline: str) -> None:
+    judge_data(s3, pipeline, "2026-11-18", Verdict.PASS)
+    judge_data(s3, pipeline, "2026-11-19", Verdict.REJECT, "warn")
+    judge_data(s3, pipeline, "2026-11-20", Verdict.REJECT, "reject")
+    assert read(s3, pipeline).runs == ()
+    for day in ("18", "19", "20"):
+        judge(s3, pipeline, f"2026-11-{day}", report(0.7))
+    runs = read(s3, pipeline).runs
+    assert [run.outcome.is_stopped for run in runs] == [False] * 3
+
+
+def test_a_cleared_run_that_its_data_stop_is_told_beside_what_it_registered(
+    s3: Any, pipeline: str
+) -> None:
+    judge(s3, pipeline, "2026-11-20", report(0.7))
+    time.sleep(1.1)  # S3 tells time in seconds
+    judge_data(s3, pipeline, "2026-11-20", Verdict.REJECT)
+    runs = read(s3, pipeline).runs
+    assert [(run.outcome.verdict, run.outcome.is_stopped) for run in runs] == [
+        (Verdict.PASS, False),
+        (Verdict.REJECT, True),
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"verdict": "stopped"}', b"\xff"])
+def test_a_broken_decision_about_data_is_a_problem(s3: Any, pipeline: str, body: bytes) -> None:
+    uri = naming.run_uri(BUCKET, pipeline, "2026-11-20", "r")
+    put(s3, naming.data_decision_uri(uri), body)
+    (problem,) = read(s3, pipeline).problems
+    assert problem.uri == naming.data_decision_uri(uri)

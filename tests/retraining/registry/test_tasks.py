@@ -158,7 +158,7 @@ def test_a_version_says_what_its_pipeline_declares(aws: Any) -> None:
     assert (metadata["better"], metadata["tolerance"]) == ("lower", "0.01")
     # What a declaration may not call its metrics and parameters.
     mine = {"scores_metrics.score", "test_metrics_0_.score", "mean.error", "most", "kind"}
-    assert set(metadata) - mine == OWN_METADATA - {versions.AGAINST_GATE}
+    assert set(metadata) - mine == OWN_METADATA - {versions.AGAINST_GATE, versions.DATA_DIFFERS}
     assert "nowhere" not in metadata
     assert "unset" not in metadata
 

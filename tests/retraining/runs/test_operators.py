@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,7 +53,10 @@ def resolve(airflow: SimpleNamespace, context: Any, *, patience: timedelta | Non
 
 
 def context(kind: str = "manual", date: str = "", *, snapshot: str | None = None) -> Any:
-    params = {"snapshot": snapshot, "instance_type": "ml.m5.large", "reuse_steps": "backfills"}
+    params = {
+        "snapshot": snapshot, "instance_type": "ml.m5.large", "reuse_steps": "backfills",
+        "least": 0.6,
+    }  # fmt: skip
     run = SimpleNamespace(
         run_id=f"{kind}__{date}",
         run_type=kind,
@@ -149,6 +153,29 @@ def test_a_parameter_that_chooses_no_metric_is_said_before_any_job(
         operator.execute(night)
     night["params"]["metric"] = "scores_metrics.score"
     assert operator.execute(night)["snapshot"] == "2026-11-19"
+
+
+@pytest.mark.parametrize(
+    ("least", "said"),
+    [
+        (math.nan, "parameter least is nan, not a finite number"),
+        (-math.inf, "parameter least is -inf, not a finite number"),
+        (10**400, "parameter least is too large a number, not a finite number"),
+        ("0.6", r'parameter least: "0\.6" is a text; ≥ compares numbers only'),
+        (True, "parameter least: true is a truth value; ≥ compares numbers only"),
+        (None, "parameter least is null, not a number, text or truth value"),
+    ],
+)
+def test_a_threshold_that_no_report_can_be_judged_by_is_said_before_any_job(
+    airflow: SimpleNamespace, least: Any, said: str
+) -> None:
+    night = context("scheduled", "2026-11-19")
+    night["params"]["least"] = least
+    with pytest.raises(airflow.Fail, match=f"{said}.*Trigger the DAG anew"):
+        resolve(airflow, night)
+    del night["params"]["least"]
+    with pytest.raises(airflow.Fail, match="the run has no parameter least"):
+        resolve(airflow, night)
 
 
 def test_todays_snapshot_is_waited_for(airflow: SimpleNamespace) -> None:

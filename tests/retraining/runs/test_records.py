@@ -195,3 +195,26 @@ def test_a_decision_that_may_not_be_read_is_an_objection(s3: Any) -> None:
     found = records.objection(s3, "s3://no-such-bucket/p/runs/2026-11-20/r/")
     assert found is not None
     assert "NoSuchBucket" in found
+
+
+def test_a_record_keeps_what_was_compared(s3: Any) -> None:
+    uri = run_of("compared")
+    told = {"outcome": "gone", "reason": "deleted", "version": "arn:v/2", "rows": 7}
+    for champion, kept in (
+        (told, told | {"rows_unseen_by_champion": "unknown"}),
+        ({"outcome": 7}, None),
+        (None, None),
+    ):
+        report = {"scores_metrics": {"score": 1}, "champion": champion}
+        content = json.dumps(report).encode()
+        objects.put(s3, naming.report_uri(uri), content)
+        records.write_decision(
+            s3,
+            uri,
+            decision=decision.decide(content, DECLARED.policy, parameters={"least": 0.5}),
+            report=records.read_report(s3, uri),
+            pipeline=DECLARED.to_record(),
+            parameters={},
+            run={"run_id": "r"},
+        )
+        assert records.read_decision(s3, uri)["champion"] == kept

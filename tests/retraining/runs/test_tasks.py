@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from retraining import naming
+from retraining import GreaterThan, GreaterThanOrEqualTo, Metric, Or, Parameter, naming
+from retraining.gate.policy_reader import policy_in
 from retraining.runs import tasks
+from retraining.runs.outcomes import outcome_of
 
 from tests.retraining.declarations import pipeline
 
@@ -35,11 +37,13 @@ def run_of(s3: Any, name: str, report: object) -> dict[str, str]:
 
 
 def check(
-    run: dict[str, str], *, rejected: Any = ARMS, **params: Any
+    run: dict[str, str], *, rejected: Any = ARMS, policy: Any = None, **params: Any
 ) -> tuple[str, dict[str, Any]]:
     pushed: dict[str, Any] = {}
     chosen = tasks.check_quality(
-        pipeline=pipeline("p", metadata_parameters=("kind", "unset")),
+        pipeline=pipeline(
+            "p", metadata_parameters=("kind", "unset"), **({"policy": policy} if policy else {})
+        ),
         run=run,
         passed="register_model",
         rejected=rejected,
@@ -94,6 +98,29 @@ def test_the_record_says_what_those_who_only_read_it_must_know(s3: Any) -> None:
     etag = s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
     assert record["report"] == {"uri": f"s3://{bucket}/{key}", "etag": etag}
     assert pushed == {naming.VERDICT_XCOM: "score 0.75 ≥ 0.5"}
+
+
+def test_the_rows_that_a_metric_asks_for_are_in_the_record_and_can_be_asked_again(s3: Any) -> None:
+    score = Metric("scores_metrics.score", minimum_rows=500)
+    content = {"scores_metrics": {"score": 0.75}, "rows": {"test": 500}}
+    run = run_of(s3, "floor", content)
+    policy = (Or((GreaterThanOrEqualTo(score, Parameter("least")), GreaterThan(score, 2))),)
+    assert check(run, policy=policy)[0] == "register_model"
+    record = decision(s3, run)
+    (condition,) = record["conditions"]
+    assert condition["minimum_rows"] == [
+        {"metric": "scores_metrics.score", "rows": "rows.test", "minimum": 500}
+    ]
+    outcome = outcome_of(record, json.dumps(content).encode())
+    assert outcome.faults == ()
+    assert outcome.record["conditions"][0] == condition
+    assert policy_in(json.dumps(record).encode()) == (
+        Or((GreaterThanOrEqualTo(score, 0.5), GreaterThan(score, 2))),
+    )
+    run = run_of(s3, "few", content | {"rows": {"test": 499}})
+    with pytest.raises(AirflowFailException, match="rests on 499 test rows, fewer than the 500"):
+        check(run, policy=policy)
+    assert decision(s3, run)["verdict"] == "undecidable"
 
 
 @pytest.mark.parametrize(

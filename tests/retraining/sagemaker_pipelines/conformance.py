@@ -46,5 +46,5 @@ def documented(name: str, made: str) -> str:
 
 if __name__ == "__main__":
     os.environ[_WRITES] = "1"
-    files = [str(file) for file in sorted(HERE.glob("test_*_beside_the_sdk.py"))]
+    files = [str(file) for file in sorted(HERE.glob("test_*sdk*.py"))]
     sys.exit(pytest.main(["-q", "-k", "the_table_in_the_docs", *files]))

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     from tests.dags.place import Place
 
+DAGS = Path(__file__).with_name("dags")
+
 
 def run_dags(
-    place: Place, wanted: Mapping[str, Sequence[Mapping[str, Any]]]
+    place: Place,
+    wanted: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    folder: Path = DAGS,
 ) -> tuple[list[dict[str, Any]], str]:
-    """Run each DAG of ``dags/`` once for each conf; return how each run ended, and the log."""
-    events = place.folder / "events.jsonl"
+    """Run each DAG of a folder once for each conf; return how each run ended, and the log."""
+    events = place.folder / f"events-{len(list(place.folder.iterdir()))}.jsonl"
     said = [next(iter(wanted)), "--events", str(events)]
     for dag_id, confs in wanted.items():
         said += ["--then", dag_id]
@@ -30,7 +35,7 @@ def run_dags(
         [sys.executable, "-P", str(ROOT / "local_stack/commands/dag_runs.py"), *said],
         env={
             **place.variables,
-            "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).with_name("dags")),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
         },
         cwd=place.folder,
         stdout=subprocess.PIPE,

@@ -121,6 +121,8 @@ def test_all_steps_that_cannot_be_had_are_named_at_once() -> None:
     [
         ("[]", "the definition is a list|is \\[\\], not an object"),
         ("{", "not JSON"),
+        ('{"Version": NaN}', "NaN is no number that JSON has"),
+        ('{"Version": 1e999}', "1e999 is no number that JSON has"),
         ('{"Version": "2020-12-01", "Version": "2020-12-01"}', "Version is there more than once"),
         (definition(Version="2099-01-01"), "its Version is '2099-01-01'"),
         (definition(Stages=[]), "the definition has Stages, which is unknown"),

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from retraining.sagemaker_pipelines.__main__ import main
+from retraining.sagemaker_pipelines.eject import ejected
 from retraining.sagemaker_pipelines.for_each import Selector, items_of
 from retraining.sagemaker_pipelines.references import DefinitionError, Property, UnresolvedError
 
@@ -23,6 +25,7 @@ from tests.retraining.sagemaker_pipelines.test_compiler import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import SimpleNamespace
 
 __all__ = ["airflow"]
@@ -199,6 +202,30 @@ def test_the_selector_takes_the_first_of_equal_ones_and_texts_that_are_numbers()
     for value in ("much", None, float("nan"), True):
         with pytest.raises(UnresolvedError, match=r"f of iteration 1 is .*, not a number"):
             Selector("MaxBy", field, "Ask").chosen([1, value], "f")
+
+
+def test_a_definition_with_one_is_not_ejected_and_a_file_of_steps_has_none(
+    airflow: SimpleNamespace, tmp_path: Path
+) -> None:
+    message = "step Fan: a ForEach step cannot be ejected yet; keep the definition, and let"
+    for name, step in {"top": each(ask("Ask")), "arm": condition("C", [each(ask("Ask"))])}.items():
+        definition = json.dumps({"Version": "2020-12-01", "Steps": [step]})
+        compiled(airflow, step)
+        with pytest.raises(DefinitionError, match=f"^pipeline {name}: {message}"):
+            ejected(definition, name, dag_id=name)
+        source, target = tmp_path / f"{name}.json", tmp_path / f"{name}.py"
+        source.write_text(definition)
+        assert main(["eject", str(source), "-o", str(target)]) == 1
+        assert not target.exists()
+    # What cannot be had at all is told first.
+    definition = json.dumps({"Version": "2020-12-01", "Steps": [each()]})
+    with pytest.raises(DefinitionError, match="ForEachBody has no steps"):
+        ejected(definition, "p", dag_id="p")
+    from retraining.sagemaker_pipelines.ejected import Steps  # noqa: PLC0415
+
+    arguments = each(ask("Ask"))["Arguments"]
+    with pytest.raises(DefinitionError, match=message):
+        Steps("p", {}).add("ForEach", "Fan", Arguments=arguments)
 
 
 @pytest.mark.e2e

@@ -207,6 +207,15 @@ def test_the_committed_definitions_are_what_the_sdk_writes(structures: ModuleTyp
     assert {file.stem for file in (HERE / "definitions").glob("*.json")} == set(RUNS)
 
 
+def test_a_pipeline_of_the_sdk_itself_is_its_definition(
+    structures: ModuleType, airflow: SimpleNamespace
+) -> None:
+    file = airflow.pipeline_dag(HERE / "definitions" / "three_deep.json")
+    built = airflow.pipeline_dag(structures.pipelines()["three_deep"])
+    assert (built.dag_id, built.task_ids) == (file.dag_id, file.task_ids)
+    assert built.tasks[0].compiled == file.tasks[0].compiled
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}")
 def test_a_run_executes_what_the_executor_does(
     there: Mapping[tuple[str, int], Ended], here: Mapping[tuple[str, int], Ended], case: Any

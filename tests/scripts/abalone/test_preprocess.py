@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +33,15 @@ expected = np.column_stack([train[8], columns.fit_transform(train)])
 np.testing.assert_allclose(written, expected, rtol=0, atol=1e-9)
 print("good")
 """
+# The lines of a file's rows that are trained on.
+TRAIN_LINES = """
+import pathlib, sys
+from kit.csv_table import read_split
+from kit.splits import Shares, split_table
+from table import TABLE
+rows = read_split(pathlib.Path(sys.argv[1]), TABLE)
+print(*split_table(rows, Shares(0.7, 0.15, 0.15), table=TABLE, seed=42)["train"].index)
+"""
 RELOADED = """
 import sys, joblib, numpy as np, pandas as pd
 names = "length diameter height whole_weight shucked_weight viscera_weight shell_weight".split()
@@ -49,16 +60,17 @@ def test_real_table_is_split_in_three(whole: Abalone) -> None:
         "test/test.csv",
         "preprocessor/preprocessor.joblib",
         "preprocessor/preprocessing.json",
+        "data/data_report.json",
     }
     sizes = {name: len(whole.rows_of(name)) for name in ("train", "validation", "test")}
-    assert sizes == {"train": 2923, "validation": 627, "test": 627}
+    assert sizes == {"train": 2952, "validation": 594, "test": 631}
     record = whole.record()
     assert record["rows"] == {"read": 4177, "dropped": 0, **sizes}
     assert record["seed"] == 42
     assert [file["name"] for file in record["files"]] == ["abalone.csv"]
     assert len(record["fingerprint"]) == 64
     assert "read 4177 rows of abalone.csv in " in outcome.stdout
-    assert "validation: 627 rows (seed 42)" in outcome.stdout
+    assert "validation: 594 rows (seed 42)" in outcome.stdout
 
 
 def test_rows_are_numbers_with_the_label_first(whole: Abalone) -> None:
@@ -77,18 +89,11 @@ def test_rows_are_numbers_with_the_label_first(whole: Abalone) -> None:
 def test_rows_are_prepared_as_the_tutorial_does(
     sample: Table, abalone: Abalone, tmp_path: Path
 ) -> None:
-    write_csv(abalone.folder / "snapshot" / "a.csv", sample)
+    snapshot = write_csv(abalone.folder / "snapshot" / "a.csv", sample)
     assert abalone.preprocess("--minimum-rows", 10).code == 0
-    rings = [row[0] for row in abalone.rows_of("train")]
-    # Rings alone do not tell a row: its number does, as the split goes by that.
-    numbers = run_cold(
-        "-c",
-        "import json, sys; from kit.splits import *; import numpy as np; "
-        "print(*split_rows(84, Shares(0.7, 0.15, 0.15), seed=42)['train'])",
-        PYTHONPATH=shipped("abalone"),
-    )
-    train = [sample[int(number)] for number in numbers.stdout.split()]
-    assert [float(row[8]) for row in train] == [float(text) for text in rings]
+    numbers = run_cold("-c", TRAIN_LINES, snapshot, PYTHONPATH=shipped("abalone"))
+    train = [sample[int(number) - 1] for number in numbers.stdout.split()]
+    assert len(train) == len(abalone.rows_of("train"))
     raw = write_csv(tmp_path / "raw.csv", train)
     done = run_cold("-c", TUTORIAL, raw, abalone.splits / "train" / "train.csv")
     assert done.stdout == "good\n", done.stderr
@@ -116,6 +121,26 @@ def test_doubts_are_told_and_equal_rows_stay_together(sample: Table, abalone: Ab
     assert f"warning: {repeated}\nwarning: {equal}\n" in outcome.stdout
     splits = [set(map(tuple, abalone.rows_of(name))) for name in ("train", "validation", "test")]
     assert sum(map(len, splits)) == len(set.union(*splits)) == 84
+
+
+def test_the_report_on_the_data_is_of_all_rows_as_they_were_read(whole: Abalone) -> None:
+    assert whole.preprocess().code == 0
+    report = json.loads(files_below(whole.splits)["data/data_report.json"])
+    snapshot = whole.folder / "snapshot" / "abalone.csv"
+    rows = [line.split(",") for line in snapshot.read_text().splitlines()]
+    assert report["rows"] == len(rows) == 4177
+    assert report["duplicates"] == {"count": 0, "share": 0.0}
+    sexes = Counter(row[0] for row in rows)
+    told = report["columns"]["sex"]
+    assert told["values"] == [{"value": s, "count": n} for s, n in sexes.most_common()]
+    rings = Counter(float(row[8]) for row in rows)
+    assert report["columns"]["rings"]["values"] == sorted(rings)
+    assert report["columns"]["rings"]["counts"] == [rings[value] for value in sorted(rings)]
+    weights = sorted(float(row[4]) for row in rows)
+    told = report["columns"]["whole_weight"]
+    assert (told["quantiles"][0], told["quantiles"][100], told["quantiles"][200]) == (
+        weights[0], weights[2088], weights[-1]
+    )  # fmt: skip
 
 
 def test_split_follows_its_seed(whole: Abalone) -> None:
@@ -165,19 +190,24 @@ def test_row_without_rings_is_dropped(sample: Table, abalone: Abalone) -> None:
 
 
 def test_held_out_rows_leave_no_trace_in_what_is_fitted(sample: Table, abalone: Abalone) -> None:
-    numbered = [[*row[:8], str(number)] for number, row in enumerate(sample)]
     snapshot = abalone.folder / "snapshot" / "a.csv"
-    write_csv(snapshot, numbered)
-    assert abalone.preprocess("--minimum-rows", 10).code == 0
-    before = files_below(abalone.splits)
-    trained = {int(float(row[0])) for row in abalone.rows_of("train")}
-    other = ["I", "2", "2", "2", "20", "20", "20", "20"]
-    write_csv(
-        snapshot,
-        [row if int(row[8]) in trained else [*other, row[8]] for row in numbered],
-    )
-    assert abalone.preprocess("--minimum-rows", 10).code == 0
-    after = files_below(abalone.splits)
+
+    def preprocessed(rows: Table) -> dict[str, bytes]:
+        write_csv(snapshot, rows)
+        assert abalone.preprocess("--minimum-rows", 10).code == 0
+        return files_below(abalone.splits)
+
+    before = preprocessed(sample)
+    # No other row has so many rings, which tell which of them are held out.
+    extreme = [
+        ["I", "2", "2", "2", "20", "20", "20", f"{20 - rings / 10}", f"{rings}"]
+        for rings in range(30, 90)
+    ]
+    preprocessed([*sample, *extreme])
+    held_out = {float(row[0]) for name in ("validation", "test") for row in abalone.rows_of(name)}
+    added = [row for row in extreme if float(row[8]) in held_out]
+    assert 5 < len(added) < 30
+    after = preprocessed([*sample, *added])
     for name in ("train/train.csv", "preprocessor/preprocessor.joblib"):
         assert after[name] == before[name]
     assert after["test/test.csv"] != before["test/test.csv"]

@@ -329,7 +329,7 @@ def test_message_is_cut_to_what_sagemaker_shows(sample: Table, job: Job) -> None
         (("--seed", "-1"), "--seed is -1"),
         (("--minimum-rows", "many"), "argument --minimum-rows: invalid int value: 'many'"),
         (("--maximum-null-share", "2"), "--maximum-null-share is 2.0"),
-        (("--train-share", "0.99", "--test-share", "0.01"), "the test split has 1 of 83 rows"),
+        (("--train-share", "0.999", "--test-share", "0.001"), "the test split has 1 of 83 rows"),
     ],
 )
 def test_bad_argument_is_refused(

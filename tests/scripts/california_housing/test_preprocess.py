@@ -65,14 +65,15 @@ def test_real_table_is_split_without_loss(engineered_run: Run) -> None:
         "test/test.csv",
         "preprocessor/preprocessor.joblib",
         "preprocessor/preprocessing.json",
+        "data/data_report.json",
     }
     record = record_of(files)
     assert record["rows"] == {
         "read": 20640,
         "dropped": 0,
-        "train": 16512,
+        "train": 16541,
         "validation": 0,
-        "test": 4128,
+        "test": 4099,
     }
     assert (record["features"], record["seed"]) == ("engineered", 42)
     header, *train = rows_of(files, "train")
@@ -84,20 +85,6 @@ def test_real_table_is_split_without_loss(engineered_run: Run) -> None:
     assert len({tuple(row) for row in train + test}) == 20640
 
 
-def test_splits_are_those_of_scikit_learn(sample: list[list[str]], preprocess: Callable) -> None:
-    """The figures that others quote for a seed can be compared with ours."""
-    table = [sample[0], *([str(i % 90), *row[1:]] for i, row in enumerate(sample[1:]))]
-    expected = run_cold(
-        "-c",
-        "import json, sklearn.model_selection as m; print(json.dumps([sorted(part) for part in "
-        "m.train_test_split(range(83), test_size=0.2, random_state=7)]))",
-    )
-    train, test = json.loads(expected.stdout)
-    files = preprocess({"a.csv": table}, "--seed", 7)
-    assert [int(float(row[0])) for row in rows_of(files, "train")[1:]] == train
-    assert [int(float(row[0])) for row in rows_of(files, "test")[1:]] == test
-
-
 def test_validation_share_is_taken_from_train(
     sample: list[list[str]], preprocess: Callable
 ) -> None:
@@ -106,31 +93,58 @@ def test_validation_share_is_taken_from_train(
         {"a.csv": sample}, "--train-share", 0.6, "--validation-share", 0.2, "--test-share", 0.2
     )
     assert files["test/test.csv"] == without["test/test.csv"]
-    sizes = {name: len(rows_of(files, name)) - 1 for name in ("train", "validation", "test")}
-    assert sizes == {"train": 49, "validation": 17, "test": 17}
-    together = [row for name in sizes for row in rows_of(files, name)[1:]]
+    names = ("train", "validation", "test")
+    assert all(len(rows_of(files, name)) > 5 for name in names)
+    together = [row for name in names for row in rows_of(files, name)[1:]]
     assert sorted(together) == sorted(rows_of(without, "train")[1:] + rows_of(without, "test")[1:])
 
 
-def test_split_depends_on_seed_and_row_order_only(
+def test_a_row_has_its_split_whatever_the_snapshot(
     sample: list[list[str]], preprocess: Callable
 ) -> None:
-    numbered = [sample[0], *([str(i), *row[1:]] for i, row in enumerate(sample[1:]))]
-    # Other values everywhere but in the row's number, and two rows that will be dropped.
-    other = [sample[0]]
-    for i, row in enumerate(reversed(sample[1:])):
-        other.append([str(i), *row[1:TARGET], "" if i in {3, 40} else row[TARGET]])
-    first, second, reseeded = (
-        preprocess({"a.csv": numbered}),
-        preprocess({"a.csv": other}),
-        preprocess({"a.csv": numbered}, "--seed", 43),
-    )
+    """Other rows, another order, another target and another spelling move none."""
+    whole = preprocess({"a.csv": sample})
+    later = [[f"{cell}0" if "." in cell else cell for cell in row] for row in sample[:0:-1]]
+    for number, row in enumerate(later):
+        row[TARGET] = "" if number in {3, 40} else f"{number % 5}.5"
+    grown = preprocess({"a.csv": [sample[0], *later, *sample[1:]]})
+    fewer = preprocess({"a.csv": sample[:50]})
+    assert record_of(grown)["rows"]["dropped"] == 2
+    where = {}
     for split in ("train", "test"):
-        numbers = [row[0] for row in rows_of(first, split)[1:]]
-        kept = [number for number in numbers if float(number) not in {3, 40}]
-        assert [row[0] for row in rows_of(second, split)[1:]] == kept
-        assert [row[0] for row in rows_of(reseeded, split)[1:]] != numbers
-    assert record_of(second)["rows"]["dropped"] == 2
+        for row in rows_of(whole, split)[1:]:
+            where[tuple(row[:TARGET])] = split
+    assert len(where) == 83
+    for files, count in ((grown, 164), (fewer, 49)):
+        found = [
+            (tuple(row[:TARGET]), s) for s in ("train", "test") for row in rows_of(files, s)[1:]
+        ]
+        assert len(found) == count
+        assert all(where[features] == split for features, split in found)
+
+
+def test_split_follows_its_seed_which_the_record_tells(
+    sample: list[list[str]], preprocess: Callable
+) -> None:
+    first, again, other = (preprocess({"a.csv": sample}, "--seed", seed) for seed in (7, 7, 8))
+    assert first["test/test.csv"] == again["test/test.csv"] != other["test/test.csv"]
+    assert record_of(first)["split"] == {
+        "method": "sha256-of-features",
+        "seed": 7,
+        "shares": {"train": 0.8, "validation": 0.0, "test": 0.2},
+    }
+
+
+def test_test_rows_of_a_night_were_trained_on_in_no_earlier_one(
+    sample: list[list[str]], preprocess: Callable
+) -> None:
+    trained: set[tuple[str, ...]] = set()
+    for night in range(20, 84, 9):
+        files = preprocess({"a.csv": [sample[0], *sample[night : 5 if night > 60 else 0 : -1]]})
+        tested = {tuple(row) for row in rows_of(files, "test")[1:]}
+        trained |= {tuple(row) for row in rows_of(files, "train")[1:]}
+        assert tested
+        assert not tested & trained
 
 
 @pytest.mark.parametrize("features", ["raw", "engineered"])
@@ -138,14 +152,19 @@ def test_test_rows_leave_no_trace_in_what_is_fitted(
     features: str, sample: list[list[str]], preprocess: Callable
 ) -> None:
     before = preprocess({"a.csv": sample}, "--features", features)
-    held_out = {tuple(map(float, row)) for row in rows_of(before, "test")[1:]}
-    changed = [sample[0]]
-    for row in sample[1:]:
-        if tuple(map(float, row)) in held_out:
-            changed.append(["99", "150", "", "999", "999999", "9999", "32", "-125", "99"])
-        else:
-            changed.append(row)
-    after = preprocess({"a.csv": changed}, "--features", features, "--maximum-null-share", 1)
+    # A row's longitude is its number, which tells where it went.
+    extreme = [
+        ["99", "150", "", "999", "999999", "9999", "32", f"{-125 + n / 10}", "99"]
+        for n in range(60)
+    ]
+    options = ("--features", features, "--maximum-null-share", 1)
+    tried = preprocess({"a.csv": [*sample, *extreme]}, *options)
+    held_out = {row[7] for row in rows_of(tried, "test")[1:] if row[4] == "999999.0"}
+    added = [row for row in extreme if f"{float(row[7])}" in held_out]
+    assert 5 < len(added) < 20
+    gone = {tuple(map(float, row)) for row in rows_of(before, "test")[1:4]}
+    kept = [row for row in sample[1:] if tuple(map(float, row)) not in gone]
+    after = preprocess({"a.csv": [sample[0], *kept, *added]}, *options)
     assert after["test/test.csv"] != before["test/test.csv"]
     assert after["train/train.csv"] == before["train/train.csv"]
     name = "preprocessor/preprocessor.joblib"
@@ -275,5 +294,5 @@ def test_log_tells_rows_and_seconds(
         *("--snapshot", snapshot_folder, "--output", tmp_path, "--message", tmp_path / "message"),
     )
     assert "read 20640 rows of california_housing.csv in " in done.stdout
-    assert "train: 16512 rows" in done.stdout
+    assert "train: 16541 rows" in done.stdout
     assert not done.stderr

@@ -27,13 +27,16 @@ def test_each_review_is_in_one_split_with_its_sentiment_and_its_tokens(split: Re
         assert len(row["tokens"]) <= 24
     record = split.record()
     assert record["rows"] == {
-        "read": 120, "dropped": 0, "train": 96, "validation": 12, "test": 12
+        "read": 120, "dropped": 0, "train": 98, "validation": 6, "test": 16
     }  # fmt: skip
-    assert sum(record["sentiments"]["train"].values()) == 96
+    assert sum(record["sentiments"]["train"].values()) == 98
 
 
 def test_the_same_snapshot_makes_the_same_bytes(split: Reviews) -> None:
     first = files_below(split.splits)
+    report = json.loads(first["data/data_report.json"])
+    assert report["rows"] == 120
+    assert set(report["columns"]["review_text"]) == {"kind", "nulls", "length"}
     shutil.rmtree(split.splits)
     assert split.preprocess().code == 0
     assert files_below(split.splits) == first

@@ -216,6 +216,15 @@ function plan(rows, names) {
       backgroundColor: "transparent", order: 0, isRing: true,
     });
   }
+  // What served then, on the same rows.
+  const beside = points.filter(({ row }) => row.champion?.path === path && row.champion.champion >= levels.floor && row.champion.champion <= levels.ceiling);
+  if (beside.length) {
+    datasets.push({
+      label: "the champion on the same rows", data: beside.map(({ row, x }) => ({ x, y: row.champion.champion })),
+      pointStyle: "line", pointRadius: 8, pointHitRadius: 0, borderWidth: 2,
+      borderColor: colour("quiet"), backgroundColor: colour("quiet"), order: 2,
+    });
+  }
   const spread = points.filter(({ row, edge }) => isSpread(row) && edge === 0);
   datasets.push({
     type: "bar",

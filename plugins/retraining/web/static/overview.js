@@ -1,5 +1,6 @@
 // A pipeline's history: chart, table, versions.
 
+import { differenceChart } from "./champion_view.js";
 import { el, notices } from "./elements.js";
 import { historyChart } from "./history_chart.js";
 import { pipelineChooser } from "./pipeline_chooser.js";
@@ -17,6 +18,7 @@ export function overview(pipeline, pipelines, addressOf) {
   const said = el("div");
   const count = el("span", { class: "quiet" }, "Loading …");
   const chart = historyChart((runId) => window.location.assign(runAddress(runId)));
+  const difference = differenceChart();
   const table = runTable(pipeline.dag_id, runAddress, (first, second) => addressOf({ dag_id: pipeline.dag_id, run_id: first, beside: second }));
   const versions = versionsView(pipeline, runAddress, load);
   const element = el("div", {},
@@ -25,6 +27,7 @@ export function overview(pipeline, pipelines, addressOf) {
     el("p", {}, count),
     chart.element,
     el("p", { class: "quiet" }, "Bars: the metric ± 1.96 standard deviations (95 %). Runs without a value stand at the lower edge; a value far from all others stands at an edge, too, with an arrow and its number. Click a run to see why."),
+    difference.element,
     el("h2", {}, "Runs"),
     table.element,
     versions.element);
@@ -61,6 +64,7 @@ export function overview(pipeline, pipelines, addressOf) {
         : total === 0 ? "There is no run yet."
         : found.length < total ? `The newest ${found.length} of ${total} runs.` : `${total} runs.`;
       chart.show(found);
+      difference.show(found);
       table.show(found);
       versions.judgeBy(found.find((row) => row.metric)?.metric.path);
     }

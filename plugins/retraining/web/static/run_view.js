@@ -1,6 +1,8 @@
 // One run: what was decided and why, how its predictions lie, what it was made of.
 
 import { airflowLink, outerLink } from "./airflow_links.js";
+import { championSection } from "./champion_view.js";
+import { conditionTable, dataDistances } from "./data_distances.js";
 import { apart, approval, duration, el, notices, number, whole } from "./elements.js";
 import { lineage } from "./lineage.js";
 import { namesIn, valueOf, wordOf } from "./metric_names.js";
@@ -34,6 +36,8 @@ export async function runView(pipeline, runId, overviewAddress) {
     servesNow(run),
     el("section", { id: "lineage" }, el("h2", {}, "Lineage"), lineage(run, window.location.search, overviewAddress)),
     decision(run),
+    championSection(run),
+    dataDistances(run.data),
     el("section", { id: "evaluation" }, el("h2", {}, "Evaluation"), metrics(run), plots),
     steps(pipeline, run),
     fingerprint(run));
@@ -83,19 +87,10 @@ function servesNow(run) {
 }
 
 function decision(run) {
-  const rows = run.conditions.map((condition) =>
-    el("tr", {},
-      el("td", { class: `verdict ${condition.holds ? "pass" : "reject"}` }, condition.holds ? "✓ true" : "✗ false"),
-      el("td", {}, condition.explanation),
-      el("td", {}, Object.entries(condition.operands).map(([name, value]) => el("div", {}, el("code", {}, `${name} = ${JSON.stringify(value)}`))))));
   return el("section", { id: "decision" },
     el("h2", {}, "Decision"),
     run.explanation && run.verdict !== "unknown" ? el("p", {}, run.explanation) : null,
-    rows.length
-      ? scrollRegion("Conditions", el("table", {},
-          el("thead", {}, el("tr", {}, ["Holds", "Condition", "Operands"].map((label) => el("th", { scope: "col" }, label)))),
-          el("tbody", {}, rows)))
-      : el("p", { class: "quiet" }, "No condition was judged."));
+    conditionTable("Conditions", run.conditions));
 }
 
 function metrics(run) {

@@ -9,5 +9,5 @@ from table import TABLE
 
 with processing_job(preprocessing_arguments(__doc__)) as options:
     snapshot, splits = read_and_split(options, TABLE)
-    record = describe(snapshot, splits, seed=options.seed)
+    record = describe(snapshot, splits, options)
     write_preprocessed(options.output, splits, record=record)
