@@ -1,6 +1,6 @@
 """How much worse than the champion a good night's model comes out, and how much a worse one.
 
-Run it with the image's Python of a pipeline; docs/model-quality.md quotes what it prints:
+Run it with the image's Python of a pipeline; docs/gates.md quotes what it prints:
 
     .local/images/sklearn-1.4-2/bin/python benchmarks/champion_gate.py california_housing
     .local/images/xgboost-3.0-5/bin/python benchmarks/champion_gate.py abalone

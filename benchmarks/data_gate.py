@@ -4,7 +4,7 @@ A pipeline's real table grows from 60 % to all of its rows, as in the sample his
 that the seed chooses. Each night is good, and spoilt in the three ways that no threshold on a
 model's quality sees; each is compared with the good night so many nights before it. The reports are
 the jobs' own, and the gate is the library's, with its default policy; no job runs. It prints what
-docs/model-quality.md quotes:
+docs/gates.md quotes:
 
     .venv/bin/python benchmarks/data_gate.py
 """

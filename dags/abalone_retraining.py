@@ -1,17 +1,14 @@
 """Predict an abalone's age by its rings, with XGBoost; register the model where **MSE ≤ 6**.
 
 The pipeline of SageMaker's own tutorial: `preprocess` imputes, scales and one-hot encodes, and
-splits 70/15/15; `check_data` compares the night's data with those of the version that serves, which
-`find_champion` finds, and stops the run where they are others; `train` is the image's built-in
-algorithm; `evaluate` writes the mean squared error
-and its standard deviation; `check_quality` lets a model pass whose error is small enough.
+splits 70/15/15; `find_champion` finds the version that serves, or else the newest approved one;
+`check_data` stops the run where the night's data are others than that one's; `train` is the image's
+built-in algorithm; `evaluate` writes the mean squared error and its standard deviation, also of the
+champion on the same rows; `check_quality` lets a model pass whose error is small enough, and greater
+than the champion's by no more than **0.8** (`champion_tolerance`). On the first night there is none.
 `register_model` registers it with its metrics, and `create_model` makes the SageMaker model. Any
 other is left where it is: `skip_registration` ends the run well, `reject_model` fails it, as the
 parameter `when_rejected` says.
-
-`find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
-the same test rows, and `check_quality` lets no model pass that is worse by more than **0.8** in mean squared error
-(`champion_tolerance`), or that could not be compared with it. On the first night there is none.
 
 ### When it fails
 | task | why | what to do |
@@ -22,7 +19,7 @@ the same test rows, and `check_quality` lets no model pass that is worse by more
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | the algorithm refused the data or a hyperparameter, in its own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
-| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, say `unscored="pass"` in the policy for a night |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `register_model` | no decision lets this model pass, as when `check_quality` was marked by hand | clear what the message names |
 | `register_model`, `create_model` | the registry refused or did not answer | clear the task: it never registers twice |

@@ -1,22 +1,19 @@
 """Retrain the California housing model every night, and register it only if it is good enough.
 
 `resolve_run` waits until the night's snapshot of the raw data is complete. The snapshot is split and
-cleaned (`preprocess`). `find_champion` finds the version that serves, and `check_data` compares the
-night's data with that version's: where they are others, the run stops before anything is trained;
-the parameter `when_data_differs` may let it go on. A linear model is trained (`train`) and scored on
-the rows that it has not seen (`evaluate`). `check_quality` reads `evaluation.json` and lets a model with **r2 ≥ 0.6**
-pass: `register_model` makes it a new version in the model registry. Any other model is left where
-it is: `skip_registration` ends the run well, `reject_model` fails it; the parameter `when_rejected`
-chooses.
+cleaned (`preprocess`). `find_champion` finds the version that serves, or else the newest approved one,
+and `check_data` compares the night's data with that version's: where they are others, the run stops
+before anything is trained; the parameter `when_data_differs` may let it go on. A linear model is
+trained (`train`) and scored, beside the champion, on rows that neither has seen (`evaluate`).
+`check_quality` reads `evaluation.json` and lets a model pass with **r2 ≥ 0.6** that is worse than the
+champion by no more than **0.02** (`champion_tolerance`): `register_model` makes it a new version in the
+model registry. Any other model is left where it is: `skip_registration` ends the run well,
+`reject_model` fails it; the parameter `when_rejected` chooses. On the first night there is no champion.
 
 With the parameter `ask_for_approval`, the task of that name shows a person the evaluation beside
 that of the version that serves, in Airflow under "Required actions", and waits without holding a
 worker or the next night's run. `record_approval` writes the answer into the registry. A version that
 is approved, there or at its registration, starts `california_housing_deployment`.
-
-`find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
-the same test rows, and `check_quality` lets no model pass that is worse by more than **0.02** in r2
-(`champion_tolerance`), or that could not be compared with it. On the first night there is none.
 
 ### When it fails
 | task | why | what to do |
@@ -26,7 +23,7 @@ the same test rows, and `check_quality` lets no model pass that is worse by more
 | `find_champion` | SageMaker or S3 did not answer, or refuses | clear the task |
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train`, `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task, which starts a new job |
-| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, say `unscored="pass"` in the policy for a night |
 | `check_quality` | the report cannot be judged: missing, not JSON, or without the metric | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not good enough, and the run was asked to fail then | nothing was registered; compare the decision with earlier ones |
 | `register_model` | no decision lets this model pass, as when `check_quality` was marked by hand; or the registry refused or did not answer | clear what the message names, or the task: it never registers twice |

@@ -2,19 +2,17 @@
 
 `preprocess` checks the reviews of a snapshot (columns `review_text` and `rating`, 1 to 5), makes a
 sentiment of each rating (-1, 0, 1), keeps texts apart that repeat each other, splits, and writes the
-tokens that BERT reads as Parquet. `check_data` compares the night's reviews with those of the version
-that serves, which `find_champion` finds, and stops the run where they are others. `train` fine-tunes a pretrained BERT with PyTorch and keeps what
-the validation split finds best; it goes on from a checkpoint where it was interrupted. `evaluate`
-writes accuracy, precision, recall and F1 with their deviations, the confusion matrix, the worst
-errors, and what lesser models reach on the same splits. `check_quality` lets an accurate model pass
-to `register_model`; any other fails the run in `reject_model`, with the reason.
+tokens that BERT reads as Parquet. `find_champion` finds the version that serves, or else the newest
+approved one, and `check_data` stops the run where the night's reviews are others than that one's.
+`train` fine-tunes a pretrained BERT with PyTorch and keeps what the validation split finds best; it goes
+on from a checkpoint where it was interrupted. `evaluate` writes accuracy, precision, recall and F1 with
+their deviations, the confusion matrix, the worst errors, what lesser models reach on the same splits, and
+what the champion does on the same test rows. `check_quality` lets a model pass to `register_model` that
+is accurate, and worse than the champion by no more than **0.05** (`champion_tolerance`); any other fails
+the run in `reject_model`, with the reason. On the first night there is no champion.
 
 The pretrained model is an input like the snapshot: its files lie on S3, and no job downloads any.
 This DAG is paused until somebody has reviews to land: it wants the PyTorch image.
-
-`find_champion` finds the version that serves, or else the newest approved one. `evaluate` scores it on
-the same test rows, and `check_quality` lets no model pass that is worse by more than **0.05** in accuracy
-(`champion_tolerance`), or that could not be compared with it. On the first night there is none.
 
 ### When it fails
 | task | why | what to do |
@@ -25,7 +23,7 @@ the same test rows, and `check_quality` lets no model pass that is worse by more
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | a hyperparameter, the pretrained model or a checkpoint cannot be used, in the script's own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
-| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore or reject the version that the message names, and clear `find_champion` |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, say `unscored="pass"` in the policy for a night |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not accurate enough | nothing was registered; look at the learning curves and the worst errors on the run's page |
 | `register_model` | the registry refused or did not answer | clear the task: it never registers twice |

@@ -38,7 +38,7 @@ BASELINE, REFERENCE = "baseline", "reference"
 _SECTIONS = {"distance": BASELINE, "drift": REFERENCE}
 TONIGHT = "data"
 
-# Measured over sample nights: see docs/model-quality.md.
+# Measured over sample nights: see docs/gates.md.
 DEFAULT_DATA_POLICY: tuple[Condition, ...] = (
     LessThan(Metric("data.duplicate_share"), 0.5),
     GreaterThanOrEqualTo(Metric("distance.row_ratio"), 0.8),

@@ -17,7 +17,7 @@ from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
 from retraining.sagemaker_pipelines.for_each_step import ForEachItemsOperator
 from retraining.sagemaker_pipelines.form import form
 from retraining.sagemaker_pipelines.from_sdk import BuiltPipeline
-from retraining.sagemaker_pipelines.gates import REGISTRATION
+from retraining.sagemaker_pipelines.gates import REGISTRATION, is_shown
 from retraining.sagemaker_pipelines.graph import group_id, nodes
 from retraining.sagemaker_pipelines.operators import OPERATORS
 from retraining.sagemaker_pipelines.references import DefinitionError
@@ -86,7 +86,7 @@ def pipeline_dag(
         schedule=schedule,
         params=parameters,
         **{
-            **dag_defaults.compiled(pipeline.name, is_shown=pipeline.is_shown),
+            **dag_defaults.compiled(pipeline.name, is_shown=is_shown(definition, pipeline.nodes)),
             "doc_md": _documentation(definition, parameters),
             **arguments,
         },
@@ -116,9 +116,9 @@ def _added(
     """Add the tasks of steps, those of a condition's branches in groups of their own."""
     for step in steps:
         task = task_of(step, pipeline)
+        yield step.name, task
         if asks and step.kind == REGISTRATION:
             approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
-        yield step.name, task
         if step.each:
             yield from _iterated(step, task, pipeline)
         if step.branch:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from retraining.sagemaker_pipelines.definition import COMPLETED, read, unwrapped
-from retraining.sagemaker_pipelines.execution import Pipeline
 from retraining.sagemaker_pipelines.form import form
+from retraining.sagemaker_pipelines.gates import folder, is_shown
 from retraining.sagemaker_pipelines.graph import group_id, nodes
 from retraining.sagemaker_pipelines.notation import condition_words, to_templates
 from retraining.sagemaker_pipelines.python_text import (
@@ -80,9 +80,9 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
     refused = [why for name, kind in kinds.items() if (why := eject_refusal(name, kind))]
     if refused:
         raise DefinitionError(f"pipeline {definition.name}: {'; '.join(refused)}")
-    pipeline = Pipeline(definition, placed, snapshot)
     constants = shared_texts([to_templates(node.step.arguments) for node in placed.values()])
     made = _Made(placed, constants)
+    shown = {"is_shown": is_shown(definition, placed)}
     said = {"snapshot": snapshot} if snapshot is not None else {}
     body = [
         *(line for text, word in constants.names.items() for line in _constant(word, text)),
@@ -94,11 +94,7 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
         "        schedule=None,",
         "        doc_md=__doc__ + params.table(PARAMETERS),",
         "        params=PARAMETERS,",
-        *lines(
-            Call("**dag_defaults.compiled", (pipeline.name,), {"is_shown": pipeline.is_shown}),
-            after=",",
-            depth=2,
-        ),
+        *lines(Call("**dag_defaults.compiled", (folder(definition),), shown), after=",", depth=2),
         "    ) as dag,",
         *lines(
             Call("Steps", (definition.name, Name("PARAMETERS")), said), after=" as steps,", depth=1

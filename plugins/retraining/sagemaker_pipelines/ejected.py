@@ -1,6 +1,6 @@
 """The words of a DAG file that stands for a definition: its steps, each an operator.
 
-    with DAG(…, params=PARAMETERS) as dag, Steps("abalone", PARAMETERS) as steps:
+    with DAG(…, params=PARAMETERS) as dag, Steps("my-pipeline", PARAMETERS) as steps:
         train = steps.add("Training", "Train", Arguments={…})
         check = steps.add("Condition", "Check", Conditions=[LessThan(Metric(…), Parameter("Most"))])
         with steps.branch(check, "if"):
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TriggerRule
 
+from retraining.jobs.lifecycle import SageMakerJobTask
 from retraining.sagemaker_pipelines.compiler import group_of, join, task_of
 from retraining.sagemaker_pipelines.definition import (
     COMPLETED,
@@ -229,6 +230,9 @@ class Steps:
         pipeline = Pipeline(definition, placed, self._snapshot)
         for task in self._tasks.values():
             task.compiled = pipeline
+            if isinstance(task, SageMakerJobTask):
+                # Its folder is called as what is registered, which may be a later step.
+                task.pipeline = pipeline.name
 
     def _is_condition_of(self, condition: str, name: str) -> bool:
         arguments = self._steps[condition]["Arguments"]

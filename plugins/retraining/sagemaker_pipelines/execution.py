@@ -20,7 +20,7 @@ from retraining.jobs.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING
 from retraining.runs.results import result_of
 from retraining.sagemaker_pipelines.definition import COMPLETED
 from retraining.sagemaker_pipelines.for_each import COUNTS
-from retraining.sagemaker_pipelines.gates import REGISTRATION, folder, gates, registration
+from retraining.sagemaker_pipelines.gates import folder, gates, registration
 from retraining.sagemaker_pipelines.graph import OUTCOME, TRAINING_JOBS
 from retraining.sagemaker_pipelines.references import (
     SELECTED,
@@ -86,12 +86,6 @@ class Pipeline:
         object.__setattr__(self, "gates", gates(self.definition, self.nodes))
         object.__setattr__(self, "registration", registration(self.definition, self.nodes))
         object.__setattr__(self, "name", folder(self.definition))
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether its runs are shown as those of declared pipelines: they judge or register."""
-        registers = any(step.kind == REGISTRATION for step in self.definition.all_steps())
-        return registers or bool(self.gates)
 
 
 @dataclass(slots=True)

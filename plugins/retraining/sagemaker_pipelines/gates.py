@@ -43,6 +43,12 @@ def gates(definition: Definition, nodes: Mapping[str, Node]) -> dict[str, bool]:
     return {} if first is None else {first: True}
 
 
+def is_shown(definition: Definition, nodes: Mapping[str, Node]) -> bool:
+    """Return whether the page "Model quality" has anything to show of a definition's runs."""
+    registers = any(step.kind == REGISTRATION for step in definition.all_steps())
+    return registers or bool(gates(definition, nodes))
+
+
 def policy(name: str, nodes: Mapping[str, Node], *, outcome: bool) -> tuple[Condition, ...]:
     """Return the conditions that hold if a Condition step decides for one of its branches."""
     branch = nodes[name].step.branch

@@ -364,3 +364,31 @@ def test_the_dags_files_are_stable() -> None:
 
     for file in Path(__file__).with_name("dags").glob("*.py"):
         assert not check_dag_file_stability(str(file)).warnings
+
+
+def test_a_person_is_asked_about_what_is_registered(airflow: SimpleNamespace) -> None:
+    path = PIPELINES / "california_housing.json"
+    dag = airflow.pipeline_dag(path, snapshot="SnapshotDate", ask_for_approval=True)
+    asks, records = "RegisterModel__ask_for_approval", "RegisterModel__record_approval"
+    assert {("CheckQuality", "RegisterModel"), ("RegisterModel", asks), (asks, records)} <= edges(
+        dag
+    )
+    assert dag.params["ask_for_approval"] is True
+    assert dag.params["approval_hours"] == 24
+    # Its approvals start what the group's own approvals start.
+    assert dag.get_task(records).outlets == dag.get_task("RegisterModel").outlets
+    assert dag.get_task(asks).endpoint_name == "california-housing-from-definition"
+    assert dag.tags == {"retraining", "california-housing-from-definition"}
+    airflow.serialization.to_dict(dag)
+    plain = airflow.pipeline_dag(path, snapshot="SnapshotDate")
+    assert asks not in plain.task_ids
+    assert "ask_for_approval" not in plain.params
+
+
+def test_nobody_is_asked_about_nothing_or_under_a_taken_name(airflow: SimpleNamespace) -> None:
+    with pytest.raises(DefinitionError, match="and no step registers a model"):
+        compiled(airflow, model("M"), ask_for_approval=True)
+    register = {"Name": "R", "Type": "RegisterModel", "Arguments": {"ModelPackageGroupName": "g"}}
+    taken = {"Name": "approval_hours", "Type": "Integer", "DefaultValue": 1}
+    with pytest.raises(DefinitionError, match="a parameter approval_hours of its own"):
+        compiled(airflow, register, parameters=[taken], ask_for_approval=True)

@@ -279,6 +279,7 @@ def told(dag: Any) -> dict[str, Any]:
         own = node.arm and node.arm.condition
         found[f"task {name}"] = {
             "operator": (type(task), task.task_display_name, task.doc_md, task.pool),
+            "pipeline": getattr(task, "pipeline", None),
             "tries": (task.retries, type(task.retry_policy), vars(task.retry_policy)),
             "rule": (task.trigger_rule, task.outlets),
             "arm": node.arm,

@@ -22,7 +22,7 @@ def main() -> None:
         orders.hand_on(rows, options.output / name)
     # Of each run the same, so that no gate on data has anything to say.
     report = {"rows": 1_000, "duplicates": {"count": 0, "share": 0.0}, "columns": {}}
-    (options.output / "data").mkdir()
+    (options.output / "data").mkdir(parents=True, exist_ok=True)
     (options.output / "data" / "data_report.json").write_text(json.dumps({"schema": 1, **report}))
 
 
