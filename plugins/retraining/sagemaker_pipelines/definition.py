@@ -17,7 +17,7 @@ from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
 from retraining.sagemaker_pipelines.conditions import parsed_conditions
-from retraining.sagemaker_pipelines.for_each import BODY, ITEMS, ForEach, for_each
+from retraining.sagemaker_pipelines.for_each import BODY, ITEMS, Selector, bounds_of
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
 
@@ -154,6 +154,21 @@ class Branch:
     conditions: tuple[Condition, ...]
     if_steps: tuple[Step, ...]
     else_steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """What a ForEach step executes for each of its items.
+
+    Attributes:
+        body: The steps that each iteration executes.
+        at_once: So many iterations of a body step run at a time.
+        selector: Picks an iteration; None if none is picked.
+    """
+
+    body: tuple[Step, ...]
+    at_once: int
+    selector: Selector | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +358,7 @@ def read_step(wire: object, where: str) -> Step:
         branch = _branch(arguments, where)
         arguments = {"Conditions": arguments["Conditions"]}
     elif kind == "ForEach":
-        each = for_each(arguments, _steps(arguments, BODY, where), where)
+        each = _each(arguments, where)
         arguments = {ITEMS: arguments[ITEMS]}
     else:
         parsed(arguments, f"{where}: Arguments")
@@ -378,6 +393,17 @@ def _branch(arguments: Mapping[str, Any], where: str) -> Branch:
     return Branch(
         conditions, _steps(arguments, "IfSteps", where), _steps(arguments, "ElseSteps", where)
     )
+
+
+def _each(arguments: Mapping[str, Any], where: str) -> ForEach:
+    body = _steps(arguments, BODY, where)
+    at_once, selector = bounds_of(arguments, {step.name: step.kind for step in body}, where)
+    for step in body:
+        if any(dependency.trigger != COMPLETED for dependency in step.depends_on):
+            raise DefinitionError(
+                f"step {step.name}: in a {BODY} a step waits for others to be Completed only"
+            )
+    return ForEach(body, at_once, selector)
 
 
 def _steps(arguments: Mapping[str, Any], member: str, where: str) -> tuple[Step, ...]:

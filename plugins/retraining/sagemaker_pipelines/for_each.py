@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
@@ -19,9 +19,6 @@ from retraining.sagemaker_pipelines.references import (
     UnresolvedError,
     parsed,
 )
-
-if TYPE_CHECKING:
-    from retraining.sagemaker_pipelines.definition import Step
 
 MOST_ITEMS = 100
 BODY, ITEMS = "ForEachBody", "IterableItems"
@@ -66,23 +63,15 @@ class Selector:
         return pick(range(len(numbers)), key=lambda index: numbers[index] or 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class ForEach:
-    """A ForEach step's own.
+def bounds_of(
+    arguments: Mapping[str, Any], body: Mapping[str, str], where: str
+) -> tuple[int, Selector | None]:
+    """Return how many iterations of a ForEach step run at a time, and what picks one.
 
-    Attributes:
-        body: The steps that each iteration executes.
-        at_once: So many iterations of a body step run at a time.
-        selector: Picks an iteration; None if none is picked.
-    """
-
-    body: tuple[Step, ...]
-    at_once: int
-    selector: Selector | None
-
-
-def for_each(arguments: Mapping[str, Any], body: tuple[Step, ...], where: str) -> ForEach:
-    """Return what the arguments of a ForEach step say, besides its items.
+    Args:
+        arguments: The step's.
+        body: The types of the steps in its body, by name.
+        where: How to name it in a message.
 
     Raises:
         DefinitionError: They are none that the SDK writes.
@@ -101,16 +90,10 @@ def for_each(arguments: Mapping[str, Any], body: tuple[Step, ...], where: str) -
         )
     if not body:
         raise DefinitionError(f"{where}: {BODY} has no steps")
-    for step in body:
-        if step.kind in _NOT_IN_BODY:
-            raise DefinitionError(
-                f"{where}: {step.name} is of type {step.kind}, which a {BODY} cannot have"
-            )
-        if any(dependency.trigger != "Completed" for dependency in step.depends_on):
-            raise DefinitionError(
-                f"step {step.name}: in a {BODY} a step waits for others to be Completed only"
-            )
-    return ForEach(body, int(str(at_once)), _selector(arguments.get("Selector"), body, where))
+    for name, kind in body.items():
+        if kind in _NOT_IN_BODY:
+            raise DefinitionError(f"{where}: {name} is of type {kind}, which a {BODY} cannot have")
+    return int(str(at_once)), _selector(arguments.get("Selector"), body, where)
 
 
 def _check_items(items: object, where: str) -> None:
@@ -137,7 +120,7 @@ def items_of(value: object, where: str) -> list[Any]:
     return found
 
 
-def _selector(wire: object, body: tuple[Step, ...], where: str) -> Selector | None:
+def _selector(wire: object, body: Mapping[str, str], where: str) -> Selector | None:
     if wire is None:
         return None
     at = f"{where}: Selector"
@@ -148,7 +131,7 @@ def _selector(wire: object, body: tuple[Step, ...], where: str) -> Selector | No
     field = wire["Field"]
     text = field.get("Get") if isinstance(field, Mapping) else None
     match = _FIELD.fullmatch(text) if isinstance(text, str) else None
-    if match is None or match["body"] not in {step.name for step in body}:
+    if match is None or match["body"] not in body:
         raise DefinitionError(
             f"{at}.Field is {shown(field)}, not a member of IterationOutput.<step of the {BODY}>"
         )
