@@ -87,9 +87,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_embedded_sagemaker: Any)
         place.land(NAME, SNAPSHOT, table, name="houses.csv")
         iam = place.client("iam")
         make_role(iam)
-        key, secret = make_user(iam, "airflow", AIRFLOW)
-        own = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
-        yield replace(place, variables={**place.variables, **own})
+        yield as_user(place, make_user(iam, "airflow", AIRFLOW))
+
+
+def as_user(place: Place, key: tuple[str, str]) -> Place:
+    own = {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
+    return replace(place, variables={**place.variables, **own})
 
 
 def asked(place: Place, principal: str) -> set[str]:
@@ -118,6 +121,14 @@ def test_a_night_passes_under_the_stated_policies_and_uses_all_of_them(place: Pl
     used = asked(place, f"arn:aws:iam::{account}:user/airflow")
     assert actions(AIRFLOW) - SELDOM.keys() <= used <= actions(AIRFLOW)
     assert asked(place, f"arn:aws:sts::{account}:assumed-role/{ROLE}/SageMaker") == actions(JOBS)
+
+    # Who only retrains needs nothing of the other policy, though something serves.
+    key = make_user(place.client("iam"), "retrainer", RETRAINING)
+    (again,), log = as_user(place, key).run("california_housing_retraining", {"snapshot": SNAPSHOT})
+    assert again["state"] == "success", log[-5000:]
+    assert "serves on endpoint" in log
+    used = asked(place, f"arn:aws:iam::{account}:user/retrainer")
+    assert actions(RETRAINING) - SELDOM.keys() <= used <= actions(RETRAINING)
 
 
 def called(action: str, client: Callable[[str], Any]) -> str:
