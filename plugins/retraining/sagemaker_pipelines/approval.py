@@ -13,6 +13,8 @@ from retraining.sagemaker_pipelines.gates import REGISTRATION
 from retraining.sagemaker_pipelines.references import DefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow.sdk import BaseOperator, Param
 
     from retraining.sagemaker_pipelines.definition import Definition, Step
@@ -27,8 +29,10 @@ def parameters(definition: Definition) -> dict[str, Param]:
         DefinitionError: The definition registers nothing, or has parameters of these names.
     """
     where = f"pipeline {definition.name}: ask_for_approval is set, and"
-    if not any(step.kind == REGISTRATION for step in definition.all_steps()):
+    if not _registers(definition.all_steps()):
         raise DefinitionError(f"{where} no step registers a model")
+    if any(step.each and _registers(step.each.body) for step in definition.all_steps()):
+        raise DefinitionError(f"{where} nobody can be asked about what a ForEach registers")
     taken = {parameter.name for parameter in definition.parameters}.intersection(_PARAMETERS)
     if taken:
         raise DefinitionError(
@@ -37,6 +41,10 @@ def parameters(definition: Definition) -> dict[str, Param]:
         )
     found = params.retraining(ask_for_approval=True)
     return {name: found[name] for name in _PARAMETERS}
+
+
+def _registers(steps: Iterable[Step]) -> bool:
+    return any(step.kind == REGISTRATION for step in steps)
 
 
 def ask(register: BaseOperator, step: Step, *, endpoint_name: str, taken: set[str]) -> None:

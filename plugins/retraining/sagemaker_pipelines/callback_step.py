@@ -57,7 +57,7 @@ class CallbackStepOperator(StepTask):
         """
         ti = context["ti"]
         generation = ti.max_tries - (self.retries or 0)
-        identity = naming.fingerprint(ti.dag_id, ti.run_id, self.step, generation)
+        identity = naming.fingerprint(ti.dag_id, ti.run_id, self.step, generation, ti.map_index)
         token = identity[:_TOKEN_LENGTH]
         uri = naming.callback_uri(execution.uri, self.step, token)
         if objects.find_modified(clients.client("s3"), uri) is not None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, task_group
 from airflow.sdk.definitions.param import ParamsDict
 
 from retraining import dag_defaults, params
@@ -14,6 +14,7 @@ from retraining.registry.assets import approvals
 from retraining.sagemaker_pipelines import approval
 from retraining.sagemaker_pipelines.definition import COMPLETED, Definition, named_by, read
 from retraining.sagemaker_pipelines.execution import CACHED, JOB_TYPES, Pipeline
+from retraining.sagemaker_pipelines.for_each_step import ForEachItemsOperator
 from retraining.sagemaker_pipelines.form import form
 from retraining.sagemaker_pipelines.from_sdk import BuiltPipeline
 from retraining.sagemaker_pipelines.gates import REGISTRATION, is_shown
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
     from retraining.sagemaker_pipelines.definition import Step
+    from retraining.sagemaker_pipelines.graph import Node
 
 _MOST_RETRIES = 20
 
@@ -93,10 +95,10 @@ def pipeline_dag(
         tasks = dict(_added(definition.steps, pipeline, asks=ask_for_approval))
         for node in pipeline.nodes.values():
             waits = [(dependency.step, dependency.trigger) for dependency in node.waits_for]
-            if node.arm:
+            if node.arm and not node.each:
                 waits.append((node.arm.condition, "if" if node.arm.outcome else "else"))
             for before, label in waits:
-                join(tasks[before], label, tasks[node.step.name])
+                join(tasks[before], label, tasks[node.begins])
     return dag
 
 
@@ -117,11 +119,50 @@ def _added(
         yield step.name, task
         if asks and step.kind == REGISTRATION:
             approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
+        if step.each:
+            yield from _iterated(step, task, pipeline)
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
                     with group_of(step, arm, group_id(step.name, arm, pipeline.nodes)):
                         yield from _added(inner, pipeline, asks=asks)
+
+
+def _iterated(
+    step: Step, end: BaseOperator, pipeline: Pipeline
+) -> Iterator[tuple[str, BaseOperator]]:
+    """Add what finds a ForEach step's items, and a group that is executed for each of them."""
+    each, node = step.each, pipeline.nodes[step.name]
+    assert each is not None  # noqa: S101 - it is a ForEach step
+    title = step.display_name or step.name
+    items = ForEachItemsOperator(
+        task_id=node.begins,
+        task_display_name=f"{title}: items",
+        compiled=pipeline,
+        step=step.name,
+        **_rule(node),
+    )
+    items.params = ParamsDict()
+    yield node.begins, items
+    inner: list[tuple[str, BaseOperator]] = []
+
+    @task_group(
+        group_id=group_id(step.name, "each", pipeline.nodes),
+        group_display_name=f"{title}: each",
+        prefix_group_id=False,
+    )
+    def body(item: Any) -> None:  # noqa: ARG001 - Airflow wants one; a step asks for it by its index
+        inner.extend(_added(each.body, pipeline, asks=False))
+
+    body.expand(item=items.output) >> end
+    yield from inner
+
+
+def _rule(node: Node) -> dict[str, Any]:
+    if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
+        # The task looks for itself how each of them has ended.
+        return {"trigger_rule": TriggerRule.ALL_DONE}
+    return {}
 
 
 def group_of(step: Step, arm: str, name: str) -> TaskGroup:
@@ -133,14 +174,17 @@ def group_of(step: Step, arm: str, name: str) -> TaskGroup:
 def task_of(step: Step, pipeline: Pipeline) -> BaseOperator:
     """Add the task that executes a step to the DAG in whose block this is called."""
     node = pipeline.nodes[step.name]
-    arguments: dict[str, Any] = {}
+    arguments = _rule(node)
+    if node.each:
+        each = pipeline.nodes[node.each].step.each
+        arguments["max_active_tis_per_dagrun"] = each.at_once if each else None
     if step.kind in JOB_TYPES:
         arguments["pool"] = job_pool()
     if step.retry_policies:
         arguments["retry_policy"] = StepRetryPolicy(step.retry_policies)
         arguments["retries"] = _MOST_RETRIES
-    if any(dependency.trigger != COMPLETED for dependency in node.waits_for):
-        # The task looks for itself how each of them has ended.
+    if step.kind == "ForEach":
+        # However its iterations have ended, it says so.
         arguments["trigger_rule"] = TriggerRule.ALL_DONE
     if step.kind == REGISTRATION:
         group = step.arguments.get("ModelPackageGroupName")

@@ -82,7 +82,8 @@ class ConditionStepOperator(StepTask, SkipMixin):
         # What skips tasks ends by an exception, and so returns nothing.
         context["ti"].xcom_push(_RETURN_VALUE, {OUTCOME: outcome})
         not_taken = branch.else_steps if outcome else branch.if_steps
-        self.skip(context["ti"], [self.dag.get_task(step.name) for step in not_taken])
+        first = [self.compiled.nodes[step.name].begins for step in not_taken]
+        self.skip(context["ti"], [self.dag.get_task(task_id) for task_id in first])
 
     def _decide_for_the_run(self, execution: Execution) -> None:
         if other := _other_dag(execution):

@@ -17,6 +17,7 @@ from retraining import naming
 from retraining.gate.conditions import shown
 from retraining.gate.report import finite
 from retraining.sagemaker_pipelines.conditions import parsed_conditions
+from retraining.sagemaker_pipelines.for_each import BODY, ITEMS, Selector, bounds_of
 from retraining.sagemaker_pipelines.references import DefinitionError, parsed
 from retraining.sagemaker_pipelines.refusals import refusal
 
@@ -56,6 +57,8 @@ _DURATION = re.compile(
     r"(?:T(?:(?P<hours>[0-9]+)H)?(?:(?P<minutes>[0-9]+)M)?(?:(?P<seconds>[0-9]+)S)?)?",
     re.IGNORECASE,
 )
+# The arguments that are steps themselves.
+_HOLDS: Mapping[str, tuple[str, ...]] = {"Condition": ("IfSteps", "ElseSteps"), "ForEach": (BODY,)}
 _MOST_ATTEMPTS, _LONGEST_MINUTES = 20, 14_400
 
 
@@ -154,6 +157,21 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class ForEach:
+    """What a ForEach step executes for each of its items.
+
+    Attributes:
+        body: The steps that each iteration executes.
+        at_once: So many iterations of a body step run at a time.
+        selector: Picks an iteration; None if none is picked.
+    """
+
+    body: tuple[Step, ...]
+    at_once: int
+    selector: Selector | None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A step.
 
@@ -169,6 +187,7 @@ class Step:
         retry_policies: As they are written.
         property_files: As they are written.
         branch: Of a Condition step.
+        each: Of a ForEach step; its arguments are the items only.
         function: The ARN of a Lambda step's function.
         queue: The URL of a Callback step's queue.
         outputs: The types of a Lambda or Callback step's outputs by name.
@@ -185,6 +204,7 @@ class Step:
     retry_policies: tuple[RetryPolicy, ...] = ()
     property_files: tuple[PropertyFile, ...] = ()
     branch: Branch | None = None
+    each: ForEach | None = None
     function: str | None = None
     queue: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -286,9 +306,9 @@ def _walk(wire: list[object]) -> Iterator[tuple[str, object]]:
         if isinstance(item, Mapping):
             yield str(item.get("Name")), item.get("Type")
             arguments = item.get("Arguments")
-            for arm in ("IfSteps", "ElseSteps") if isinstance(arguments, Mapping) else ():
-                inner = arguments.get(arm) if isinstance(arguments, Mapping) else None
-                if item.get("Type") == "Condition" and isinstance(inner, list):
+            for member in _HOLDS.get(str(item.get("Type")), ()):
+                inner = arguments.get(member) if isinstance(arguments, Mapping) else None
+                if isinstance(inner, list):
                     yield from _walk(inner)
 
 
@@ -315,7 +335,7 @@ def _parameter(wire: object, where: str) -> Parameter:
 
 
 def read_step(wire: object, where: str) -> Step:
-    """Read one step, with those in its branches.
+    """Read one step, with those in its branches or its body.
 
     Raises:
         DefinitionError: It is malformed.
@@ -333,10 +353,13 @@ def read_step(wire: object, where: str) -> Step:
             raise DefinitionError(f"{where}: a step of type {kind} has no {member}")
     arguments = _mapping(members.get("Arguments"), f"{where}: Arguments")
     caches, expires = _cache(members.get("CacheConfig"), where)
-    branch = None
+    branch, each = None, None
     if kind == "Condition":
         branch = _branch(arguments, where)
         arguments = {"Conditions": arguments["Conditions"]}
+    elif kind == "ForEach":
+        each = _each(arguments, where)
+        arguments = {ITEMS: arguments[ITEMS]}
     else:
         parsed(arguments, f"{where}: Arguments")
     return Step(
@@ -356,6 +379,7 @@ def read_step(wire: object, where: str) -> Step:
         ),
         property_files=_property_files(members.get("PropertyFiles"), where),
         branch=branch,
+        each=each,
         function=_address(members, "FunctionArn", of="Lambda", where=where),
         queue=_address(members, "SqsQueueUrl", of="Callback", where=where),
         outputs=_outputs(members.get("OutputParameters"), where),
@@ -365,14 +389,28 @@ def read_step(wire: object, where: str) -> Step:
 def _branch(arguments: Mapping[str, Any], where: str) -> Branch:
     _known(arguments, {"Conditions", "IfSteps", "ElseSteps"}, f"{where}: Arguments")
 
-    def arm(member: str) -> tuple[Step, ...]:
-        steps = _list(arguments.get(member) or [], f"{where}: {member}")
-        return tuple(
-            read_step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps)
-        )
-
     conditions = parsed_conditions(arguments.get("Conditions"), f"{where}: Conditions")
-    return Branch(conditions, arm("IfSteps"), arm("ElseSteps"))
+    return Branch(
+        conditions, _steps(arguments, "IfSteps", where), _steps(arguments, "ElseSteps", where)
+    )
+
+
+def _each(arguments: Mapping[str, Any], where: str) -> ForEach:
+    body = _steps(arguments, BODY, where)
+    at_once, selector = bounds_of(arguments, {step.name: step.kind for step in body}, where)
+    for step in body:
+        if any(dependency.trigger != COMPLETED for dependency in step.depends_on):
+            raise DefinitionError(
+                f"step {step.name}: in a {BODY} a step waits for others to be Completed only"
+            )
+    return ForEach(body, at_once, selector)
+
+
+def _steps(arguments: Mapping[str, Any], member: str, where: str) -> tuple[Step, ...]:
+    steps = _list(arguments.get(member) or [], f"{where}: {member}")
+    return tuple(
+        read_step(item, f"{where}: {member}[{number}]") for number, item in enumerate(steps)
+    )
 
 
 def _dependencies(wire: object, where: str) -> tuple[Dependency, ...]:
@@ -515,6 +553,8 @@ def _all_of(steps: tuple[Step, ...]) -> Iterator[Step]:
         if step.branch:
             yield from _all_of(step.branch.if_steps)
             yield from _all_of(step.branch.else_steps)
+        if step.each:
+            yield from _all_of(step.each.body)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """A definition as a DAG file of its own, for those who want to own it: the file's text.
 
 It says what the definition says, in the words of ``ejected``. Whatever a step has is written as it
-was read, so a further type of step needs nothing here.
+was read, so a further type of step needs nothing here, unless it holds steps itself.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from retraining.sagemaker_pipelines.python_text import (
     width,
 )
 from retraining.sagemaker_pipelines.references import DefinitionError
+from retraining.sagemaker_pipelines.refusals import eject_refusal
 from retraining.sagemaker_pipelines.shapes import abridged
 from retraining.sagemaker_pipelines.shared_texts import SharedTexts, shared_texts
 
@@ -68,12 +69,17 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
 
     Raises:
         DefinitionError: It is malformed, or has what cannot be had; as ``pipeline_dag`` says it.
-            Or it is nested deeper than Python allows, which has about 18 branches in each other.
+            Or it has a ForEach step; or is nested deeper than Python allows, which has about 18
+            branches in each other.
     """
     definition = read(text, name)
     fields = form(definition, snapshot)
     wire, _ = unwrapped(text, name)
     placed = nodes(definition)
+    kinds = {name: node.step.kind for name, node in placed.items()}
+    refused = [why for name, kind in kinds.items() if (why := eject_refusal(name, kind))]
+    if refused:
+        raise DefinitionError(f"pipeline {definition.name}: {'; '.join(refused)}")
     constants = shared_texts([to_templates(node.step.arguments) for node in placed.values()])
     made = _Made(placed, constants)
     shown = {"is_shown": is_shown(definition, placed)}

@@ -46,7 +46,7 @@ from retraining.sagemaker_pipelines.notation import (
     from_templates,
 )
 from retraining.sagemaker_pipelines.references import DefinitionError
-from retraining.sagemaker_pipelines.refusals import refusal
+from retraining.sagemaker_pipelines.refusals import eject_refusal, refusal
 from retraining.sagemaker_pipelines.shapes import (
     channel,
     output_of,
@@ -151,12 +151,12 @@ class Steps:
             members = {"Arguments": {"Conditions": conditions}, **members}
         told = _json(from_templates(members, where), where)
         wire = {"Arguments": {}, **told, "Name": name, "Type": kind}
-        if refused := refusal(name, kind):
+        if refused := refusal(name, kind) or eject_refusal(name, kind):
             raise DefinitionError(f"pipeline {self._pipeline.definition.name}: {refused}")
         step = read_step(wire, where)
         if name in self._steps:
             raise DefinitionError(f"{where} is there more than once")
-        node = Node(step, self._arm, ())
+        node = Node(step, self._arm, (), each=None, begins=name)
         task = task_of(step, replace(self._pipeline, nodes={name: node}))
         if self._arm:
             join(self._tasks[self._arm.condition], _word(self._arm), task)

@@ -19,9 +19,15 @@ from retraining.gate.report import UndecidableError, parse
 from retraining.jobs.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING
 from retraining.runs.results import result_of
 from retraining.sagemaker_pipelines.definition import COMPLETED
+from retraining.sagemaker_pipelines.for_each import COUNTS
 from retraining.sagemaker_pipelines.gates import folder, gates, registration
 from retraining.sagemaker_pipelines.graph import OUTCOME, TRAINING_JOBS
-from retraining.sagemaker_pipelines.references import UnresolvedError, parsed, resolved
+from retraining.sagemaker_pipelines.references import (
+    SELECTED,
+    UnresolvedError,
+    parsed,
+    resolved,
+)
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from retraining.jobs.kinds import JobType
     from retraining.sagemaker_pipelines.definition import Definition
     from retraining.sagemaker_pipelines.graph import Node
+    from retraining.sagemaker_pipelines.references import Iteration
 
 JOB_TYPES: Mapping[str, JobType] = {
     "Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING,
@@ -83,10 +90,17 @@ class Pipeline:
 
 @dataclass(slots=True)
 class Execution:
-    """A run of it, as one task sees it. It is a ``references.Run``."""
+    """A run of it, as one task sees it. It is a ``references.Run``.
+
+    Attributes:
+        pipeline: It.
+        context: Of the task.
+        index: Of the iteration, for steps of a ForEach's body; None for the task's own.
+    """
 
     pipeline: Pipeline
     context: Context
+    index: int | None = None
     _described: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def parameter(self, name: str) -> object:
@@ -164,8 +178,8 @@ class Execution:
 
     def _describe(self, step: str) -> Mapping[str, Any]:
         kind = self.pipeline.nodes[step].step.kind
-        result = result_of(self.context["ti"], step)
-        if kind in {"Condition", "Lambda", "Callback"}:
+        result = self._result(step)
+        if kind in {"Condition", "Lambda", "Callback", "ForEach"}:
             return result
         client = clients.client("sagemaker")
         if kind in _DESCRIBED:
@@ -178,6 +192,52 @@ class Execution:
         if kind == "Tuning":
             return {**described, TRAINING_JOBS: _training_jobs(client, described)}
         return described
+
+    def _result(self, step: str) -> Mapping[str, Any]:
+        ti = self.context["ti"]
+        if self.pipeline.nodes[step].each is None:
+            return result_of(ti, step)
+        found: Mapping[str, Any] | None = ti.xcom_pull(task_ids=step, map_indexes=self._iteration)
+        if found is None:
+            raise AirflowFailException(
+                f"iteration {self._iteration} of {step} left no result: if it was marked as"
+                " success by hand, clear it"
+            )
+        return found
+
+    @property
+    def _iteration(self) -> int | None:
+        return self.context["ti"].map_index if self.index is None else self.index
+
+    def item(self) -> object:
+        """Return the item of this iteration.
+
+        Raises:
+            UnresolvedError: There is none: whoever found the items was cleared, and found fewer.
+        """
+        ti = self.context["ti"]
+        each = self.pipeline.nodes[ti.task_id].each
+        assert each is not None  # noqa: S101 - else the reference would have been refused
+        items = ti.xcom_pull(task_ids=self.pipeline.nodes[each].begins)
+        index: Any = ti.map_index
+        if not isinstance(items, list) or not 0 <= index < len(items):
+            raise UnresolvedError(f"step {each} has no item {index}: clear its items")
+        return items[index]
+
+    def iteration(self, reference: Iteration) -> Mapping[str, object]:
+        """Return what the Describe call of a step of an iteration answers.
+
+        Raises:
+            UnresolvedError: The ForEach had no such iteration.
+        """
+        told = self.described(reference.step)
+        each = self.pipeline.nodes[reference.step].step.each
+        assert each is not None  # noqa: S101 - else the reference would have been refused
+        body = reference.body or (each.selector.body if each.selector else "")
+        index: Any = told[SELECTED] if reference.index is None else reference.index
+        if index is None or index >= told[COUNTS[0]]:
+            raise UnresolvedError(f"step {reference.step} had no such iteration")
+        return Execution(self.pipeline, self.context, int(index)).described(body)
 
     def property_file(self, step: str, name: str) -> str:
         """Return the S3 URI of a property file.
@@ -234,12 +294,12 @@ class Execution:
                 so; or the condition of its branch has decided nothing.
         """
         node = self.pipeline.nodes[step]
-        if not node.waits_for and not node.arm:
+        if not node.waits_for and not node.arm and not node.each:
             # The page finds the run's folder by it, however soon the run fails.
             self.context["ti"].xcom_push(naming.SNAPSHOT_XCOM, self.date)
         if node.arm:
             condition = node.arm.condition
-            if self._states([condition])[condition] == "skipped":
+            if self.states([condition])[condition] == "skipped":
                 raise AirflowSkipException(f"{condition} is not executed")
             outcome: object = result_of(self.context["ti"], condition)[OUTCOME]
             if outcome is not node.arm.outcome:
@@ -249,11 +309,13 @@ class Execution:
 
     def own_job(self, step: str) -> str | None:
         """Return the ARN of a step's job, however it ended; None if this run has started none."""
-        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM)
+        inner = self.pipeline.nodes[step].each is not None
+        which: dict[str, Any] = {"map_indexes": self._iteration} if inner else {}
+        arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM, **which)
         return str(arn) if arn else None
 
     def _check_triggers(self, node: Node) -> None:
-        state = self._states([dependency.step for dependency in node.waits_for])
+        state = self.states([dependency.step for dependency in node.waits_for])
         unmet = [
             f"{dependency.step} is {state[dependency.step]}, not {dependency.trigger}"
             for dependency in node.waits_for
@@ -267,11 +329,14 @@ class Execution:
             raise AirflowFailException(why)
         raise AirflowSkipException(why)
 
-    def _states(self, steps: list[str]) -> Mapping[str, str]:
+    def states(self, tasks: list[str]) -> Mapping[str, str]:
+        """Return the states of tasks by id; those of a ForEach's iterations by id, _ and index."""
         ti = self.context["ti"]
-        told = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=steps)
-        states: Mapping[str, Any] = told.get(ti.run_id, {})
-        return {step: str(states.get(step) or "none") for step in steps}
+        told = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=tasks)
+        found: Mapping[str, Any] = told.get(ti.run_id, {})
+        return dict.fromkeys(tasks, "none") | {
+            name: str(state or "none") for name, state in found.items()
+        }
 
     def _is_met(self, step: str, trigger: str, state: str) -> bool:
         if trigger == COMPLETED:

@@ -24,7 +24,8 @@ REGISTRATION = "RegisterModel"
 def registration(definition: Definition, nodes: Mapping[str, Node]) -> str | None:
     """Return the RegisterModel step that a run is about: the first in a branch; None without."""
     for step in definition.all_steps():
-        if step.kind == REGISTRATION and nodes[step.name].arm:
+        node = nodes[step.name]
+        if step.kind == REGISTRATION and node.arm and not node.each:
             return step.name
     return None
 

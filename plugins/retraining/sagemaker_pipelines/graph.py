@@ -12,9 +12,12 @@ from retraining.aws import service_models
 from retraining.gate.conditions import shown
 from retraining.sagemaker_pipelines import cleanup
 from retraining.sagemaker_pipelines.definition import Dependency, Step
+from retraining.sagemaker_pipelines.for_each import COUNTS, ITEMS, MOST_ITEMS, STATUS
 from retraining.sagemaker_pipelines.references import (
     NAME_MEMBERS,
+    CurrentItem,
     DefinitionError,
+    Iteration,
     Parameter,
     Property,
     PropertyFile,
@@ -67,11 +70,15 @@ class Node:
         arm: The innermost branch in which it stands; None outside of all.
         waits_for: Its dependencies, those that follow from its references too; without the
             condition of its branch.
+        each: The ForEach step whose iterations execute it; None for one that runs once.
+        begins: The task that waits for these: its own, or the one that finds a ForEach's items.
     """
 
     step: Step
     arm: Arm | None
     waits_for: tuple[Dependency, ...]
+    each: str | None
+    begins: str
 
 
 def nodes(definition: Definition) -> dict[str, Node]:
@@ -81,8 +88,21 @@ def nodes(definition: Definition) -> dict[str, Node]:
         DefinitionError: A reference leads to what is not there, or steps wait for each other.
     """
     try:
+        inside = {
+            inner.name: step.name
+            for step in definition.all_steps()
+            if step.each
+            for inner in step.each.body
+        }
+        steps = {step.name: step for step in definition.all_steps()}
         placed = {
-            step.name: Node(step, arm, _waits_for(step, definition))
+            step.name: Node(
+                step,
+                arm,
+                _waits_for(step, definition, inside),
+                inside.get(step.name),
+                group_id(step.name, "items", steps) if step.each else step.name,
+            )
             for step, arm in _with_arms(definition.steps, None)
         }
         waits = {
@@ -90,6 +110,10 @@ def nodes(definition: Definition) -> dict[str, Node]:
             + ([node.arm.condition] if node.arm else [])
             for name, node in placed.items()
         }
+        for name, each in inside.items():
+            # A ForEach ends after its iterations, which begin once it may.
+            waits[name] += [other for other in waits[each] if inside.get(other) != each]
+            waits[each].append(name)
         order = list(TopologicalSorter(waits).static_order())
     except CycleError as error:
         circle = " waits for ".join(reversed(error.args[1]))
@@ -103,9 +127,9 @@ def nodes(definition: Definition) -> dict[str, Node]:
     return dict(sorted(placed.items(), key=lambda item: depth[item[0]]))
 
 
-def group_id(condition: str, arm: str, steps: Container[str]) -> str:
-    """Return the name of the group of a branch, ``if`` or ``else``: no step's own."""
-    name = f"{condition}__{arm}"
+def group_id(step: str, part: str, steps: Container[str]) -> str:
+    """Return the name of a group or task of a step besides its own, such as ``if``: no step's."""
+    name = f"{step}__{part}"
     while name in steps:
         name += "_"
     return name
@@ -117,15 +141,20 @@ def _with_arms(steps: tuple[Step, ...], arm: Arm | None) -> Iterator[tuple[Step,
         if step.branch:
             yield from _with_arms(step.branch.if_steps, Arm(step.name, outcome=True))
             yield from _with_arms(step.branch.else_steps, Arm(step.name, outcome=False))
+        if step.each:
+            yield from _with_arms(step.each.body, arm)
 
 
-def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
+def _waits_for(
+    step: Step, definition: Definition, inside: Mapping[str, str]
+) -> tuple[Dependency, ...]:
     _check_request(step)
     steps = {other.name: other for other in definition.all_steps()}
     waits = {dependency.step: dependency for dependency in step.depends_on}
     for name in waits:
         if name not in steps:
             raise DefinitionError(f"step {step.name}: DependsOn names {name}, which is no step")
+        _check_reach(name, step, inside, f"step {step.name}: DependsOn")
     parameters = {parameter.name for parameter in definition.parameters}
     if step.kind == "Endpoint":
         _check_endpoint(step, steps.values())
@@ -133,9 +162,13 @@ def _waits_for(step: Step, definition: Definition) -> tuple[Dependency, ...]:
         cleanup.check(step, steps)
         for source in cleanup.sources(step):
             waits.setdefault(source.step, Dependency(source.step))
+    if step.each and step.each.selector:
+        picked, field = step.each.selector.body, step.each.selector.field
+        assert isinstance(field, Property)  # noqa: S101 - it names a step and a member
+        _check_property(steps[picked], field.path, f"step {step.name}: {spelled(field)}")
     for reference in references_of(step):
-        _check(reference, step, steps=steps, parameters=parameters)
-        if isinstance(reference, Property | PropertyFile):
+        _check(reference, step, steps=steps, parameters=parameters, inside=inside)
+        if isinstance(reference, Property | PropertyFile | Iteration):
             waits.setdefault(reference.step, Dependency(reference.step))
     return tuple(waits.values())
 
@@ -146,17 +179,56 @@ def references_of(step: Step) -> Iterator[Reference]:
 
 
 def _check(
-    reference: Reference, step: Step, *, steps: Mapping[str, Step], parameters: set[str]
+    reference: Reference,
+    step: Step,
+    *,
+    steps: Mapping[str, Step],
+    parameters: set[str],
+    inside: Mapping[str, str],
 ) -> None:
     where = f"step {step.name}: {spelled(reference)}"
     match reference:
         case Parameter(name):
             if name not in parameters:
                 raise DefinitionError(f"{where}: there is no parameter {name}")
+        case CurrentItem():
+            if step.name not in inside:
+                raise DefinitionError(f"{where}: the step stands in no ForEachBody")
+        case Iteration():
+            _check_iteration(reference, _step(reference.step, step, steps, where), where)
         case Property(name, path):
+            _check_reach(name, step, inside, where)
             _check_property(_step(name, step, steps, where), path, where)
         case PropertyFile(name, file):
+            _check_reach(name, step, inside, where)
             _check_property_file(_step(name, step, steps, where), file, where)
+
+
+def _check_reach(name: str, step: Step, inside: Mapping[str, str], where: str) -> None:
+    each = inside.get(name)
+    if each is not None and inside.get(step.name) != each:
+        raise DefinitionError(
+            f"{where}: {name} is executed by each iteration of {each}; write"
+            f" Steps.{each}.IterationOutputs[<number>].{name}, or wait for {each}"
+        )
+
+
+def _check_iteration(reference: Iteration, step: Step, where: str) -> None:
+    if step.each is None:
+        raise DefinitionError(f"{where}: step {step.name} is no ForEach")
+    body = {inner.name: inner for inner in step.each.body}
+    if reference.index is None:
+        if step.each.selector is None:
+            raise DefinitionError(f"{where}: step {step.name} has no Selector")
+        _check_property(body[step.each.selector.body], reference.path, where)
+        return
+    items = step.arguments[ITEMS]
+    most = len(items) if isinstance(items, list) else MOST_ITEMS
+    if reference.index >= most:
+        raise DefinitionError(f"{where}: step {step.name} has no more than {most} iterations")
+    if reference.body not in body:
+        raise DefinitionError(f"{where}: {reference.body} is no step in the body of {step.name}")
+    _check_property(body[reference.body], reference.path, where)
 
 
 def _step(name: str, of: Step, steps: Mapping[str, Step], where: str) -> Step:
@@ -171,6 +243,11 @@ def _check_property(step: Step, path: tuple[str | int, ...], where: str) -> None
     if step.kind == "Condition":
         if path != (OUTCOME,):
             raise DefinitionError(f"{where}: a Condition has the property {OUTCOME} only")
+        return
+    if step.kind == "ForEach":
+        if path not in {(STATUS,), *((count,) for count in COUNTS)}:
+            told = ", ".join((STATUS, *COUNTS))
+            raise DefinitionError(f"{where}: a ForEach has the properties {told}")
         return
     if step.kind in {"Lambda", "Callback"}:
         if path[0] != OUTPUTS or len(path) != 2 or path[1] not in step.outputs:

@@ -38,6 +38,7 @@ from retraining.sagemaker_pipelines.cleanup_step import CleanupStepOperator
 from retraining.sagemaker_pipelines.condition_step import ConditionStepOperator
 from retraining.sagemaker_pipelines.definition import Parameter
 from retraining.sagemaker_pipelines.execution import Execution
+from retraining.sagemaker_pipelines.for_each_step import ForEachStepOperator
 from retraining.sagemaker_pipelines.graph import OUTPUTS
 from retraining.sagemaker_pipelines.registration_step import RegisterModelStepOperator
 from retraining.sagemaker_pipelines.step_task import StepTask
@@ -120,7 +121,8 @@ class _StepJob(SageMakerJobTask, BaseOperator):
             config=dict(told.arguments),
             pipeline=compiled.name,
             reuse=_NEVER_CLEARED if told.caches else "",
-            deferrable=True,
+            # Airflow's bound on the tasks of a run does not count those that are deferred.
+            deferrable=compiled.nodes[step].each is None,
             **arguments,
         )
 
@@ -363,6 +365,7 @@ OPERATORS: Mapping[str, type[Any]] = {
     "Lambda": LambdaStepOperator,
     "EndpointConfig": EndpointConfigStepOperator,
     "Endpoint": EndpointStepOperator,
+    "ForEach": ForEachStepOperator,
     "Callback": CallbackStepOperator,
     "Cleanup": CleanupStepOperator,
 }

@@ -8,6 +8,7 @@ DAG is parsed, and resolved in the task that needs them. Source: what the SageMa
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ EXECUTION_VARIABLES = frozenset({
     "PipelineExecutionArn",
 })  # fmt: skip
 PROPERTY_FILES = "PropertyFiles"
+ITERATIONS, SELECTED = "IterationOutputs", "Selected"
+_ITEM = "ForEach.CurrentItem"
 _OWN_NAMES = frozenset({"TrainingJobName", "ProcessingJobName"})
 # What an element of a Describe answer's list is called by, as in ``Outputs['train']``.
 NAME_MEMBERS = (
@@ -80,6 +83,34 @@ class PropertyFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CurrentItem:
+    """The item of an iteration, or a part of it where items are JSON objects.
+
+    Attributes:
+        path: Names, and indices of lists; empty for the item itself.
+    """
+
+    path: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """A member of what Describe answers about a step of one iteration of a ForEach step.
+
+    Attributes:
+        step: The ForEach step.
+        index: Of the iteration; None for the one that its selector picks.
+        body: The step in it; "" for the one that the selector compares.
+        path: As of ``Property``.
+    """
+
+    step: str
+    index: int | None
+    body: str
+    path: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """Values as one text."""
 
@@ -100,7 +131,9 @@ class JsonGet:
     path: str
 
 
-Reference = Parameter | Execution | Property | PropertyFile | Join | JsonGet
+Reference = (
+    Parameter | Execution | Property | PropertyFile | CurrentItem | Iteration | Join | JsonGet
+)
 
 
 class Run(Protocol):
@@ -120,6 +153,14 @@ class Run(Protocol):
 
     def property_file(self, step: str, name: str) -> str:
         """Return the S3 URI of a property file."""
+        ...
+
+    def item(self) -> object:
+        """Return the item of this iteration."""
+        ...
+
+    def iteration(self, reference: Iteration) -> Mapping[str, object]:
+        """Return what the Describe call of a step of an iteration answers."""
         ...
 
     def report(self, uri: str) -> object:
@@ -190,11 +231,28 @@ def _followed(reference: Reference, run: Run) -> object:
             led = _plain(_walked(run.described(step), path, step))
         case PropertyFile(step, name):
             led = run.property_file(step, name)
+        case CurrentItem(path):
+            led = _part_of(run.item(), path)
+        case Iteration(step, _, _, path):
+            led = _plain(_walked(run.iteration(reference), path, step))
         case Join(on, values):
             led = on.join(_joined(resolved(inner, run)) for inner in values)
         case JsonGet(source, path):
             led = _leaf(str(resolved(source, run)), path, run)
     return led
+
+
+def _part_of(item: object, path: tuple[str | int, ...]) -> object:
+    """Return a part of an item, which may be an object as JSON."""
+    if not path:
+        return item
+    try:
+        value = json.loads(item) if isinstance(item, str) else item
+    except ValueError as error:
+        raise UnresolvedError(f"the item {item!r} is not JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise UnresolvedError(f"the item {item!r} is no object, and has no {path[0]!r}")
+    return _walked(value, path, _ITEM)
 
 
 def _leaf(uri: str, path: str, run: Run) -> object:
@@ -218,6 +276,12 @@ def spelled(reference: Reference) -> str:
             text = f"Steps.{step}{_dotted(path)}"
         case PropertyFile(step, name):
             text = f"Steps.{step}.{PROPERTY_FILES}.{name}"
+        case CurrentItem(path):
+            text = f"{_ITEM}{_dotted(path)}"
+        case Iteration(step, None, _, path):
+            text = f"Steps.{step}.{SELECTED}{_dotted(path)}"
+        case Iteration(step, index, body, path):
+            text = f"Steps.{step}.{ITERATIONS}[{index}].{body}{_dotted(path)}"
         case Join(on, values):
             text = f"Join({on!r}, {', '.join(map(_shown, values))})"
         case JsonGet(source, path):
@@ -282,12 +346,27 @@ def _get(text: object, where: str) -> Reference:
             f"{where}: Execution.{name} cannot be had: a job's name is computed from its request,"
             " so the request cannot hold it. Take Execution.PipelineExecutionId and the step's name"
         )
+    if text == _ITEM or text.startswith((f"{_ITEM}.", f"{_ITEM}[")):
+        return CurrentItem(_parts(text.removeprefix(_ITEM).removeprefix("."), where))
     match = _STEP.fullmatch(text)
+    if match and match["path"].startswith((ITERATIONS, f"{SELECTED}.", f"{SELECTED}[")):
+        return _iteration(match["step"], _parts(match["path"], where), f"{where}: {text!r}")
     if match:
         if match["path"].startswith(f"{PROPERTY_FILES}."):
             return PropertyFile(match["step"], match["path"].partition(".")[2])
         return Property(match["step"], _parts(match["path"], where))
     raise DefinitionError(f"{where}: {text!r} is no reference that SageMaker Pipelines knows")
+
+
+def _iteration(step: str, path: tuple[str | int, ...], where: str) -> Iteration:
+    match path:
+        case ("Selected", *rest) if rest:
+            return Iteration(step, None, "", tuple(rest))
+        case ("IterationOutputs", int(index), str(body), *rest) if rest:
+            return Iteration(step, index, body, tuple(rest))
+    raise DefinitionError(
+        f"{where}: write {ITERATIONS}[<number>].<step>.<member>, or {SELECTED}.<member>"
+    )
 
 
 def _parts(path: str, where: str) -> tuple[str | int, ...]:
@@ -304,8 +383,9 @@ def _parts(path: str, where: str) -> tuple[str | int, ...]:
 
 def _walked(answer: Mapping[str, object], path: tuple[str | int, ...], step: str) -> object:
     value: object = answer
+    root = step if step == _ITEM else f"Steps.{step}"
     for number, part in enumerate(path):
-        walked = f"Steps.{step}{_dotted(path[:number])}"
+        walked = f"{root}{_dotted(path[:number])}"
         if isinstance(value, Mapping) and part in value:
             value = value[str(part)]
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
@@ -315,7 +395,7 @@ def _walked(answer: Mapping[str, object], path: tuple[str | int, ...], step: str
         else:
             raise UnresolvedError(f"{walked} has no {part!r}")
     if value is None:
-        raise UnresolvedError(f"Steps.{step}{_dotted(path)} is null")
+        raise UnresolvedError(f"{root}{_dotted(path)} is null")
     return value
 
 

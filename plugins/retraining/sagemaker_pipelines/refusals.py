@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 SUPPORTED = frozenset({
     "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Fail",
-    "Lambda", "EndpointConfig", "Endpoint", "Cleanup", "Callback",
+    "Lambda", "EndpointConfig", "Endpoint", "Cleanup", "Callback", "ForEach",
 })  # fmt: skip
 
 _OWN_OPERATOR = "split the pipeline here, and put {} between the two DAGs"
@@ -24,7 +24,6 @@ INSTEAD: Mapping[str, str] = {
     "Lineage": "take it out: decision records and the registry's metadata tell where a model"
     " comes from",
     "Job": "take the step of the job's own type: Processing, Training, Transform or Tuning",
-    "ForEach": "write a step for each item, or do the work of all of them in one step",
     "NotebookJob": "run the notebook as a script in a Processing step",
     "Athena": _OWN_OPERATOR.format("Airflow's AthenaOperator"),
     "Glue": _OWN_OPERATOR.format("Airflow's GlueJobOperator"),
@@ -39,3 +38,13 @@ def refusal(step: str, kind: object) -> str | None:
     if instead is None:
         return f"step {step}: {kind!r} is no type of step that is known here"
     return f"step {step}: steps of the type {kind} do not run here; {instead}"
+
+
+def eject_refusal(step: str, kind: str) -> str | None:
+    """Say why a DAG file of its own cannot have a step of a type that runs; None if it can."""
+    if kind != "ForEach":
+        return None
+    return (
+        f"step {step}: a ForEach step cannot be ejected yet; keep the definition, and let"
+        " pipeline_dag run it"
+    )

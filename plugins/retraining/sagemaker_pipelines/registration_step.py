@@ -43,7 +43,10 @@ class RegisterModelStepOperator(StepTask):
         client, run = clients.client("sagemaker"), context["dag_run"]
         request = dict(self.step_arguments)
         group, pipeline = request["ModelPackageGroupName"], self.compiled.definition.name
-        mark = naming.fingerprint(run.dag_id, run.run_id, self.step, execution.date, request)
+        which = [context["ti"].map_index] if self.compiled.nodes[self.step].each else []
+        mark = naming.fingerprint(
+            run.dag_id, run.run_id, self.step, execution.date, request, *which
+        )
         decided = self._decided(execution)
         measured = self._measured(execution) if decided and decided.report_etag else None
         given = request.get("CustomerMetadataProperties", {})

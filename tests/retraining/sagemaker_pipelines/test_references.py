@@ -141,7 +141,8 @@ def test_all_references_are_found_those_inside_of_others_too() -> None:
 @pytest.mark.parametrize(
     "text",
     ["Steps.Train", "Steps.Train.", "Parameters.", "Execution.Weather", "Steps.Train.a[",
-     "Steps..a", "ForEach.CurrentItem", "Steps.Train.a['x'", "Steps.Train.a..b"],
+     "Steps..a", "ForEach.CurrentItems", "ForEach.CurrentItem[",
+     "Steps.Train.a['x'", "Steps.Train.a..b"],
 )  # fmt: skip
 def test_a_malformed_reference_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError, match=r"^here"):
