@@ -277,7 +277,7 @@ def test_a_version_whose_data_stop_its_run_since_is_not_deployed_unasked(aws: An
     of, s3 = declared("stopped-since"), aws.client("s3")
     check(aws, of, report())
     found = register(aws, of)
-    uri = found["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    uri = naming.run_of_report(found["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
     assert records.objection(s3, uri) is None
     check(aws, of, report(factor=10), **{WHEN_DATA_DIFFERS: "warn"})
     assert records.objection(s3, uri) is None
