@@ -19,6 +19,7 @@ from botocore.exceptions import (
     HTTPClientError,
     ParamValidationError,
 )
+from jinja2 import UndefinedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,9 +84,6 @@ class PassingFailuresPolicy(RetryPolicy):
             return RetryDecision.fail("the service refuses this request, and would again")
         if isinstance(exception, ParamValidationError):
             return RetryDecision.fail("the request is malformed, and would be again")
-        # Readers of past runs come by here, and are imported without what draws templates.
-        from jinja2 import UndefinedError  # noqa: PLC0415
-
         if isinstance(exception, UndefinedError | XComNotFound):
             return RetryDecision.fail(
                 "there is no result of an earlier task: if that was marked as success by"
