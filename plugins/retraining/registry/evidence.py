@@ -10,7 +10,7 @@ from retraining.aws import s3 as objects
 from retraining.gate import data as data_gate
 from retraining.gate import decision as gate
 from retraining.gate.decision import Verdict
-from retraining.runs import records
+from retraining.runs import kinds, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +120,6 @@ def find_data(
     *,
     policy: Sequence[Condition],
     params: Mapping[str, Any],
-    stops: bool,
 ) -> DataEvidence:
     """Return what was decided about the data that a model was trained on.
 
@@ -132,7 +131,6 @@ def find_data(
         run_uri: The run's folder.
         policy: The pipeline's conditions on data.
         params: The run's parameters.
-        stops: Whether data that are rejected should have stopped the run.
 
     Raises:
         NoEvidenceError: One of these does not hold, or the run should have been stopped.
@@ -172,7 +170,7 @@ def find_data(
             f"{uri} says {decided.verdict}, and the gate says {judged.verdict} of the same"
             f" comparison, {judged.explanation}: clear check_data"
         )
-    if judged.verdict is Verdict.UNDECIDABLE or (judged.verdict is Verdict.REJECT and stops):
+    if kinds.stopped_by_data(judged.verdict, params):
         raise NoEvidenceError(
             f"{uri} says {decided.verdict}: {decided.explanation}. Who wants a model of such data"
             " triggers a run with the parameter when_data_differs"

@@ -14,7 +14,7 @@ from retraining.gate.wire_form import in_record
 from retraining.gate.words import one_line
 from retraining.registry import assets, evidence, requests, versions
 from retraining.runs import kinds, records
-from retraining.runs.kinds import REJECT, STOP, WHEN_DATA_DIFFERS
+from retraining.runs.kinds import REJECT, WHEN_DATA_DIFFERS
 from retraining.settings import settings
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ def register_model(
                 run["run_uri"],
                 policy=pipeline.data_policy,
                 params=params,
-                stops=params.get(WHEN_DATA_DIFFERS, STOP) == STOP,
             )
             if pipeline.data_policy is not None
             else None

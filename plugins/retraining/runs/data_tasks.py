@@ -17,7 +17,7 @@ from retraining.gate.policy import parameters_of
 from retraining.gate.wire_form import in_record
 from retraining.retries import passing_failure
 from retraining.runs import kinds, records
-from retraining.runs.kinds import STOP, WHEN_DATA_DIFFERS
+from retraining.runs.kinds import WHEN_DATA_DIFFERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,12 +85,7 @@ def check_data(
             for name in (WHEN_DATA_DIFFERS, *parameters_of(policy))
             if name in params
         },
-        run={
-            "run_id": dag_run.run_id,
-            "dag_id": dag_run.dag_id,
-            "run_type": kinds.run_type(dag_run),
-            **run,
-        },
+        run={**kinds.identity(dag_run), **run},
         data={
             "comparison": made.comparison,
             "missing": made.missing,
@@ -98,8 +93,7 @@ def check_data(
         },
     )
     log.info("%s: %s (%s)", decision.verdict.value, decision.explanation, uri)
-    is_stopped = decision.verdict is Verdict.REJECT and params[WHEN_DATA_DIFFERS] == STOP
-    if is_stopped or decision.verdict is Verdict.UNDECIDABLE:
+    if kinds.stopped_by_data(decision.verdict, params):
         ti.xcom_push(naming.VERDICT_XCOM, f"stopped by its data: {decision.explanation}")
         raise AirflowFailException(
             f"stopped: {decision.explanation}. Nothing was trained; the decision is at {uri}"

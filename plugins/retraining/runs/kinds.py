@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retraining.gate.decision import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,6 +45,21 @@ def approval_status(dag_run: Any, params: Mapping[str, Any]) -> str:
     """
     name = "backfill_approval_status" if is_backfill(dag_run) else "approval_status"
     return str(params[name])
+
+
+def stopped_by_data(verdict: object, params: Mapping[str, Any]) -> bool:
+    """Say whether a verdict on a run's data keeps the run from training on them."""
+    is_stop = params.get(WHEN_DATA_DIFFERS, STOP) == STOP
+    return verdict == Verdict.UNDECIDABLE or (verdict == Verdict.REJECT and is_stop)
+
+
+def identity(dag_run: Any) -> dict[str, str]:
+    """Return what a decision record says of the run itself."""
+    return {
+        "run_id": dag_run.run_id,
+        "dag_id": dag_run.dag_id,
+        "run_type": run_type(dag_run),
+    }
 
 
 def against_gate(dag_run: Any, params: Mapping[str, Any]) -> dict[str, str]:

@@ -16,8 +16,8 @@ from retraining.gate.decision import Verdict
 from retraining.gate.headline import Headline, headline_of, limit_of
 from retraining.gate.report import Metrics, UndecidableError, last_name, metrics_in, parse
 from retraining.gate.words import one_line
+from retraining.runs.kinds import stopped_by_data
 from retraining.runs.record_shape import fitting, report_faults
-from retraining.runs.records import stops_run
 
 
 class BrokenRecordError(ValueError):
@@ -115,7 +115,7 @@ def stopped_outcome(record: object) -> Outcome | None:
         BrokenRecordError: The record tells no verdict.
     """
     outcome = outcome_of(record, None)
-    if not stops_run(outcome.record):
+    if not stopped_by_data(outcome.verdict, outcome.record.get("parameters", {})):
         return None
     # Its bounds are on distances, and none of them on what models are compared by.
     return replace(

@@ -15,7 +15,7 @@ from retraining.gate.comparison import comparison_in
 from retraining.gate.decision import Verdict
 from retraining.gate.report import UndecidableError, parse
 from retraining.retries import passing_failure
-from retraining.runs.kinds import STOP, WHEN_DATA_DIFFERS
+from retraining.runs.kinds import stopped_by_data
 from retraining.runs.record_shape import SCHEMA, checked, fitting
 
 if TYPE_CHECKING:
@@ -227,15 +227,9 @@ def _decided(s3: S3Client, uri: str) -> Decided | None:
         against_gate=against_gate_of(record),
         registered_by=str(record.get("registered_by") or ""),
         data=_mapping(record.get("data")),
-        stops="data" in record and stops_run(record),
+        stops="data" in record
+        and stopped_by_data(record.get("verdict"), _mapping(record.get("parameters"))),
     )
-
-
-def stops_run(record: Mapping[str, Any]) -> bool:
-    """Say whether a decision about data keeps its run from training on them."""
-    when = _mapping(record.get("parameters")).get(WHEN_DATA_DIFFERS)
-    verdict = record.get("verdict")
-    return verdict == Verdict.UNDECIDABLE or (verdict == Verdict.REJECT and when == STOP)
 
 
 def against_gate_of(record: Mapping[str, Any]) -> dict[str, str]:

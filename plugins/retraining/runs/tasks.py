@@ -74,12 +74,7 @@ def check_quality(
         parameters={
             name: in_record(params[name]) for name in pipeline.parameter_names if name in params
         },
-        run={
-            "run_id": dag_run.run_id,
-            "dag_id": dag_run.dag_id,
-            "run_type": kinds.run_type(dag_run),
-            **run,
-        },
+        run={**kinds.identity(dag_run), **run},
         against_gate=against_gate,
     )
     log.info("%s: %s (%s)", decision.verdict.value, decision.explanation, uri)

@@ -118,9 +118,7 @@ class ConditionStepOperator(StepTask, SkipMixin):
             pipeline={"name": self.compiled.name, **({"headline": shown} if shown else {})},
             parameters={name: in_record(value) for name, value in context["params"].items()},
             run={
-                "run_id": run.run_id,
-                "dag_id": run.dag_id,
-                "run_type": kinds.run_type(run),
+                **kinds.identity(run),
                 "execution_id": execution.id,
                 "snapshot": execution.date,
             },
