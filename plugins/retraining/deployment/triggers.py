@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from retraining.aws import clients
 from retraining.deployment import endpoints
-from retraining.jobs.triggers import OUT_OF_TIME
-from retraining.jobs.watch import BACKOFF_RATE, FIRST_DELAY_S, LONGEST_DELAY_S
-from retraining.retries import passing_failure
+from retraining.jobs.triggers import OUT_OF_TIME, came_true
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-
-log = logging.getLogger(__name__)
 
 SETTLED = "Settled"
 
@@ -68,37 +61,20 @@ class EndpointSettledTrigger(BaseTrigger):
 
     async def run(self) -> AsyncGenerator[TriggerEvent]:
         """Yield one event, ``{"endpoint_name", "status", "deadline", "is_asked"}``."""
-        left = datetime.fromisoformat(self._deadline) - datetime.now(tz=UTC)
-        try:
-            async with asyncio.timeout(max(left.total_seconds(), 0)):
-                await self._settle()
-            status = SETTLED
-        except TimeoutError:
-            status = OUT_OF_TIME
+        is_settled = await came_true(
+            lambda client: not endpoints.is_changing(client, self._endpoint_name),
+            connect=self._client,
+            deadline=self._deadline,
+            what=self._endpoint_name,
+        )
         yield TriggerEvent(  # type: ignore[no-untyped-call]
             {
                 "endpoint_name": self._endpoint_name,
-                "status": status,
+                "status": SETTLED if is_settled else OUT_OF_TIME,
                 "deadline": self._deadline,
                 "is_asked": self._is_asked,
             }
         )
-
-    async def _settle(self) -> None:
-        client: Any = None
-        delay = FIRST_DELAY_S
-        while True:
-            await asyncio.sleep(delay)
-            delay = min(delay * BACKOFF_RATE, LONGEST_DELAY_S)
-            try:
-                client = client or await asyncio.to_thread(self._client)
-                if not await asyncio.to_thread(endpoints.is_changing, client, self._endpoint_name):
-                    return
-            except Exception as error:
-                if passing_failure(error) is None:
-                    raise
-                log.warning("cannot see %s for now: %s", self._endpoint_name, error)
-                client = None
 
     def _client(self) -> Any:
         return clients.client(

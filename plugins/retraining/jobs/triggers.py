@@ -12,14 +12,55 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from botocore.exceptions import ClientError
 
 from retraining.jobs.kinds import JobType
-from retraining.jobs.watch import Place, watch_job
+from retraining.jobs.watch import (
+    BACKOFF_RATE,
+    FIRST_DELAY_S,
+    LONGEST_DELAY_S,
+    Place,
+    watch_job,
+)
+from retraining.retries import passing_failure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
 log = logging.getLogger(__name__)
 
 OUT_OF_TIME = "OutOfTime"
+
+
+async def came_true(
+    is_so: Callable[[Any], bool], *, connect: Callable[[], Any], deadline: str, what: str
+) -> bool:
+    """Look again and again, ever more seldom, until something is so; say whether it came in time.
+
+    What passes, such as throttling, only postpones the next look, with a new client.
+
+    Args:
+        is_so: Looks, with a client; it may block.
+        connect: Makes the client; it may block.
+        deadline: When to stop waiting; ISO 8601.
+        what: What is looked at, for the log.
+    """
+    left = datetime.fromisoformat(deadline) - datetime.now(tz=UTC)
+    client: Any = None
+    delay = FIRST_DELAY_S
+    try:
+        async with asyncio.timeout(max(left.total_seconds(), 0)):
+            while True:
+                await asyncio.sleep(delay)
+                delay = min(delay * BACKOFF_RATE, LONGEST_DELAY_S)
+                try:
+                    client = client or await asyncio.to_thread(connect)
+                    if await asyncio.to_thread(is_so, client):
+                        return True
+                except Exception as error:
+                    if passing_failure(error) is None:
+                        raise
+                    log.warning("cannot see %s for now: %s", what, error)
+                    client = None
+    except TimeoutError:
+        return False
 
 
 class JobEndTrigger(BaseTrigger):

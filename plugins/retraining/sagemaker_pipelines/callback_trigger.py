@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from retraining.aws import clients
 from retraining.aws import s3 as objects
-from retraining.jobs.triggers import OUT_OF_TIME
-from retraining.jobs.watch import BACKOFF_RATE, FIRST_DELAY_S, LONGEST_DELAY_S
-from retraining.retries import passing_failure
+from retraining.jobs.triggers import OUT_OF_TIME, came_true
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-
-log = logging.getLogger(__name__)
 
 ANSWERED = "Answered"
 
@@ -58,30 +51,14 @@ class CallbackAnsweredTrigger(BaseTrigger):
 
     async def run(self) -> AsyncGenerator[TriggerEvent]:
         """Yield one event, ``{"uri", "status"}``."""
-        left = datetime.fromisoformat(self._deadline) - datetime.now(tz=UTC)
-        try:
-            async with asyncio.timeout(max(left.total_seconds(), 0)):
-                await self._appear()
-            status = ANSWERED
-        except TimeoutError:
-            status = OUT_OF_TIME
+        is_answered = await came_true(
+            lambda client: objects.find_modified(client, self._uri) is not None,
+            connect=self._client,
+            deadline=self._deadline,
+            what=self._uri,
+        )
+        status = ANSWERED if is_answered else OUT_OF_TIME
         yield TriggerEvent({"uri": self._uri, "status": status})  # type: ignore[no-untyped-call]
-
-    async def _appear(self) -> None:
-        client: Any = None
-        delay = FIRST_DELAY_S
-        while True:
-            await asyncio.sleep(delay)
-            delay = min(delay * BACKOFF_RATE, LONGEST_DELAY_S)
-            try:
-                client = client or await asyncio.to_thread(self._client)
-                if await asyncio.to_thread(objects.find_modified, client, self._uri) is not None:
-                    return
-            except Exception as error:
-                if passing_failure(error) is None:
-                    raise
-                log.warning("cannot see %s for now: %s", self._uri, error)
-                client = None
 
     def _client(self) -> Any:
         return clients.client("s3", aws_conn_id=self._aws_conn_id, region_name=self._region_name)
