@@ -33,6 +33,11 @@ _TOLD = 5
 _VALUE_LENGTH = 60
 
 
+def generation_of(ti: Any, retries: int | None) -> int:
+    """Return a number that grows with each clear by a person and is the same for all retries."""
+    return int(ti.max_tries) - (retries or 0)
+
+
 def number_of(ti: Any, generation: int) -> int:
     """Return which attempt this is since a person last cleared the task: 1, 2 and so on."""
     return int(ti.try_number) - generation

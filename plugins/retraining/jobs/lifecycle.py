@@ -303,9 +303,7 @@ class SageMakerJobTask(SageMakerBaseOperator):
         return {k: v for k, v in self.config.items() if k != self.job_type.name_member}
 
     def _generation(self, context: Context) -> int:
-        # max_tries grows with each clear by a person and is the same for all retries.
-        generation: int = context["ti"].max_tries - (self.retries or 0)
-        return generation
+        return attempts.generation_of(context["ti"], self.retries)
 
     def _results(self) -> StepResults | None:
         if self.pipeline is None:

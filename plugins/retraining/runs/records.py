@@ -253,15 +253,16 @@ def objection(s3: S3Client, run_uri: str) -> str | None:
     if not run_uri:
         return None
     try:
-        decided, on_data = find_decided(s3, run_uri), find_data_decided(s3, run_uri)
+        decided = find_decided(s3, run_uri)
+        if decided and decided.objection:
+            return decided.objection
+        on_data = find_data_decided(s3, run_uri)
     except objects.BrokenObjectError as error:
         return f"the decision about it cannot be read: {error}"
     except ClientError as error:
         if passing_failure(error):
             raise
         return f"the decision about it cannot be read: {error}"
-    if decided and decided.objection:
-        return decided.objection
     if on_data and on_data.stops:
         return f"the decision about its data is {on_data.verdict} by now, {on_data.explanation}"
     return None

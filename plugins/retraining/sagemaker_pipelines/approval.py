@@ -10,6 +10,7 @@ from retraining import params
 from retraining.approval.operators import AskForApprovalOperator, record_approval
 from retraining.python_tasks import PipelineTask
 from retraining.sagemaker_pipelines.gates import REGISTRATION
+from retraining.sagemaker_pipelines.graph import group_id
 from retraining.sagemaker_pipelines.references import DefinitionError
 
 if TYPE_CHECKING:
@@ -56,22 +57,15 @@ def ask(register: BaseOperator, step: Step, *, endpoint_name: str, taken: set[st
         endpoint_name: Where the version would be deployed.
         taken: The ids of the definition's own tasks.
     """
-
-    def named(what: str) -> str:
-        name = f"{step.name}__{what}"
-        while name in taken:
-            name += "_"
-        return name
-
     title = step.display_name or step.name
     asked: Any = AskForApprovalOperator(
-        task_id=named("ask_for_approval"),
+        task_id=group_id(step.name, "ask_for_approval", taken),
         task_display_name=f"{title}: ask for approval",
         registered=register.output,
         endpoint_name=endpoint_name,
     )
     recorded = PipelineTask(
-        task_id=named("record_approval"),
+        task_id=group_id(step.name, "record_approval", taken),
         task_display_name=f"{title}: record approval",
         python_callable=record_approval,
         op_kwargs={"registered": register.output, "answer": asked.output},

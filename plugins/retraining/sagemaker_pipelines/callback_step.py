@@ -18,6 +18,7 @@ from retraining.aws import clients
 from retraining.aws import s3 as objects
 from retraining.gate.report import kind_of
 from retraining.gate.words import one_line
+from retraining.jobs import attempts
 from retraining.jobs.triggers import OUT_OF_TIME
 from retraining.sagemaker_pipelines.callback_trigger import CallbackAnsweredTrigger
 from retraining.sagemaker_pipelines.definition import Parameter
@@ -56,7 +57,7 @@ class CallbackStepOperator(StepTask):
             AirflowFailException: The answer is a failure, or none that the step declares.
         """
         ti = context["ti"]
-        generation = ti.max_tries - (self.retries or 0)
+        generation = attempts.generation_of(ti, self.retries)
         identity = naming.fingerprint(ti.dag_id, ti.run_id, self.step, generation, ti.map_index)
         token = identity[:_TOKEN_LENGTH]
         uri = naming.callback_uri(execution.uri, self.step, token)

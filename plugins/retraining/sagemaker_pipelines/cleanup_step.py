@@ -56,11 +56,10 @@ class CleanupStepOperator(StepTask):
 
     def _outputs(self, name: str, named: list[str] | None, execution: Execution) -> list[str]:
         kind = self.compiled.nodes[name].step.kind
-        arn = execution.own_job(name)
-        if arn is None:
+        job = execution.own_job(name)
+        if job is None:
             self.log.info("%s has started no job in this run: nothing of it is deleted", name)
             return []
-        job = arn.rpartition("/")[2]
         described = JOB_TYPES[kind].describe(clients.client("sagemaker"), job)
         if described is None:
             raise AirflowFailException(f"step {self.step}: job {job} does not exist any more")

@@ -308,11 +308,11 @@ class Execution:
             self._check_triggers(node)
 
     def own_job(self, step: str) -> str | None:
-        """Return the ARN of a step's job, however it ended; None if this run has started none."""
+        """Return the name of a step's job, however it ended; None if this run has started none."""
         inner = self.pipeline.nodes[step].each is not None
         which: dict[str, Any] = {"map_indexes": self._iteration} if inner else {}
         arn = self.context["ti"].xcom_pull(task_ids=step, key=naming.JOB_ARN_XCOM, **which)
-        return str(arn) if arn else None
+        return str(arn).rpartition("/")[2] if arn else None
 
     def _check_triggers(self, node: Node) -> None:
         state = self.states([dependency.step for dependency in node.waits_for])
@@ -347,10 +347,9 @@ class Execution:
 
     def _was_stopped(self, step: str) -> bool:
         job_type = JOB_TYPES.get(self.pipeline.nodes[step].step.kind)
-        arn = self.own_job(step)
-        if job_type is None or arn is None:
+        name = self.own_job(step)
+        if job_type is None or name is None:
             return False
-        name = arn.rpartition("/")[2]
         described = job_type.describe(clients.client("sagemaker"), name)
         return described is not None and job_type.status(described) == "Stopped"
 
