@@ -58,7 +58,7 @@ class TestClassifier:
         }  # fmt: skip
         assert (run["verdict"], run["version"], run["approval"]) == ("pass", 1, "Approved")
         assert run["parameters"] == {"least_accuracy": 0.8}
-        assert run["rows"] == {"snapshot": 1500, "train": 1200, "validation": 0, "test": 300}
+        assert run["rows"] == {"snapshot": 1500, "train": 1203, "validation": 0, "test": 297}
         assert run["notices"] == []
         # The matrix is a plot and not nine metrics.
         weighted = ("precision", "recall", "f0_5", "f1", "f2")
@@ -168,7 +168,9 @@ class TestLessIsBetter:
         assert [item.decision.verdict for item in rejudged] == ["reject"] * 2
 
     def test_notes_say_which_way_the_gate_looks(self, past: Past) -> None:
-        assert re.fullmatch(r"mse \d\.\d+ ≤ 6\.0: registered as version 1", note(past, "light"))
+        assert re.fullmatch(
+            r"mse \d\.\d+ ≤ 6\.0; mse: no champion: registered as version 1", note(past, "light")
+        )
         assert re.fullmatch(r"mse \d\.\d+ > 3\.5: not registered", note(past, "heavy"))
         # It ended well, as its parameter when_rejected says.
         assert mails(past, "heavy") == []

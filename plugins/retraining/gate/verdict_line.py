@@ -28,9 +28,11 @@ _SIGNS = {
 def verdict_line(decision: Decision) -> str:
     """Say what the gate decided in one line: ``score 0.614 ≥ 0.6``.
 
-    Conditions other than comparisons of a metric with a number are given in the gate's words.
+    Where conditions do not hold, only those are told. Others than comparisons of a metric with a
+    number are given in the gate's words.
     """
-    if not decision.judgements:
+    told = [item for item in decision.judgements if not item.holds] or decision.judgements
+    if not told:
         return decision.explanation
     # Parameters are operands, too.
     called = names(
@@ -40,7 +42,7 @@ def verdict_line(decision: Decision) -> str:
         [
             _comparison(item.condition, item.operands, called, is_true=item.holds)
             or item.explanation
-            for item in decision.judgements
+            for item in told
         ]
     )
 

@@ -36,12 +36,13 @@ def test_the_line_has_metric_and_limit_and_never_looks_wrong(value: str, said: s
     assert line(f'{{"metrics": {{"r2_score": {{"value": {value}}}}}}}'.encode(), R2) == said
 
 
-def test_all_conditions_are_in_it() -> None:
+def test_all_conditions_are_in_it_or_those_that_do_not_hold() -> None:
     report = b'{"metrics": {"r2_score": 0.7, "rmse": 2, "kind": "a"}}'
-    policy = (R2, LessThan(Metric("metrics.rmse"), 1), In(Metric("metrics.kind"), ("a", "b")))
-    assert line(report, *policy) == (
-        'r2_score 0.7 ≥ 0.6; rmse 2 ≥ 1; metrics.kind = "a" is in ["a", "b"]'
+    kind = In(Metric("metrics.kind"), ("a", "b"))
+    assert line(report, R2, LessThan(Metric("metrics.rmse"), 3), kind) == (
+        'r2_score 0.7 ≥ 0.6; rmse 2 < 3; metrics.kind = "a" is in ["a", "b"]'
     )
+    assert line(report, R2, LessThan(Metric("metrics.rmse"), 1), kind) == "rmse 2 ≥ 1"
 
 
 def test_two_metrics_are_told_in_the_gates_words() -> None:
