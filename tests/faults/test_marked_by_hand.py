@@ -5,6 +5,7 @@ The runs are marked while their DAG is paused, so that no task has begun before 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +223,16 @@ def test_a_gate_that_failed_and_is_marked_as_success_registers_nothing(
     assert run.wait_ended() == "failed"
     s3 = stack.client("s3")
     uri = naming.run_uri(environment.BUCKET, CALIFORNIA_HOUSING.name, run.snapshot, run.run_id)
-    good = b'{"regression_metrics": {"r2_score": {"value": 0.7}}}'
+    metric = {"r2_score": {"value": 0.7}}
+    beside = {"r2_score": {"worse_by": 0.0, "better_share": 0.5}}
+    good = json.dumps(
+        {
+            "regression_metrics": metric,
+            "rows": {"test": 1_000},
+            "champion": {"outcome": "none", "compared_with": "no champion"},
+            "against_champion": {"regression_metrics": beside},
+        }
+    ).encode()
     bucket, key = naming.split_s3_uri(naming.report_uri(uri))
     s3.put_object(Bucket=bucket, Key=key, Body=good)
     stack.airflow.mark(run.dag_id, run.run_id, task_id="check_quality", state="success")
