@@ -21,6 +21,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --no-de
 
 AIRFLOW_ENVIRONMENT := .venv/.installed
 IMAGES := $(patsubst local_sagemaker/images/%/requirements.in,%,$(wildcard local_sagemaker/images/*/requirements.in))
+LARGE_IMAGES := $(patsubst local_sagemaker/images/%/torch.in,%,$(wildcard local_sagemaker/images/*/torch.in))
 image_environments = $(patsubst %,.local/images/%/.installed,$(sort $(1)))
 
 # The pipelines that have real data here (local_stack/samples/pipelines.py), and the images on which
@@ -49,7 +50,7 @@ help: ## List the targets
 setup: $(call needs_of,$(PIPELINES) $(filter $(LARGE_PIPELINES),$(CHOSEN))) ## Make the environments and fetch the data that the other targets need [PIPELINE=product_reviews] [TORCH=wheel, folder or index]
 
 .PHONY: images
-images: $(call image_environments,$(filter-out $(foreach pipeline,$(LARGE_PIPELINES),$(IMAGES_OF_$(pipeline))),$(IMAGES))) ## Make the environments of SageMaker's images, but for PyTorch's
+images: $(call image_environments,$(filter-out $(LARGE_IMAGES),$(IMAGES))) ## Make the environments of SageMaker's images, but for those with PyTorch
 
 .local/uv/bin/uv:
 	@echo "setup: installing uv"

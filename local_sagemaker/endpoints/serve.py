@@ -6,7 +6,8 @@ argument is the image's `serving.py`, which has one of these, or both of the lat
 * `application`, which loads the model of a user's module and returns the WSGI application that the
   image serves, as it is;
 * `Handler`, the defaults for a user's module, which AWS's `sagemaker-inference` toolkit then runs;
-* `load`, which loads a model that has no module, and returns what answers a call.
+* `load`, which loads a model that has no module, or any where there is no `Handler`, and returns
+  what answers a call.
 
 The working folder gets the socket, `serve.sock`, as soon as the model is loaded: whoever can
 connect finds GET /ping answered with 200, and POST /invocations by the model. It stands for the
@@ -123,7 +124,9 @@ def main() -> None:
     image = _import(Path(sys.argv[1]))
     if hasattr(image, "application"):
         application = image.application()
-    elif "SAGEMAKER_PROGRAM" in os.environ or not hasattr(image, "load"):
+    elif hasattr(image, "Handler") and (
+        "SAGEMAKER_PROGRAM" in os.environ or not hasattr(image, "load")
+    ):
         application = _serving(_by_the_toolkit(image.Handler()))
     else:
         application = _serving(image.load(Path(os.environ["SAGEMAKER_BASE_DIR"], "model")))

@@ -30,21 +30,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "local_sagemaker" / "images"
 ENVIRONMENTS = ROOT / ".local" / "images"
-# Made only for who names its pipeline.
-LARGE = "pytorch-2.6.0"
-needs_large = pytest.mark.skipif(
-    not (ENVIRONMENTS / LARGE).exists(),
-    reason="there is no PyTorch image here: make setup PIPELINE=product_reviews",
-)
+
+
+def needs(environment: str) -> list[pytest.MarkDecorator]:
+    """Those with PyTorch are made only for who names them."""
+    is_large = (FOLDER / environment / "torch.in").exists()
+    is_missing = is_large and not (ENVIRONMENTS / environment).exists()
+    how = f"there is no {environment} here: make .local/images/{environment}/.installed"
+    return [pytest.mark.skipif(is_missing, reason=how)]
 
 
 def each(images: Iterable[Image]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "image",
-        [
-            pytest.param(image, marks=[needs_large] if image.environment == LARGE else [])
-            for image in images
-        ],
+        [pytest.param(image, marks=needs(image.environment)) for image in images],
         ids=lambda image: image.environment,
     )
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MAKEFILE = (PROJECT / "Makefile").read_text()
 IMAGES = {path.parent.name for path in PROJECT.glob("local_sagemaker/images/*/requirements.in")}
-LARGE_IMAGES = {"pytorch-2.6.0"}
+PYTORCH = {"pytorch-2.6.0"}
+LARGE_IMAGES = PYTORCH | {"huggingface-pytorch-2.6.0"}
 DATA = {"california_housing.csv", "abalone.csv"}
 REVIEWS = {"product_reviews.csv"}
 
@@ -73,11 +74,11 @@ def would_make(folder: Path, *arguments: str) -> tuple[set[str], set[str]]:
         (["setup"], {"sklearn-1.4-2", "xgboost-3.0-5"}, DATA),
         (["up"], {"sklearn-1.4-2", "xgboost-3.0-5"}, DATA),
         (["test"], IMAGES - LARGE_IMAGES, DATA),
-        (["demo", "PIPELINE=product_reviews"], LARGE_IMAGES, REVIEWS),
-        (["demo", "PIPELINE=reviews"], LARGE_IMAGES, REVIEWS),
+        (["demo", "PIPELINE=product_reviews"], PYTORCH, REVIEWS),
+        (["demo", "PIPELINE=reviews"], PYTORCH, REVIEWS),
         (
             ["setup", "PIPELINE=product-reviews"],
-            {"sklearn-1.4-2", "xgboost-3.0-5"} | LARGE_IMAGES,
+            {"sklearn-1.4-2", "xgboost-3.0-5"} | PYTORCH,
             DATA | REVIEWS,
         ),
     ],
