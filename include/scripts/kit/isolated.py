@@ -2,8 +2,8 @@
 
 Where the job runs as root, as SageMaker's containers do, the process is nobody's: it can write to
 its own scratch folder alone, and signal no other process. Where it does not, or that user may not
-start this Python, what keeps them apart is that the process comes after all else and has its own
-folder; a hostile one could still harm.
+start this Python or not enter that folder, what keeps them apart is that the process comes after
+all else and has its own folder; a hostile one could still harm.
 """
 
 from __future__ import annotations
@@ -106,12 +106,19 @@ def _start(command: list[str], folder: Path, **settings: Any) -> subprocess.Pope
     settings |= {"cwd": folder, "stdin": subprocess.DEVNULL, "start_new_session": True}
     if os.geteuid() == 0:
         try:
+            _check_reach(folder)
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, NOBODY, NOBODY)
             return subprocess.Popen(command, user=NOBODY, group=NOBODY, extra_groups=[], **settings)  # noqa: S603 -- no shell
         except OSError as error:
             print(f"the champion runs as this job's own user: {error}", flush=True)
     return subprocess.Popen(command, **settings)  # noqa: S603 -- no shell
+
+
+def _check_reach(folder: Path) -> None:
+    closed = [path for path in folder.resolve().parents if not path.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        raise PermissionError(f"{closed[-1]} is closed to others")
 
 
 def _answer(folder: Path, code: int | None, *, said: str, seconds: float) -> list[Any]:

@@ -144,6 +144,10 @@ def test_it_is_said_whether_the_champion_has_seen_the_rows(
 def test_no_champion_and_one_that_is_gone(champion: Champion) -> None:
     assert outcome_of(champion.report())[0] == "gone"
     assert outcome_of(champion.report("--champion-version", "")) == ("none", "no champion")
+    told = champion.report("--unscored-champion", "pass")["champion"]
+    assert (told["outcome"], told["compared_with"]) == ("gone", "no champion")
+    told = champion.compared("--unscored-champion", "pass")["champion"]
+    assert (told["outcome"], told["compared_with"]) == ("scored", "arn:m/7")
 
 
 @pytest.mark.parametrize(
@@ -280,25 +284,22 @@ def ask(model, rows):
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a process another user's")
-def test_a_champion_of_a_job_of_roots_can_write_to_nothing_of_the_job(tmp_path: Path) -> None:
+def asked_by_root(tmp_path: Path, stub: str, file: Path) -> tuple[list[Any], str]:
     """By the machine's own Python, which anybody may start; the image's lies where root put it."""
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
     if python is None or os.path.realpath(python).startswith("/root/"):
         pytest.skip("this machine has no Python that anybody may start")
-    scripts, theirs = tmp_path / "scripts", tmp_path / "report.json"
+    scripts = tmp_path / "scripts"
     shutil.copytree(KIT, scripts / "kit")
-    (scripts / "stub.py").write_text(STUB)
-    theirs.write_text("the job's")
+    (scripts / "stub.py").write_text(stub)
     # Everybody's, so that it is no folder's permission that keeps the champion out.
     for folder in tmp_path.parents:
         if folder.stat().st_uid == 0 and folder.is_relative_to("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o755)
-    tmp_path.chmod(0o755)
     folder = tmp_path / "scratch"
     folder.mkdir()
     done = subprocess.run(
-        [python, "-c", ASK, folder, theirs],
+        [python, "-c", ASK, folder, file],
         env={"PYTHONPATH": str(scripts)},
         capture_output=True,
         text=True,
@@ -306,6 +307,23 @@ def test_a_champion_of_a_job_of_roots_can_write_to_nothing_of_the_job(tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1]), done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a process another user's")
+def test_a_champion_of_a_job_of_roots_can_write_to_nothing_of_the_job(tmp_path: Path) -> None:
+    theirs = tmp_path / "report.json"
+    theirs.write_text("the job's")
+    tmp_path.chmod(0o755)
+    told, _ = asked_by_root(tmp_path, STUB, theirs)
     assert told == [65534, "PermissionError", "PermissionError", "PermissionError"], told
     assert files_below(tmp_path)["report.json"] == b"the job's"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a process another user's")
+def test_a_champion_whose_folder_others_cannot_enter_is_asked_all_the_same(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    stub = "import os\ndef load(folder): pass\ndef ask(model, rows): return [os.geteuid()]\n"
+    told, said = asked_by_root(tmp_path, stub, tmp_path)
+    assert told == [0]
+    assert f"runs as this job's own user: {tmp_path} is closed to others" in said
