@@ -19,7 +19,7 @@ parameter `when_rejected` says.
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | the algorithm refused the data or a hyperparameter, in its own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
-| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, say `unscored="pass"` in the policy for a night |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, trigger a run with `unscored_champion: pass` |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `register_model` | no decision lets this model pass, as when `check_quality` was marked by hand | clear what the message names |
 | `register_model`, `create_model` | the registry refused or did not answer | clear the task: it never registers twice |

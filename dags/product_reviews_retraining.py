@@ -23,7 +23,7 @@ This DAG is paused until somebody has reviews to land: it wants the PyTorch imag
 | `check_data` | the data differ from those of the version that serves: the message names distance and column; or they cannot be judged | look at `data/decision.json` of the run; land corrected data under another date, or trigger a run with `when_data_differs` |
 | `train` | a hyperparameter, the pretrained model or a checkpoint cannot be used, in the script's own words | mend what it names; clear the task |
 | `evaluate` | the last lines of the job's log are in the message | mend the script; clear the task |
-| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, say `unscored="pass"` in the policy for a night |
+| `check_quality` | the champion could not be scored: its archive is gone, or tonight's image cannot load it | restore the archive that the message names and clear `find_champion`; after a change of image, trigger a run with `unscored_champion: pass` |
 | `check_quality` | the report cannot be judged | see `evaluation/decision.json` of the run, mend `evaluate.py`, clear `evaluate` |
 | `reject_model` | the model is not accurate enough | nothing was registered; look at the learning curves and the worst errors on the run's page |
 | `register_model` | the registry refused or did not answer | clear the task: it never registers twice |

@@ -18,7 +18,8 @@ from retraining.runs.kinds import REJECT, STOP, WARN, WHEN_DATA_DIFFERS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WHEN_REJECTED = "when_rejected"
+WHEN_REJECTED, UNSCORED_CHAMPION = "when_rejected", "unscored_champion"
+UNDECIDABLE = "undecidable"
 _APPROVALS = ["PendingManualApproval", "Approved", "Rejected"]
 # PostgreSQL gives back a whole number for 1e300, and no task can be told of one beyond 64 bits.
 _LARGEST = 1e15
@@ -34,6 +35,7 @@ def retraining(
     ask_for_approval: bool | None = False,
     when_rejected: str | None = "skip",
     when_data_differs: str | None = STOP,
+    unscored_champion: str | None = UNDECIDABLE,
     reuse_steps: str = "backfills",
 ) -> dict[str, Param]:
     """Return the parameters of a retraining DAG; the arguments are their defaults.
@@ -44,6 +46,7 @@ def retraining(
         ask_for_approval: Whether a person is asked; None where the DAG has no such step.
         when_rejected: ``skip`` or ``fail``; None where a rejected model leads to one task only.
         when_data_differs: ``stop``, ``reject`` or ``warn``; None where no gate judges the data.
+        unscored_champion: ``undecidable`` or ``pass``; None where no champion is scored.
         reuse_steps: ``backfills``, ``always`` or ``never``.
     """
     found = {
@@ -113,6 +116,13 @@ def retraining(
             title="What data do that the gate on data rejects",
             description="Stop: nothing is trained. Reject: the version is Rejected. Warn: pending.",
         ),
+        UNSCORED_CHAMPION: Param(
+            unscored_champion,
+            type="string",
+            enum=[UNDECIDABLE, "pass"],
+            title="What a champion that cannot be scored does",
+            description="Undecidable: the run fails. Pass: the rest of the policy decides alone.",
+        ),
         "reuse_steps": Param(
             reuse_steps,
             type="string",
@@ -125,6 +135,7 @@ def retraining(
         *(("ask_for_approval", "approval_hours") if ask_for_approval is None else ()),
         *((WHEN_REJECTED,) if when_rejected is None else ()),
         *((WHEN_DATA_DIFFERS,) if when_data_differs is None else ()),
+        *((UNSCORED_CHAMPION,) if unscored_champion is None else ()),
     }
     return {name: param for name, param in found.items() if name not in left_out}
 

@@ -123,6 +123,7 @@ def test_parameters_and_schedule_are_the_documented_ones(shape: dict[str, Any]) 
         "register_against_gate": "",
         "when_rejected": "skip",
         "when_data_differs": "stop",
+        "unscored_champion": "undecidable",
         "reuse_steps": "backfills",
     }
     for name in [*dag["params"], *dag["tasks"]]:

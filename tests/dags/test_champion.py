@@ -103,12 +103,25 @@ def test_nothing_is_registered_that_is_worse_than_what_serves(
 
         bucket, key = naming.split_s3_uri(champion)
         place.client("s3").delete_object(Bucket=bucket, Key=key)
-        (gone,), log = place.run(DAG_ID, {})
-        assert gone["state"] == "failed"
-        assert gone["tasks"]["evaluate"] == "success"
-        assert gone["tasks"]["check_quality"] == "failed"
-        decision = place.decision(NAME, gone, NIGHT)
-        assert decision["verdict"] == "undecidable"
-        assert f"the champion {version} could not be scored: gone" in decision["explanation"]
-        assert "champion" not in inputs_of(evaluations(place)[-1])
-        assert len(place.versions(NAME)) == 2
+        one_that_is_gone(place, version)
+
+
+def one_that_is_gone(place: Place, version: str) -> None:
+    """Nothing can be decided, but in a run that lets the champion's condition pass, and only it."""
+    (gone,), _ = place.run(DAG_ID, {})
+    assert gone["state"] == "failed"
+    assert gone["tasks"]["evaluate"] == "success"
+    assert gone["tasks"]["check_quality"] == "failed"
+    decision = place.decision(NAME, gone, NIGHT)
+    assert decision["verdict"] == "undecidable"
+    assert f"the champion {version} could not be scored: gone" in decision["explanation"]
+    assert "champion" not in inputs_of(evaluations(place)[-1])
+    assert len(place.versions(NAME)) == 2
+
+    let = {"unscored_champion": "pass"}
+    (let_pass, rejected), _ = place.run(DAG_ID, let, {**let, **RAW, "r2_threshold": 0.6})
+    said = place.decision(NAME, let_pass, NIGHT)["explanation"]
+    assert f"let pass: the champion {version} could not be scored: gone" in said
+    assert place.decision(NAME, rejected, NIGHT)["verdict"] == "reject"
+    assert [run["state"] for run in (let_pass, rejected)] == ["success"] * 2
+    assert len(place.versions(NAME)) == 3

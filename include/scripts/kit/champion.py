@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCORED, NONE, GONE = "scored", "none", "gone"
 NO_CHAMPION = "no champion"
+UNDECIDABLE, PASS = "undecidable", "pass"
 MODEL = "model.tar.gz"
 LARGEST_RECORD = 1024**2
 
@@ -38,6 +39,12 @@ def champion_arguments(parser: ArgumentParser) -> None:
         "--champion", type=Path, default=place, metavar="DIR", help="may have its archive"
     )
     parser.add_argument("--champion-version", default="", metavar="ARN", help="what it is")
+    parser.add_argument(
+        "--unscored-champion",
+        choices=(UNDECIDABLE, PASS),
+        default=UNDECIDABLE,
+        help="what the gate is to make of one that cannot be scored",
+    )
     parser.add_number("--champion-seconds", 600.0, low=1, about="after which it is given up")
     parser.add_argument("--slices", default="", metavar="COLUMN,COLUMN", help="of the test rows")
 
@@ -113,7 +120,7 @@ def against_champion(
             "outcome": outcome,
             "reason": reason,
             "version": version,
-            "compared_with": _compared_with(outcome, version),
+            "compared_with": _compared_with(outcome, version, options.unscored_champion),
             "rows": len(contest.actual),
             **unseen,
             **found,
@@ -123,11 +130,11 @@ def against_champion(
     }
 
 
-def _compared_with(outcome: str, version: str) -> str | None:
+def _compared_with(outcome: str, version: str, unscored: str) -> str | None:
+    if outcome == SCORED:
+        return version or "a version without a name"
     # Null cannot be judged: a policy that asks for it is undecidable where nobody could compare.
-    if outcome == NONE:
-        return NO_CHAMPION
-    return version or "a version without a name" if outcome == SCORED else None
+    return NO_CHAMPION if outcome == NONE or unscored == PASS else None
 
 
 def _answer(

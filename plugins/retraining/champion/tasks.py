@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.aws import clients
 from retraining.champion import finding
+from retraining.params import UNDECIDABLE, UNSCORED_CHAMPION
 from retraining.python_tasks import PipelineTask
 from retraining.runs.results import template
 
@@ -45,8 +46,12 @@ class FindChampionTask(PipelineTask):
 
     @property
     def arguments(self) -> dict[str, str]:
-        """What the same step's script is told of it; "" where there is no champion."""
-        return {"champion-version": self.template(finding.CHAMPION, "arn")}
+        """What the same step's script is told of it; its version is "" where there is none."""
+        unscored = f"{{{{ params.get('{UNSCORED_CHAMPION}', '{UNDECIDABLE}') }}}}"
+        return {
+            "champion-version": self.template(finding.CHAMPION, "arn"),
+            "unscored-champion": unscored,
+        }
 
 
 def find_champion(

@@ -4,8 +4,8 @@ The job that evaluates scores both and writes three members into its report:
 
 * ``champion``: the ``outcome`` (``scored``, ``none``, ``gone``, ``cannot_be_loaded``,
   ``other_columns`` or ``failed``), the reason, and the champion's own metrics. Its
-  ``compared_with`` is the version; ``no champion`` where there is none; and null where there is one
-  that could not be scored.
+  ``compared_with`` is the version; ``no champion`` where there is none, or the run lets one pass
+  that could not be scored; and otherwise null where it could not.
 * ``difference``: of each metric candidate − champion, with its interval; null unless it was scored.
 * ``against_champion``: of each metric ``worse_by``, the same without its direction, and
   ``better_share``, the share of draws in which the candidate is better. They are always there, as
@@ -14,7 +14,7 @@ The job that evaluates scores both and writes three members into its report:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from retraining.gate.conditions import (
     Condition,
@@ -22,7 +22,6 @@ from retraining.gate.conditions import (
     GreaterThanOrEqualTo,
     LessThanOrEqualTo,
     Metric,
-    Not,
     Or,
     Parameter,
     PolicyError,
@@ -45,40 +44,35 @@ CHAMPION, DIFFERENCE, AGAINST = OF_CHAMPION
 SCORED, NONE, NO_CHAMPION = "scored", "none", "no champion"
 WORSE_BY, BETTER_SHARE = "worse_by", "better_share"
 _COMPARED_WITH = Metric("champion.compared_with")
-_OUTCOME = Metric("champion.outcome")
 _LONGEST_REASON = 300
 
-Unscored = Literal["undecidable", "pass"]
 
-
-def not_worse_than_champion(
-    metric: Metric, by: float | Parameter = 0.0, *, unscored: Unscored = "undecidable"
-) -> Or:
+def not_worse_than_champion(metric: Metric, by: float | Parameter = 0.0) -> Or:
     """Return the condition that the candidate is not worse than the champion by more than a number.
+
+    Where there is no champion it holds; where one could not be scored it cannot be decided, unless
+    the run lets that pass.
 
     Args:
         metric: One of the report's that has a direction there.
         by: In the metric's unit, 0 or more.
-        unscored: What comes of a champion that could not be scored. Where there is none, the
-            condition holds.
 
     Raises:
         PolicyError: A value cannot be meant.
     """
     if not isinstance(by, Parameter) and not (finite(by) is not None and by >= 0):
         raise PolicyError(f"not_worse_than_champion: by={shown(by)} is no number of 0 or more")
-    return _or_no_champion(LessThanOrEqualTo(_against(metric, WORSE_BY), by), unscored)
+    return _or_no_champion(LessThanOrEqualTo(_against(metric, WORSE_BY), by))
 
 
-def better_than_champion(
-    metric: Metric, confidence: float | Parameter = 0.95, *, unscored: Unscored = "undecidable"
-) -> Or:
+def better_than_champion(metric: Metric, confidence: float | Parameter = 0.95) -> Or:
     """Return the condition that the candidate is better in so large a share of the draws.
+
+    Without a champion that was scored it is as ``not_worse_than_champion``.
 
     Args:
         metric: As of ``not_worse_than_champion``.
         confidence: The share, 0.5 to 1.
-        unscored: As of ``not_worse_than_champion``.
 
     Raises:
         PolicyError: A value cannot be meant.
@@ -90,9 +84,7 @@ def better_than_champion(
         raise PolicyError(
             f"better_than_champion: confidence={shown(confidence)} is no share of 0.5 to 1"
         )
-    return _or_no_champion(
-        GreaterThanOrEqualTo(_against(metric, BETTER_SHARE), confidence), unscored
-    )
+    return _or_no_champion(GreaterThanOrEqualTo(_against(metric, BETTER_SHARE), confidence))
 
 
 def is_of_champion(path: str) -> bool:
@@ -113,12 +105,9 @@ def in_words(condition: Condition, report: object, operands: Mapping[str, Any]) 
         return None
     metric = _metric(comparison)
     name = one_line(last_name(metric), 60)
-    # By what was judged, and not by what else the report says.
-    outcome = operands.get("champion.outcome", SCORED)
-    if operands.get("champion.compared_with") == NO_CHAMPION or outcome == NONE:
-        return f"{name}: {NO_CHAMPION}"
-    if outcome != SCORED:
-        return f"{name}: let pass: {why_unscored(report)}"
+    if operands[str(_COMPARED_WITH.path)] == NO_CHAMPION:
+        why = why_unscored(report)
+        return f"{name}: let pass: {why}" if why else f"{name}: {NO_CHAMPION}"
     found, limit = _operands(comparison, operands)
     if isinstance(comparison, GreaterThanOrEqualTo):
         beside = "not fewer" if found >= limit else "fewer"
@@ -146,13 +135,8 @@ def asks_for_champion(condition: Condition) -> bool:
     return _comparison(condition) is not None
 
 
-def _or_no_champion(condition: Condition, unscored: Unscored) -> Or:
-    if unscored == "undecidable":
-        # Null where it could not be scored.
-        return Or((Equals(_COMPARED_WITH, NO_CHAMPION), condition))
-    if unscored == "pass":
-        return Or((Not(Equals(_OUTCOME, SCORED)), condition))
-    raise PolicyError(f"unscored={shown(unscored)} is neither 'undecidable' nor 'pass'")
+def _or_no_champion(condition: Condition) -> Or:
+    return Or((Equals(_COMPARED_WITH, NO_CHAMPION), condition))
 
 
 def _against(metric: Metric, member: str) -> Metric:
@@ -170,15 +154,14 @@ def _joined(member: str, path: str) -> str:
 
 def _comparison(condition: Condition) -> LessThanOrEqualTo | GreaterThanOrEqualTo | None:
     match condition:
-        case Or((Equals(left=left), LessThanOrEqualTo() | GreaterThanOrEqualTo() as found)):
+        case Or((first, LessThanOrEqualTo(left=Metric(path=str(path))) as found)):
             pass
-        case Or((Not(Equals(left=left)), LessThanOrEqualTo() | GreaterThanOrEqualTo() as found)):
+        case Or((first, GreaterThanOrEqualTo(left=Metric(path=str(path))) as found)):
             pass
         case _:
             return None
-    path = found.left.path if isinstance(found.left, Metric) else None
-    is_against = isinstance(path, str) and path.startswith(AGAINST)
-    return found if left in {_COMPARED_WITH, _OUTCOME} and is_against else None
+    is_against = path.startswith(AGAINST) and first == Equals(_COMPARED_WITH, NO_CHAMPION)
+    return found if is_against else None
 
 
 def _metric(comparison: LessThanOrEqualTo | GreaterThanOrEqualTo) -> str:

@@ -63,13 +63,12 @@ UNSCORED = ("gone", "cannot_be_loaded", "other_columns", "failed")
 def test_a_candidate_may_be_worse_by_so_much(
     worse_by: float, by: float, verdict: str, words: str
 ) -> None:
-    for unscored in ("undecidable", "pass"):
-        content = report("scored", worse_by=worse_by)
-        found, said = judged(content, not_worse_than_champion(ERROR, by, unscored=unscored))
-        assert (found, said[: len(words)]) == (verdict, words)
-        assert said.endswith("version 7)") or worse_by == 0
-        condition = not_worse_than_champion(ERROR, by=Parameter("t"), unscored=unscored)
-        assert judged(content, condition, t=by) == (found, said)
+    content = report("scored", worse_by=worse_by)
+    found, said = judged(content, not_worse_than_champion(ERROR, by))
+    assert (found, said[: len(words)]) == (verdict, words)
+    assert said.endswith("version 7)") or worse_by == 0
+    condition = not_worse_than_champion(ERROR, by=Parameter("t"))
+    assert judged(content, condition, t=by) == (found, said)
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.95, "pass"), (0.949, "reject")])
@@ -79,22 +78,20 @@ def test_a_candidate_may_have_to_be_better_for_sure(share: float, verdict: str) 
     assert f"error is better than the champion's in {share} of the draws" in said
 
 
-@pytest.mark.parametrize("unscored", ["undecidable", "pass"])
-def test_without_a_champion_both_hold_and_say_so(unscored: Any) -> None:
-    for condition in (
-        not_worse_than_champion(ERROR, 0, unscored=unscored),
-        better_than_champion(ERROR, unscored=unscored),
-    ):
+def test_without_a_champion_both_hold_and_say_so() -> None:
+    for condition in (not_worse_than_champion(ERROR, 0), better_than_champion(ERROR)):
         assert judged(report("none"), condition) == ("pass", "error: no champion")
 
 
 @pytest.mark.parametrize("outcome", UNSCORED)
-def test_one_that_could_not_be_scored_is_what_the_policy_says(outcome: str) -> None:
+def test_one_that_could_not_be_scored_is_what_the_run_says(outcome: str) -> None:
     for make in (not_worse_than_champion, better_than_champion):
         found, said = judged(report(outcome), make(ERROR))
         assert found == "undecidable"
         assert f"the champion {ARN} could not be scored: {outcome}: so it is" in said
-        found, said = judged(report(outcome), make(ERROR, unscored="pass"))
+        let_pass = json.loads(report(outcome))
+        let_pass["champion"]["compared_with"] = "no champion"
+        found, said = judged(json.dumps(let_pass).encode(), make(ERROR))
         assert found == "pass"
         assert f"let pass: the champion {ARN} could not be scored: {outcome}" in said
 
@@ -140,7 +137,6 @@ def test_the_wire_form_is_sagemakers() -> None:
         (lambda: not_worse_than_champion("a.b"), "'a.b' is no Metric with a path"),
         (lambda: not_worse_than_champion(Metric(Parameter("m"))), "is no Metric with a path"),
         (lambda: not_worse_than_champion(Metric("difference.x")), "is no metric of a model"),
-        (lambda: not_worse_than_champion(ERROR, unscored="reject"), "unscored='reject' is neither"),
         (lambda: better_than_champion(ERROR, 0.4), "confidence=0.4 is no share of 0.5 to 1"),
         (lambda: better_than_champion(ERROR, 95), "confidence=95 is no share"),
     ],
