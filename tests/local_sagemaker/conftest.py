@@ -20,7 +20,7 @@ ROLE = "arn:aws:iam::123456789012:role/jobs"
 BUCKET = "workbench"
 INPUT = "/opt/ml/processing/input"
 OUTPUT = "/opt/ml/processing/output"
-_DEADLINE = 30
+_DEADLINE = 90
 _names = itertools.count(1)
 
 

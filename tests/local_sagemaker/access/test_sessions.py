@@ -10,7 +10,7 @@ import pytest
 from local_sagemaker.access.sessions import RoleSession, SessionError, Sessions
 
 ROLE = "arn:aws:iam::123456789012:role/team/jobs"
-NIGHT = RoleSession(ROLE, "AROA1", "night", 1.0, time.time() + 900, policy="{}")
+NIGHT = RoleSession(ROLE, "AROA1", "night", 1.0, time.time() + 86_400, policy="{}")
 JOB = RoleSession(ROLE, "AROA1", "SageMaker", 1.0, None)
 
 
