@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import tarfile
 import textwrap
 import threading
@@ -107,8 +108,8 @@ class EndpointBench:
         self.s3.create_bucket(Bucket=BUCKET)
 
     def name(self, prefix: str = "e") -> str:
-        """Return a name that no other test has."""
-        return f"{prefix}-{next(_names)}"
+        """Return a name that no other test has, nor one of another program on this machine."""
+        return f"{prefix}-{os.getpid()}-{next(_names)}"
 
     def put(self, content: bytes) -> str:
         """Store model data; return its URI."""
