@@ -37,7 +37,7 @@ def policy_in(content: bytes) -> tuple[gate.Condition, ...]:
     try:
         told = json.loads(content, object_pairs_hook=_said_once)
     except (ValueError, RecursionError) as error:
-        raise PolicyError(f"it is not JSON: {error}") from error
+        raise PolicyError(f"it is not JSON (in Python it is FILE.py:NAME): {error}") from error
     return checked(tuple(_conditions(_listed(told))))
 
 
