@@ -25,9 +25,10 @@ from retraining.sagemaker_pipelines.retry_policy import StepRetryPolicy
 from retraining.settings import job_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow.sdk import BaseOperator
+    from airflow.sdk.definitions._internal.node import DAGNode
 
     from retraining.sagemaker_pipelines.definition import Step
     from retraining.sagemaker_pipelines.graph import Node
@@ -115,12 +116,13 @@ def _added(
 ) -> Iterator[tuple[str, BaseOperator]]:
     """Add the tasks of steps, those of a condition's branches in groups of their own."""
     for step in steps:
+        if step.each:
+            yield from _iterated(step, step.each.body, pipeline)
+            continue
         task = task_of(step, pipeline)
         yield step.name, task
         if asks and step.kind == REGISTRATION:
             approval.ask(task, step, endpoint_name=pipeline.name, taken={*pipeline.nodes})
-        if step.each:
-            yield from _iterated(step, task, pipeline)
         if step.branch:
             for arm, inner in (("if", step.branch.if_steps), ("else", step.branch.else_steps)):
                 if inner:
@@ -129,33 +131,50 @@ def _added(
 
 
 def _iterated(
-    step: Step, end: BaseOperator, pipeline: Pipeline
+    step: Step, body: tuple[Step, ...], pipeline: Pipeline
 ) -> Iterator[tuple[str, BaseOperator]]:
-    """Add what finds a ForEach step's items, and a group that is executed for each of them."""
-    each, node = step.each, pipeline.nodes[step.name]
-    assert each is not None  # noqa: S101 - it is a ForEach step
-    title = step.display_name or step.name
-    items = ForEachItemsOperator(
-        task_id=node.begins,
-        task_display_name=f"{title}: items",
+    """Add the tasks of a ForEach step and those of its body."""
+    node = pipeline.nodes[step.name]
+    inner: list[tuple[str, BaseOperator]] = []
+    items, group = iterations(
+        node.begins,
+        group_id(step.name, "each", pipeline.nodes),
+        step.display_name or step.name,
+        lambda: inner.extend(_added(body, pipeline, asks=False)),
         compiled=pipeline,
         step=step.name,
         **_rule(node),
     )
-    items.params = ParamsDict()
+    end = task_of(step, pipeline)
+    group >> end
     yield node.begins, items
-    inner: list[tuple[str, BaseOperator]] = []
-
-    @task_group(
-        group_id=group_id(step.name, "each", pipeline.nodes),
-        group_display_name=f"{title}: each",
-        prefix_group_id=False,
-    )
-    def body(item: Any) -> None:  # noqa: ARG001 - Airflow wants one; a step asks for it by its index
-        inner.extend(_added(each.body, pipeline, asks=False))
-
-    body.expand(item=items.output) >> end
     yield from inner
+    yield step.name, end
+
+
+def iterations(
+    task_id: str, group: str, title: str, add: Callable[[], object], **arguments: Any
+) -> tuple[BaseOperator, DAGNode]:
+    """Add what finds a ForEach step's items, and a group that is executed for each of them.
+
+    Args:
+        task_id: Of the task that finds them.
+        group: The group's id.
+        title: The step's, for people.
+        add: Adds the tasks of the group.
+        arguments: Further ones of the task.
+
+    Returns:
+        The task and the group.
+    """
+    items = ForEachItemsOperator(task_id=task_id, task_display_name=f"{title}: items", **arguments)
+    items.params = ParamsDict()
+
+    @task_group(group_id=group, group_display_name=f"{title}: each", prefix_group_id=False)
+    def body(item: Any) -> None:  # noqa: ARG001 - Airflow wants one; a step asks for it by its index
+        add()
+
+    return items, body.expand(item=items.output)
 
 
 def _rule(node: Node) -> dict[str, Any]:

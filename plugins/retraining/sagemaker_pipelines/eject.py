@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from retraining.sagemaker_pipelines.definition import COMPLETED, read, unwrapped
+from retraining.sagemaker_pipelines.for_each import BODY
 from retraining.sagemaker_pipelines.form import form
 from retraining.sagemaker_pipelines.gates import folder, is_shown
 from retraining.sagemaker_pipelines.graph import group_id, nodes
@@ -27,7 +28,6 @@ from retraining.sagemaker_pipelines.python_text import (
     width,
 )
 from retraining.sagemaker_pipelines.references import DefinitionError
-from retraining.sagemaker_pipelines.refusals import eject_refusal
 from retraining.sagemaker_pipelines.shapes import abridged
 from retraining.sagemaker_pipelines.shared_texts import SharedTexts, shared_texts
 
@@ -69,17 +69,13 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
 
     Raises:
         DefinitionError: It is malformed, or has what cannot be had; as ``pipeline_dag`` says it.
-            Or it has a ForEach step; or is nested deeper than Python allows, which has about 18
+            Or it is nested deeper than Python allows, which has about 18
             branches in each other.
     """
     definition = read(text, name)
     fields = form(definition, snapshot)
     wire, _ = unwrapped(text, name)
     placed = nodes(definition)
-    kinds = {name: node.step.kind for name, node in placed.items()}
-    refused = [why for name, kind in kinds.items() if (why := eject_refusal(name, kind))]
-    if refused:
-        raise DefinitionError(f"pipeline {definition.name}: {'; '.join(refused)}")
     constants = shared_texts([to_templates(node.step.arguments) for node in placed.values()])
     made = _Made(placed, constants)
     shown = {"is_shown": is_shown(definition, placed)}
@@ -100,10 +96,8 @@ def ejected(text: str | bytes, name: str, *, dag_id: str, snapshot: str | None =
             Call("Steps", (definition.name, Name("PARAMETERS")), said), after=" as steps,", depth=1
         ),
         "):",
-        *made.steps(wire["Steps"], depth=1),
+        *_spaced([*made.steps(wire["Steps"], depth=1), "", *made.wiring()]),
     ]
-    if wiring := [*made.wiring()]:
-        body += ["", *wiring]
     rows = "\n".join(
         f"| `{step}` | {node.step.kind} | {_waits(node)} |" for step, node in made.placed.items()
     )
@@ -169,8 +163,19 @@ class _Made:
                 self.words |= {*_called(conditions)}
                 members["Conditions"] = conditions
             else:
-                members["Arguments"] = self.constants.put_into(abridged(to_templates(arguments)))
+                is_each = step["Type"] == "ForEach"
+                own = {
+                    member: value
+                    for member, value in arguments.items()
+                    if not (is_each and (member == BODY or value is None))
+                }
+                members["Arguments"] = self.constants.put_into(abridged(to_templates(own)))
                 self.words |= {*_called(members["Arguments"])}
+            if step["Type"] == "ForEach":
+                yield ""
+                yield from self._each(name, members, arguments[BODY], depth=depth)
+                yield ""
+                continue
             call = Call("steps.add", (step["Type"], name), members)
             variable = f"{self._variables[name]} = " if self._is_named(name) else ""
             yield from _statement(call, before=variable, depth=depth)
@@ -182,17 +187,26 @@ class _Made:
                     yield from lines(branch, before="with ", after=":", depth=depth)
                     yield from self.steps(arguments[member], depth=depth + 1)
 
+    def _each(
+        self, name: str, members: Mapping[str, Any], body: list[Any], *, depth: int
+    ) -> Iterator[str]:
+        """Yield the lines of a ForEach step: a function of the steps in its body."""
+        usual = {"items": f"{name}__items", "group": f"{name}__each"}
+        ids = {
+            "items": self.placed[name].begins, "group": group_id(name, "each", self.placed),
+        }  # fmt: skip
+        said = {word: text for word, text in ids.items() if text != usual[word]}
+        call = Call("steps.each", (name,), {**said, **members})
+        yield from _statement(call, before="@", depth=depth)
+        indent = "    " * depth
+        yield f"{indent}def {self._variables[name]}() -> None:"
+        yield f'{indent}    """Add what is executed for each item."""'
+        yield from self.steps(body, depth=depth + 1)
+        yield from self._plain(each=name, depth=depth + 1)
+
     def wiring(self) -> Iterator[str]:
         """Yield the lines that say which step waits for which."""
-        for name in self.placed:
-            plain = [
-                Name(self._variables[after])
-                for after, trigger in self._after(name)
-                if trigger == COMPLETED
-            ]
-            if plain:
-                value = plain if len(plain) > 1 else plain[0]
-                yield from _statement(value, before=f"{self._variables[name]} >> ", depth=1)
+        yield from self._plain(each=None, depth=1)
         for name in self.placed:
             for after, trigger in self._after(name):
                 if trigger != COMPLETED:
@@ -200,6 +214,25 @@ class _Made:
                     yield from _statement(
                         Call("steps.after", (tasks[0], trigger, tasks[1])), depth=1
                     )
+
+    def _plain(self, *, each: str | None, depth: int) -> Iterator[str]:
+        """Yield the lines that want others to be completed: of the whole, or of a body's steps."""
+        for name, node in self.placed.items():
+            if node.each != each:
+                continue
+            plain = [
+                # The variables of a body are its function's.
+                Name(
+                    self._variables[after]
+                    if self.placed[after].each == each
+                    else f"dag.get_task({on_one_line(after)})"
+                )
+                for after, trigger in self._after(name)
+                if trigger == COMPLETED
+            ]
+            if plain:
+                value = plain if len(plain) > 1 else plain[0]
+                yield from _statement(value, before=f"{self._variables[name]} >> ", depth=depth)
 
     def _after(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the steps that wait for one, and how it must end; a branch waits by its block."""
@@ -210,7 +243,13 @@ class _Made:
                     yield after, dependency.trigger
 
     def _is_named(self, name: str) -> bool:
-        waits = any(step == name for other in self.placed for step, _ in self._after(other))
+        each = self.placed[name].each
+        waits = any(
+            step == name
+            for other, node in self.placed.items()
+            if node.each == each
+            for step, _ in self._after(other)
+        )
         branches = any(node.arm and node.arm.condition == name for node in self.placed.values())
         return waits or branches or any(self._after(name))
 
@@ -263,6 +302,13 @@ def _statement(value: object, *, before: str = "", depth: int) -> list[str]:
     if len(told) > 1:
         told[-1] += "  # fmt: skip"
     return told
+
+
+def _spaced(told: list[str]) -> Iterator[str]:
+    """Yield lines with one empty line at most between others."""
+    for line, following in zip(told, [*told[1:], ""], strict=True):
+        if line or following:
+            yield line
 
 
 def _exceptions(told: Iterable[str]) -> list[str]:

@@ -5,7 +5,12 @@
         check = steps.add("Condition", "Check", Conditions=[LessThan(Metric(…), Parameter("Most"))])
         with steps.branch(check, "if"):
             steps.add("Model", "Model", Arguments={…})
-        train >> check
+
+        @steps.each("Fan", Arguments={"IterableItems": ["a", "b"], "MaxConcurrency": 2})
+        def fan() -> None:
+            steps.add("Lambda", "Ask", Arguments={"item": "{{ for_each.CurrentItem }}"}, …)
+
+        train >> [check, fan]
 
 A step has the members of a definition's, with templates as ``notation`` says. At the block's end
 all is read as a definition, and what could not be had of one is refused in the same words.
@@ -21,15 +26,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TriggerRule
 
 from retraining.jobs.lifecycle import SageMakerJobTask
-from retraining.sagemaker_pipelines.compiler import group_of, join, task_of
+from retraining.sagemaker_pipelines.compiler import group_of, iterations, join, task_of
 from retraining.sagemaker_pipelines.definition import (
     COMPLETED,
     VERSION,
     Definition,
+    ForEach,
+    Step,
     read,
     read_step,
 )
 from retraining.sagemaker_pipelines.execution import Pipeline
+from retraining.sagemaker_pipelines.for_each import BODY, ITEMS, at_once_of
 from retraining.sagemaker_pipelines.form import TYPES, form
 from retraining.sagemaker_pipelines.graph import Arm, Node, group_id, nodes
 from retraining.sagemaker_pipelines.notation import (
@@ -46,7 +54,7 @@ from retraining.sagemaker_pipelines.notation import (
     from_templates,
 )
 from retraining.sagemaker_pipelines.references import DefinitionError
-from retraining.sagemaker_pipelines.refusals import eject_refusal, refusal
+from retraining.sagemaker_pipelines.refusals import refusal
 from retraining.sagemaker_pipelines.shapes import (
     channel,
     output_of,
@@ -55,7 +63,7 @@ from retraining.sagemaker_pipelines.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from airflow.sdk import BaseOperator, Param
@@ -110,6 +118,9 @@ class Steps:
         # Until all steps are known.
         self._pipeline = Pipeline(Definition(pipeline, (), (), ""), {}, snapshot)
         self._arm: Arm | None = None
+        # Of a ForEach step the task that waits for others; and the ForEach that is being filled.
+        self._items: dict[str, BaseOperator] = {}
+        self._each: Node | None = None
         self._siblings: list[Any] = self._wire["Steps"]
 
     def __enter__(self) -> Steps:
@@ -143,26 +154,91 @@ class Steps:
         Raises:
             DefinitionError: The step is malformed; the message names it.
         """
-        where = f"pipeline {self._pipeline.definition.name}: step {name}"
-        if "DependsOn" in members:
-            raise DefinitionError(f"{where}: DependsOn is said by >> and by Steps.after")
+        where = self._where(name)
+        if kind == "ForEach":
+            raise DefinitionError(f"{where}: a ForEach step is said by Steps.each")
         if kind == "Condition":
             conditions = members.pop("Conditions", None)
             members = {"Arguments": {"Conditions": conditions}, **members}
+        wire = self._written(kind, name, members)
+        step = read_step(wire, where)
+        filled = {self._each.step.name: self._each} if self._each else {}
+        node = Node(step, self._arm, (), each=next(iter(filled), None), begins=name)
+        task = task_of(step, replace(self._pipeline, nodes={**filled, name: node}))
+        if self._arm and not filled:
+            join(self._tasks[self._arm.condition], _word(self._arm), task)
+        self._tasks[name] = task
+        return task
+
+    def each(
+        self, name: str, *, items: str | None = None, group: str | None = None, **members: Any
+    ) -> Callable[[Callable[[], object]], BaseOperator]:
+        """Add a ForEach step; the decorated function adds its body, and becomes the step's task.
+
+        Args:
+            name: Its name, and the task's id.
+            items: The id of the task that finds the items; None for the name with ``__items``.
+            group: The name of the body's group; None for the name with ``__each``.
+            members: As of ``add``, but for the arguments' ForEachBody.
+
+        Raises:
+            DefinitionError: The step is malformed; the message names it.
+        """
+
+        def added(body: Callable[[], object]) -> BaseOperator:
+            wire = self._written("ForEach", name, members)
+            where, arguments = f"step {name}", wire["Arguments"]
+            if self._each:
+                raise DefinitionError(f"{where} stands in the body of {self._each.step.name}")
+            filling = ForEach((), at_once_of(arguments, where), None)
+            outer = self._siblings
+            told = Step(name, "ForEach", {ITEMS: arguments.get(ITEMS)}, each=filling)
+            self._each = Node(told, self._arm, (), each=None, begins=name)
+            self._siblings = arguments[BODY] = []
+            begins = items or group_id(name, "items", self._steps)
+            try:
+                self._items[name], inner = iterations(
+                    begins,
+                    group or group_id(name, "each", self._steps),
+                    wire.get("DisplayName") or name,
+                    body,
+                    compiled=replace(self._pipeline, nodes={name: self._each}),
+                    step=name,
+                )
+            finally:
+                self._each, self._siblings = None, outer
+            step = read_step(wire, self._where(name))
+            node = Node(step, self._arm, (), each=None, begins=begins)
+            task = task_of(step, replace(self._pipeline, nodes={name: node}))
+            inner >> task
+            if self._arm:
+                join(self._tasks[self._arm.condition], _word(self._arm), self._items[name])
+            self._tasks[name] = task
+            return task
+
+        return added
+
+    def _where(self, name: str) -> str:
+        return f"pipeline {self._pipeline.definition.name}: step {name}"
+
+    def _written(self, kind: str, name: str, members: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a step down as a definition has it, among those that are there.
+
+        Raises:
+            DefinitionError: It cannot be had, or is there already.
+        """
+        where = self._where(name)
+        if "DependsOn" in members:
+            raise DefinitionError(f"{where}: DependsOn is said by >> and by Steps.after")
         told = _json(from_templates(members, where), where)
         wire = {"Arguments": {}, **told, "Name": name, "Type": kind}
-        if refused := refusal(name, kind) or eject_refusal(name, kind):
+        if refused := refusal(name, kind):
             raise DefinitionError(f"pipeline {self._pipeline.definition.name}: {refused}")
-        step = read_step(wire, where)
         if name in self._steps:
             raise DefinitionError(f"{where} is there more than once")
-        node = Node(step, self._arm, (), each=None, begins=name)
-        task = task_of(step, replace(self._pipeline, nodes={name: node}))
-        if self._arm:
-            join(self._tasks[self._arm.condition], _word(self._arm), task)
         self._siblings.append(wire)
-        self._steps[name], self._tasks[name] = wire, task
-        return task
+        self._steps[name] = wire
+        return wire
 
     @contextmanager
     def branch(
@@ -201,18 +277,30 @@ class Steps:
             trigger: How it must end: Failed, Stopped or Any.
             task: The step's task.
         """
+        begins = self._items.get(task.task_id, task)
         if not self._is_condition_of(before.task_id, task.task_id):
-            join(before, trigger, task)
+            join(before, trigger, begins)
         self._triggers[before.task_id, task.task_id] = trigger
         # The task looks for itself how each of them has ended.
-        task.trigger_rule = TriggerRule.ALL_DONE
+        begins.trigger_rule = TriggerRule.ALL_DONE
+
+    def _wait_with_items(self) -> None:
+        """Let the task that finds a ForEach's items wait for what the step's was told to."""
+        for name, items in self._items.items():
+            end, body = self._tasks[name], self._steps[name]["Arguments"][BODY]
+            for other in end.upstream_task_ids & self._tasks.keys() - {s["Name"] for s in body}:
+                end.upstream_task_ids.remove(other)
+                self._tasks[other].downstream_task_ids.remove(name)
+                join(self._tasks[other], COMPLETED, items)
 
     def _complete(self) -> None:
+        self._wait_with_items()
         for name, task in self._tasks.items():
+            begins = self._items.get(name, task)
             self._steps[name]["DependsOn"] = [
                 {"Step": other, "Trigger": self._triggers.get((other, name), COMPLETED)}
                 for other in self._tasks
-                if other in task.upstream_task_ids
+                if other in begins.upstream_task_ids
                 if (other, name) in self._triggers or not self._is_condition_of(other, name)
             ]
         definition = read(json.dumps(self._wire), self._pipeline.definition.name)
@@ -228,7 +316,7 @@ class Steps:
                         f" does not wait for it; write that {dependency.step} >> {name}"
                     )
         pipeline = Pipeline(definition, placed, self._snapshot)
-        for task in self._tasks.values():
+        for task in (*self._items.values(), *self._tasks.values()):
             task.compiled = pipeline
             if isinstance(task, SageMakerJobTask):
                 # Its folder is called as what is registered, which may be a later step.

@@ -82,18 +82,27 @@ def bounds_of(
     items = arguments.get(ITEMS)
     if not isinstance(parsed(items, f"{where}: {ITEMS}"), Reference):
         _check_items(items, f"{where}: {ITEMS}")
-    at_once = arguments.get("MaxConcurrency")
-    is_whole = isinstance(at_once, int) and not isinstance(at_once, bool)
-    if not is_whole or not 1 <= int(str(at_once)) <= _MOST_AT_ONCE:
-        raise DefinitionError(
-            f"{where}: MaxConcurrency is {shown(at_once)}, not 1 to {_MOST_AT_ONCE}"
-        )
+    at_once = at_once_of(arguments, where)
     if not body:
         raise DefinitionError(f"{where}: {BODY} has no steps")
     for name, kind in body.items():
         if kind in _NOT_IN_BODY:
             raise DefinitionError(f"{where}: {name} is of type {kind}, which a {BODY} cannot have")
-    return int(str(at_once)), _selector(arguments.get("Selector"), body, where)
+    return at_once, _selector(arguments.get("Selector"), body, where)
+
+
+def at_once_of(arguments: Mapping[str, Any], where: str) -> int:
+    """Return how many iterations of a ForEach step run at a time.
+
+    Raises:
+        DefinitionError: It is no number, or too large a one.
+    """
+    at_once = arguments.get("MaxConcurrency")
+    if type(at_once) is not int or not 1 <= at_once <= _MOST_AT_ONCE:
+        raise DefinitionError(
+            f"{where}: MaxConcurrency is {shown(at_once)}, not 1 to {_MOST_AT_ONCE}"
+        )
+    return at_once
 
 
 def _check_items(items: object, where: str) -> None:

@@ -16,7 +16,9 @@ from retraining.gate.conditions import shown
 from retraining.sagemaker_pipelines.python_text import Call
 from retraining.sagemaker_pipelines.references import PROPERTY_FILES, DefinitionError
 
-_KINDS = {"params": "Parameters", "execution": "Execution", "steps": "Steps"}
+_KINDS = {
+    "params": "Parameters", "execution": "Execution", "steps": "Steps", "for_each": "ForEach",
+}  # fmt: skip
 _SHORT = {kind: word for word, kind in _KINDS.items()}
 _TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _JSON_GET = re.compile(r"json_get\((?P<file>[^,]+),\s*(?P<quote>['\"])(?P<path>.*)(?P=quote)\)")
@@ -209,7 +211,8 @@ def _reference(text: str, where: str) -> object:
     if word not in _KINDS or not dot:
         raise DefinitionError(
             f"{where}: {{{{ {text} }}}} is no template that is known here; there are params.<name>,"
-            " execution.<variable>, steps.<step>.<path> and json_get(steps.<step>"
-            f".{PROPERTY_FILES}.<name>, '<path>'), and {_BRACES} for the braces themselves"
+            " execution.<variable>, steps.<step>.<path>, for_each.CurrentItem and"
+            f" json_get(steps.<step>.{PROPERTY_FILES}.<name>, '<path>'), and {_BRACES} for the"
+            " braces themselves"
         )
     return {_GET: f"{_KINDS[word]}.{name}"}

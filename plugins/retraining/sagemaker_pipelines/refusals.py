@@ -38,13 +38,3 @@ def refusal(step: str, kind: object) -> str | None:
     if instead is None:
         return f"step {step}: {kind!r} is no type of step that is known here"
     return f"step {step}: steps of the type {kind} do not run here; {instead}"
-
-
-def eject_refusal(step: str, kind: str) -> str | None:
-    """Say why a DAG file of its own cannot have a step of a type that runs; None if it can."""
-    if kind != "ForEach":
-        return None
-    return (
-        f"step {step}: a ForEach step cannot be ejected yet; keep the definition, and let"
-        " pipeline_dag run it"
-    )

@@ -95,6 +95,19 @@ def judging(*conditions: Any, **arms: Any) -> Any:
     return step
 
 
+def asking(name: str, **members: Any) -> Any:
+    output = {"OutputName": "o", "OutputType": "Float"}
+    return {"Name": name, "Type": "Lambda", "FunctionArn": "arn", "Arguments": {},
+            "OutputParameters": [output], **members}  # fmt: skip
+
+
+def each(name: str, *body: Any, items: Any = ("a", 2), selector: Any = None, **members: Any) -> Any:
+    told = {
+        "IterableItems": items, "MaxConcurrency": 2, "Selector": selector, "ForEachBody": [*body],
+    }  # fmt: skip
+    return {"Name": name, "Type": "ForEach", "Arguments": told, **members}
+
+
 # What the definitions beside this file have not.
 MADE = {
     "hostile": wire(
@@ -178,6 +191,26 @@ MADE = {
             "EndpointName": "e", "EndpointConfigName": {GET: "Steps.C.EndpointConfigName"}}},
         parameters=[COUNT],
     ),
+    "fans": wire(
+        training(),
+        each("Fan", asking("Ask", Arguments={
+            "item": join("-", {GET: "ForEach.CurrentItem"}, "x"), "ForEachBody": []}),
+            training("Inner", DependsOn=["Late", "Ask"]), model("Made", {
+                GET: "Steps.Inner.TrainingJobName"}),
+            asking("Alone"),
+            selector={"Pick": "MinBy", "Field": {GET: "IterationOutput.Ask.OutputParameters['o']"}},
+            DependsOn=["Train"], DisplayName="Fan out", RetryPolicies=[]),
+        model("Late"),
+        model("Fan__items"),
+        condition("Check", [model("A"), each("Only", asking("Asked"), items={
+            GET: "Parameters.Text"}, DependsOn=["Fan"])],
+            [each("Other", model("B", {GET: "ForEach.CurrentItem"})), model("C")]),
+        model("After", {GET: "Steps.Fan.Selected.OutputParameters['o']"}),
+        model("Then", {GET: "Steps.Fan.IterationOutputs[1].Inner.TrainingJobName"}),
+        each("Last", asking("Final"), DependsOn=[
+            {"Step": "Fan", "Trigger": "Failed"}, "Fan__items"]),
+        parameters=[TEXT],
+    ),
 }  # fmt: skip
 ALL = [
     *((f"{'sdk2_' if file.parent.name == 'sdk2' else ''}{file.stem}", file.read_text("utf-8"))
@@ -255,12 +288,22 @@ def requests(value: object) -> Any:
         return type(error), str(error)
 
 
+def doubled(dag: Any) -> set[tuple[str, str]]:
+    """Return the edges at a body's ends that follow from those between its steps."""
+    nodes, found = dag.tasks[0].compiled.nodes, edges(dag)
+    inside = {(a, b) for a, b in found if all(n in nodes and nodes[n].each for n in (a, b))}
+    return {
+        *((a, nodes[a].each) for a, _ in inside),
+        *((nodes[nodes[b].each].begins, b) for _, b in inside),
+    }
+
+
 def told(dag: Any) -> dict[str, Any]:
     """Return all that Airflow and the tasks know of a DAG, but for how its requests are written."""
     pipeline = dag.tasks[0].compiled
     params = [dag.params.get_param(name) for name in dag.params]
     found: dict[str, Any] = {
-        "edges": edges(dag),
+        "edges": edges(dag) - doubled(dag),
         "labels": dag.edge_info,
         "groups": {name: set(group.children) for name, group in dag.task_group_dict.items()},
         "titles": {name: group.group_display_name for name, group in dag.task_group_dict.items()},
@@ -277,11 +320,15 @@ def told(dag: Any) -> dict[str, Any]:
         step, task = node.step, dag.get_task(name)
         assert task.compiled is pipeline
         own = node.arm and node.arm.condition
+        begins = dag.get_task(node.begins)
+        assert begins.compiled is pipeline
         found[f"task {name}"] = {
             "operator": (type(task), task.task_display_name, task.doc_md, task.pool),
             "pipeline": getattr(task, "pipeline", None),
             "tries": (task.retries, type(task.retry_policy), vars(task.retry_policy)),
-            "rule": (task.trigger_rule, task.outlets),
+            "rule": (task.trigger_rule, task.outlets, task.max_active_tis_per_dagrun),
+            "begins": (type(begins), begins.task_display_name, begins.trigger_rule),
+            "each": (node.each, task.get_closest_mapped_task_group() is not None),
             "arm": node.arm,
             "waits": {item for item in node.waits_for if item != Dependency(own or "")},
             "request": requests(step.arguments),
@@ -324,7 +371,10 @@ def test_the_files_please_the_formatter_the_linter_and_the_type_checker(tmp_path
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
     mypy = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
-    files = [str(folder / f"{name}.py") for name in ("abalone", "conditions", "names", "triggers")]
+    files = [
+        str(folder / f"{name}.py")
+        for name in ("abalone", "conditions", "fans", "names", "triggers")
+    ]
     ended = subprocess.run(
         [*mypy, *files],
         capture_output=True, text=True, check=False, cwd=ROOT,

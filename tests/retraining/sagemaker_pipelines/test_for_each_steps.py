@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from retraining.sagemaker_pipelines.__main__ import main
-from retraining.sagemaker_pipelines.eject import ejected
 from retraining.sagemaker_pipelines.for_each import Selector, items_of
 from retraining.sagemaker_pipelines.references import DefinitionError, Property, UnresolvedError
 
 from tests.dags.place import new_place
-from tests.retraining.sagemaker_pipelines.dag_processes import run_dags
 from tests.retraining.sagemaker_pipelines.test_compiler import (
     GET,
     airflow,
@@ -23,9 +21,9 @@ from tests.retraining.sagemaker_pipelines.test_compiler import (
     model,
     training,
 )
+from tests.retraining.sagemaker_pipelines.test_eject_runs import ends, side_by_side
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import SimpleNamespace
 
 __all__ = ["airflow"]
@@ -204,28 +202,33 @@ def test_the_selector_takes_the_first_of_equal_ones_and_texts_that_are_numbers()
             Selector("MaxBy", field, "Ask").chosen([1, value], "f")
 
 
-def test_a_definition_with_one_is_not_ejected_and_a_file_of_steps_has_none(
-    airflow: SimpleNamespace, tmp_path: Path
-) -> None:
-    message = "step Fan: a ForEach step cannot be ejected yet; keep the definition, and let"
-    for name, step in {"top": each(ask("Ask")), "arm": condition("C", [each(ask("Ask"))])}.items():
-        definition = json.dumps({"Version": "2020-12-01", "Steps": [step]})
-        compiled(airflow, step)
-        with pytest.raises(DefinitionError, match=f"^pipeline {name}: {message}"):
-            ejected(definition, name, dag_id=name)
-        source, target = tmp_path / f"{name}.json", tmp_path / f"{name}.py"
-        source.write_text(definition)
-        assert main(["eject", str(source), "-o", str(target)]) == 1
-        assert not target.exists()
-    # What cannot be had at all is told first.
-    definition = json.dumps({"Version": "2020-12-01", "Steps": [each()]})
-    with pytest.raises(DefinitionError, match="ForEachBody has no steps"):
-        ejected(definition, "p", dag_id="p")
+def test_a_file_of_steps_refuses_what_a_definition_cannot_have(airflow: SimpleNamespace) -> None:
+    assert airflow
+    from airflow.sdk import DAG  # noqa: PLC0415
     from retraining.sagemaker_pipelines.ejected import Steps  # noqa: PLC0415
 
-    arguments = each(ask("Ask"))["Arguments"]
-    with pytest.raises(DefinitionError, match=message):
-        Steps("p", {}).add("ForEach", "Fan", Arguments=arguments)
+    arguments = {"IterableItems": ["a"], "MaxConcurrency": 2}
+
+    def file(body: Any, **members: Any) -> None:
+        with DAG("p", schedule=None), Steps("p", {}) as steps:
+            steps.each("Fan", **{"Arguments": arguments, **members})(lambda: body(steps))
+
+    def one(steps: Any) -> None:
+        steps.add("Model", "M", Arguments=model("M")["Arguments"])
+
+    for body, members, message in (
+        (lambda _: None, {}, "ForEachBody has no steps"),
+        (one, {"Arguments": arguments | {"MaxConcurrency": 0}}, "MaxConcurrency is 0, not 1 to 50"),
+        (one, {"Arguments": arguments | {"IterableItems": []}}, "not a list of 1 to 100 items"),
+        (one, {"Arguments": {}}, "MaxConcurrency is None"),
+        (one, {"DependsOn": ["M"]}, "DependsOn is said by >> and by Steps.after"),
+        (lambda steps: steps.each("In", Arguments=arguments)(lambda: None), {}, "In stands in the"),
+        (lambda steps: steps.add("ForEach", "In"), {}, "a ForEach step is said by Steps.each"),
+        (lambda steps: [one(steps), one(steps)], {}, "step M is there more than once"),
+        (lambda steps: steps.add("Condition", "C", Conditions=[]), {}, "Conditions"),
+    ):
+        with pytest.raises(DefinitionError, match=message):
+            file(body, **members)
 
 
 @pytest.mark.e2e
@@ -239,13 +242,16 @@ def test_airflow_runs_the_iterations_and_the_step_says_how_they_ended(
 
     confs = [{"Items": items(0, 2, 0)}, {"Items": items(0, 1, 0)}, {"Go": False}, {}]
     with new_place(tmp_path_factory.mktemp("for-each"), run_embedded_sagemaker) as place:
-        runs, log = run_dags(place, {"for_each": confs})
+        file = Path(__file__).parent / "iterations" / "for_each.json"
+        runs, own, log = side_by_side(place, file, *confs, name="for-each")
         client = place.client("sagemaker")
         jobs = client.list_processing_jobs(MaxResults=100)["ProcessingJobSummaries"]
+    # The file that it was ejected into does the same.
+    assert ends(own) == ends(runs), log[-5000:]
     well, failing, apart, empty = runs
     assert well["tasks"]["Fan"] == "success", log[-5000:]
     names = [job["ProcessingJobName"] for job in jobs]
-    assert len(names) == len(set(names)) == 6 + 5
+    assert len(names) == len(set(names)) == 2 * (6 + 5)
     # The arguments of the third iteration's second job are the name of its first.
     message = rf"Succeeded 3 3 ({'|'.join(names)}) 6\b"
     assert re.search(message, log), log[-5000:]
