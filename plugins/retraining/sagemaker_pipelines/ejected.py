@@ -190,6 +190,11 @@ class Steps:
             where, arguments = f"step {name}", wire["Arguments"]
             if self._each:
                 raise DefinitionError(f"{where} stands in the body of {self._each.step.name}")
+            if not isinstance(arguments, dict) or BODY in arguments:
+                raise DefinitionError(
+                    f"{where}: its Arguments are what a definition says but for the {BODY}, which"
+                    " the function adds"
+                )
             filling = ForEach((), at_once_of(arguments, where), None)
             outer = self._siblings
             told = Step(name, "ForEach", {ITEMS: arguments.get(ITEMS)}, each=filling)

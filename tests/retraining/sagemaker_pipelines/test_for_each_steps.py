@@ -221,6 +221,8 @@ def test_a_file_of_steps_refuses_what_a_definition_cannot_have(airflow: SimpleNa
         (one, {"Arguments": arguments | {"MaxConcurrency": 0}}, "MaxConcurrency is 0, not 1 to 50"),
         (one, {"Arguments": arguments | {"IterableItems": []}}, "not a list of 1 to 100 items"),
         (one, {"Arguments": {}}, "MaxConcurrency is None"),
+        (one, {"Arguments": ["a"]}, "its Arguments are what a definition says but for the ForEach"),
+        (one, {"Arguments": arguments | {"ForEachBody": []}}, "which the function adds"),
         (one, {"DependsOn": ["M"]}, "DependsOn is said by >> and by Steps.after"),
         (lambda steps: steps.each("In", Arguments=arguments)(lambda: None), {}, "In stands in the"),
         (lambda steps: steps.add("ForEach", "In"), {}, "a ForEach step is said by Steps.each"),
