@@ -29,7 +29,7 @@ WORDS = {
 SHAPES = {
     "regression_metrics", "multiclass_classification_metrics", "confusion_matrix", "value",
     "standard_deviation", "rows", "snapshot", "train", "validation", "test", "champion-version",
-    "slices",
+    "slices", "unscored-champion",
 }  # fmt: skip
 OF_CHAMPION = {"champion", "difference", "against_champion"}
 
