@@ -259,7 +259,9 @@ def _waits(node: Node) -> str:
         f"`{item.step}`" if item.trigger == COMPLETED else f"`{item.step}` ({item.trigger})"
         for item in node.waits_for
     ]
-    if node.arm:
+    if node.each:
+        waits.append(f"each item of `{node.each}`")
+    elif node.arm:
         waits.append(f"`{node.arm.condition}`: {'if' if node.arm.outcome else 'else'}")
     return ", ".join(waits)
 

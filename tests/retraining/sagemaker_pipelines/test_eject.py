@@ -382,6 +382,13 @@ def test_the_files_please_the_formatter_the_linter_and_the_type_checker(tmp_path
     assert ended.returncode == 0, ended.stdout
 
 
+def test_the_table_says_what_is_executed_for_each_item() -> None:
+    rows = text_of("fans", MADE["fans"]).split("\n")
+    assert "| `Inner` | Training | `Late`, `Ask`, each item of `Fan` |" in rows
+    assert "| `Only` | ForEach | `Fan`, `Check`: if |" in rows
+    assert "| `Asked` | Lambda | each item of `Only` |" in rows
+
+
 def test_the_tutorials_file_is_one_that_a_person_reads() -> None:
     text = text_of("abalone", dict(SOURCES)["abalone"])
     assert len(text.split("\n")) < 200
