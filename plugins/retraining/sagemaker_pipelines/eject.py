@@ -163,12 +163,13 @@ class _Made:
                 self.words |= {*_called(conditions)}
                 members["Conditions"] = conditions
             else:
-                is_each = step["Type"] == "ForEach"
-                own = {
-                    member: value
-                    for member, value in arguments.items()
-                    if not (is_each and (member == BODY or value is None))
-                }
+                own = arguments
+                if step["Type"] == "ForEach":
+                    own = {
+                        member: value
+                        for member, value in arguments.items()
+                        if member != BODY and value is not None
+                    }
                 members["Arguments"] = self.constants.put_into(abridged(to_templates(own)))
                 self.words |= {*_called(members["Arguments"])}
             if step["Type"] == "ForEach":
@@ -191,11 +192,11 @@ class _Made:
         self, name: str, members: Mapping[str, Any], body: list[Any], *, depth: int
     ) -> Iterator[str]:
         """Yield the lines of a ForEach step: a function of the steps in its body."""
-        usual = {"items": f"{name}__items", "group": f"{name}__each"}
-        ids = {
-            "items": self.placed[name].begins, "group": group_id(name, "each", self.placed),
-        }  # fmt: skip
-        said = {word: text for word, text in ids.items() if text != usual[word]}
+        said = {
+            word: text
+            for word, part in (("items", "items"), ("group", "each"))
+            if (text := group_id(name, part, self.placed)) != f"{name}__{part}"
+        }
         call = Call("steps.each", (name,), {**said, **members})
         yield from _statement(call, before="@", depth=depth)
         indent = "    " * depth

@@ -162,10 +162,11 @@ class Steps:
             members = {"Arguments": {"Conditions": conditions}, **members}
         wire = self._written(kind, name, members)
         step = read_step(wire, where)
-        filled = {self._each.step.name: self._each} if self._each else {}
-        node = Node(step, self._arm, (), each=next(iter(filled), None), begins=name)
-        task = task_of(step, replace(self._pipeline, nodes={**filled, name: node}))
-        if self._arm and not filled:
+        each = self._each.step.name if self._each else None
+        node = Node(step, self._arm, (), each=each, begins=name)
+        others = {self._each.step.name: self._each} if self._each else {}
+        task = task_of(step, replace(self._pipeline, nodes={**others, name: node}))
+        if self._arm and not each:
             join(self._tasks[self._arm.condition], _word(self._arm), task)
         self._tasks[name] = task
         return task
